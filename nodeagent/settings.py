@@ -1,0 +1,43 @@
+"""The agent's settings, from the command line and ``SLIPWAY_*`` variables, with their units and defaults."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def instance_id(home: Path) -> str:
+    """Eight hex digits that differ for each home: the part of device, table and cgroup names that keeps instances apart."""
+    return hashlib.sha256(str(home.absolute()).encode()).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class Settings:
+    home: Path
+    """State that outlives a reboot: images/, pods/<uid>/, checkpoint.json."""
+    run_dir: Path
+    """Sockets, pinned namespaces, bundles: gone after a reboot."""
+    server: str
+    """``https://host:6443`` of the control plane."""
+    token: str
+    """The node's bearer token."""
+    ca_file: Path | None
+    """Certificate that the server must be signed by; None: the system's."""
+    node_name: str
+    cgroup_parent: str
+    """Relative to each controller's root, e.g. ``slipway-1a2b3c4d``."""
+    runtime: str = "crun"
+    log_max_bytes: int = 10 * 1024 * 1024
+    """A container's log is rotated beyond this."""
+    log_max_files: int = 5
+    checkpoint_seconds: float = 0.0
+    """Delay that gathers checkpoint writes; 0 writes at once."""
+    report_seconds: float = 0.005
+    """How long a status waits for others to share its frame."""
+    disk_pressure_percent: float = 95.0
+    """DiskPressure from this share of the home's file system on."""
+
+    @property
+    def instance(self) -> str:
+        return instance_id(self.home)

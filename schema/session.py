@@ -1,0 +1,183 @@
+"""What control plane and agent say to each other.
+
+One session WebSocket per node, dialled by the agent: ``GET /agent/v1/session`` with ``Authorization: Bearer <node
+token>``. Every frame is a text frame holding one JSON object with a ``type``. The agent says `Hello` first; the
+control plane answers `Welcome`, then `Sync` (everything the node should run), then `Update` for each change.
+
+Every other byte stream (log, exec, attach, port-forward) has a WebSocket of its own, also dialled by the agent:
+``GET /agent/v1/streams/<streamId>``, after an `OpenStream` on the session. Its first frame, agent to control plane, is a
+text frame with a `StreamOpened`; a failure there becomes the HTTP error the client sees. Then
+
+* ``log``: binary frames, each a piece of the log as the client shall see it (whole lines; options applied by the agent).
+  A close with 1000 is the end.
+* ``exec``, ``attach``: binary frames of ``v5.channel.k8s.io`` in both directions: byte 0 is the channel (0 stdin, 1 stdout,
+  2 stderr, 3 status, 4 resize, 255 close-of-channel), the rest is payload. The agent ends with one channel 3 frame
+  holding a Status, then close 1000. The control plane translates to v4 where a client offers only that.
+* ``portForward``: binary frames of one TCP connection to ``port`` inside the pod's network namespace.
+
+Either side closing the WebSocket ends the stream. Agents check nothing about who asked: that is the control plane's part.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from schema.base import Model, Wire
+
+PROTOCOL_VERSION = 1
+
+
+class StreamKind(StrEnum):
+    LOG = "log"
+    EXEC = "exec"
+    ATTACH = "attach"
+    PORT_FORWARD = "portForward"
+
+
+class Hello(Model):
+    """First word of the agent. ``node`` is its Node object: metadata.name, labels, and the whole status."""
+
+    type: Literal["hello"] = "hello"
+    protocol: int = PROTOCOL_VERSION
+    agent_version: str
+    boot_id: str
+    """Of the host's kernel (/proc/sys/kernel/random/boot_id): a new one means that nothing of before still runs."""
+    node: Wire
+
+
+class Heartbeat(Model):
+    """Sent every ``heartbeatSeconds``; carries the node's conditions when they changed since the last one."""
+
+    type: Literal["heartbeat"] = "heartbeat"
+    node_status: Wire | None = None
+
+
+class PodStatusReport(Model):
+    uid: str
+    namespace: str
+    name: str
+    status: Wire
+    """The whole pod status (phase, conditions, podIP, containerStatuses, ...); replaces the stored one."""
+    gone: bool = False
+    """True once nothing of the pod is left on the node: a pod with a deletionTimestamp may now be removed."""
+
+
+class EventReport(Model):
+    """Something that happened to a pod (or to the node, when ``pod_uid`` is empty), for ``kubectl describe``."""
+
+    pod_uid: str = ""
+    namespace: str = ""
+    name: str = ""
+    field_path: str = ""
+    """As in Event.involvedObject.fieldPath, e.g. ``spec.containers{web}``."""
+    severity: Literal["Normal", "Warning"] = "Normal"
+    reason: str
+    message: str
+    at: datetime
+
+
+class Report(Model):
+    """A batch of statuses and events. Numbered; resent with the same number after a reconnect until acknowledged."""
+
+    type: Literal["report"] = "report"
+    sequence: int
+    pods: list[PodStatusReport] = Field(default_factory=list)
+    events: list[EventReport] = Field(default_factory=list)
+
+
+class Welcome(Model):
+    type: Literal["welcome"] = "welcome"
+    node_uid: str
+    pod_cidr: str
+    """The node's own range, e.g. ``10.244.0.0/24``; fixed while the Node object lives."""
+    cluster_cidr: str
+    """The range of all pods, e.g. ``10.244.0.0/16``: never translated on its way between pods."""
+    cluster_domain: str = "cluster.local"
+    heartbeat_seconds: float = 5.0
+
+
+class Sync(Model):
+    """Everything the node should run; what it does not name is to be stopped."""
+
+    type: Literal["sync"] = "sync"
+    revision: int
+    pods: list[Wire]
+    config_maps: list[Wire]
+    secrets: list[Wire]
+    """Only those that the node's pods refer to (environment, volumes, imagePullSecrets)."""
+
+
+class ObjectKey(Model):
+    namespace: str
+    name: str
+
+
+class Update(Model):
+    """Changes since the last Sync or Update, in order. ``removed_pods`` are uids: stop at once, the object is gone."""
+
+    type: Literal["update"] = "update"
+    revision: int
+    pods: list[Wire] = Field(default_factory=list)
+    removed_pods: list[str] = Field(default_factory=list)
+    config_maps: list[Wire] = Field(default_factory=list)
+    removed_config_maps: list[ObjectKey] = Field(default_factory=list)
+    secrets: list[Wire] = Field(default_factory=list)
+    removed_secrets: list[ObjectKey] = Field(default_factory=list)
+
+
+class Acknowledge(Model):
+    """Every Report up to and including ``sequence`` is stored."""
+
+    type: Literal["acknowledge"] = "acknowledge"
+    sequence: int
+
+
+class LogOptions(Model):
+    """As the query of ``GET …/log``."""
+
+    follow: bool = False
+    previous: bool = False
+    timestamps: bool = False
+    tail_lines: int | None = None
+    limit_bytes: int | None = None
+    since_time: datetime | None = None
+
+
+class ExecOptions(Model):
+    """As the query of ``…/exec``; ``command`` is empty for attach."""
+
+    command: list[str] = Field(default_factory=list)
+    stdin: bool = False
+    stdout: bool = True
+    stderr: bool = True
+    tty: bool = False
+
+
+class OpenStream(Model):
+    type: Literal["openStream"] = "openStream"
+    stream_id: str
+    kind: StreamKind
+    namespace: str
+    pod: str
+    pod_uid: str
+    container: str = ""
+    log: LogOptions | None = None
+    exec: ExecOptions | None = None
+    port: int | None = None
+
+
+class StreamOpened(Model):
+    """First frame of a stream. ``failure`` is a Kubernetes Status; absent when the stream is open."""
+
+    failure: Wire | None = None
+
+
+FromAgent = Annotated[Hello | Heartbeat | Report, Field(discriminator="type")]
+FromControlPlane = Annotated[Welcome | Sync | Update | Acknowledge | OpenStream, Field(discriminator="type")]
+
+from_agent: TypeAdapter[Hello | Heartbeat | Report] = TypeAdapter(FromAgent)
+from_control_plane: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream] = TypeAdapter(FromControlPlane)
