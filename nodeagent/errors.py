@@ -1,15 +1,15 @@
 """What can go wrong on a node. The text of each is fit for a pod's status: what, where, what to do.
 
-    AgentError
-    ├── HostConflict          a range, name or port is already somebody else's on this host
-    ├── ImageError            reason is a Kubernetes waiting reason
-    │   ├── InvalidImageName
-    │   ├── ImagePullError      ErrImagePull: registry unreachable, not found, unauthorised, digest mismatch, hostile layer
-    │   └── ImageNeverPull      ErrImageNeverPull
-    ├── VolumeError           a ConfigMap, Secret or path that is missing or of the wrong type
-    ├── ConfigError           CreateContainerConfigError: an environment source is missing, a user name is unknown
-    ├── CreateError           CreateContainerError, RunContainerError: the runtime refused
-    └── NotRunning            the container asked for is not there or has ended
+AgentError
+├── HostConflict          a range, name or port is already somebody else's on this host
+├── ImageError            reason is a Kubernetes waiting reason
+│   ├── InvalidImageName
+│   ├── ImagePullError      ErrImagePull: registry unreachable, not found, unauthorised, digest mismatch, hostile layer
+│   └── ImageNeverPull      ErrImageNeverPull
+├── VolumeError           a ConfigMap, Secret or path that is missing or of the wrong type
+├── ConfigError           CreateContainerConfigError: an environment source is missing, a user name is unknown
+├── CreateError           CreateContainerError, RunContainerError: the runtime refused
+└── NotRunning            the container asked for is not there or has ended
 """
 
 from __future__ import annotations

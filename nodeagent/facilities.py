@@ -214,7 +214,13 @@ class Runtime(Protocol):
         """Ends of containers as they happen, each once. Learnt by notification, not by polling."""
 
     async def exec(
-        self, container_id: str, command: Sequence[str], *, tty: bool, stdin: bool, environment: Sequence[str] = ()
+        self,
+        container_id: str,
+        command: Sequence[str],
+        *,
+        tty: bool,
+        stdin: bool,
+        environment: Sequence[str] = (),
     ) -> ExecSession: ...
 
     async def attach(self, container_id: str, *, tty: bool, stdin: bool) -> ExecSession: ...

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-
-def instance_id(home: Path) -> str:
-    """Eight hex digits that differ for each home: the part of device, table and cgroup names that keeps instances apart."""
-    return hashlib.sha256(str(home.absolute()).encode()).hexdigest()[:8]
+from schema.instance import instance_id
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,174 @@
+"""Settings of the control plane, all from the environment.
+
+``SLIPWAY_HOME`` holds everything an instance keeps. ``DATABASE_URL`` and ``REDIS_URL`` move the store and the broker
+elsewhere; without them they are a SQLite file and a Redis on a unix socket, both below the home.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from schema.instance import default_home, instance_id
+
+HOME = Path(os.environ.get("SLIPWAY_HOME") or default_home()).absolute()
+INSTANCE = instance_id(HOME)
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+API_PORT = int(os.environ.get("SLIPWAY_API_PORT", "6443"))
+"""TLS, all interfaces: clients and agents."""
+HTTP_PORT = int(os.environ.get("SLIPWAY_HTTP_PORT", "8080"))
+"""Plain http on the loopback only: a browser on this machine."""
+
+CLUSTER_DOMAIN = os.environ.get("SLIPWAY_CLUSTER_DOMAIN", "cluster.local")
+POD_NETWORK = os.environ.get("SLIPWAY_POD_NETWORK", "10.244.0.0/16")
+NODE_PREFIX_LENGTH = 24
+HEARTBEAT_SECONDS = 5.0
+CHANGE_HISTORY_SECONDS = 3600.0
+"""How far back a watch may start; older is 410 Gone."""
+CHANGE_HISTORY_ROWS = 100_000
+
+
+def _kept_secret(name: str) -> str:
+    """A random secret made at first use and kept in the home, readable by its owner only."""
+    given = os.environ.get(f"SLIPWAY_{name.upper().replace('-', '_')}")
+    if given:
+        return given
+    path = HOME / name
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        pass
+    HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Several processes may come here at once: whoever links first wins, the others read the winner's.
+    draft = path.with_name(f".{name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text()
+
+
+SECRET_KEY = _kept_secret("secret-key")
+ENCRYPTION_KEY = _kept_secret("encryption-key")
+"""Encrypts Secrets at rest. Lose it and they are lost; keep it apart from database backups."""
+
+DEBUG = False
+ALLOWED_HOSTS = [
+    "*"
+]  # clients name the server by whatever address they reach it at; nothing is built from the Host header
+ROOT_URLCONF = "controlplane.urls"
+ASGI_APPLICATION = "controlplane.asgi.application"
+APPEND_SLASH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "channels",
+    "controlplane",
+    "controlplane.store",
+    "controlplane.access",
+    "controlplane.controllers",
+    "controlplane.scheduler",
+    "controlplane.nodes",
+    "dashboard",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+            ]
+        },
+    }
+]
+
+
+def _database() -> dict[str, Any]:
+    url = os.environ.get("DATABASE_URL") or f"sqlite:///{HOME / 'db.sqlite3'}"
+    config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=None, conn_health_checks=True))
+    if config["ENGINE"].endswith("sqlite3"):
+        config["OPTIONS"] = {
+            # IMMEDIATE: a transaction that will write takes the lock at its start, so it can wait for it instead of
+            # failing when it upgrades. WAL: readers never wait for the writer.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000;",
+        }
+    return config
+
+
+DATABASES = {"default": _database()}
+
+REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{HOME / 'redis' / 'redis.sock'}?db=0"
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": f"slipway:{INSTANCE}"},
+    }
+}
+REDIS_PREFIX = f"slipway:{INSTANCE}:"
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_NAME = f"slipway-{INSTANCE}"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Strict"
+CSRF_COOKIE_NAME = f"slipway-csrf-{INSTANCE}"
+CSRF_COOKIE_SAMESITE = "Strict"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS: list[Path] = []
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("SLIPWAY_LOG_LEVEL", "INFO")},
+}

@@ -1,0 +1,7 @@
+"""Every HTTP path of the control plane."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []
