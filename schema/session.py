@@ -180,6 +180,4 @@ FromAgent = Annotated[Hello | Heartbeat | Report, Field(discriminator="type")]
 FromControlPlane = Annotated[Welcome | Sync | Update | Acknowledge | OpenStream, Field(discriminator="type")]
 
 from_agent: TypeAdapter[Hello | Heartbeat | Report] = TypeAdapter(FromAgent)
-from_control_plane: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream] = TypeAdapter(
-    FromControlPlane
-)
+from_control_plane: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream] = TypeAdapter(FromControlPlane)
