@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from schema.core.container import Container
 from schema.core.pod import Pod
 
 from schema.base import Wire
@@ -92,6 +93,16 @@ class Images(Protocol):
 
 
 @dataclass(frozen=True)
+class Mount:
+    """One mount into a container. ``read_only`` makes it recursively so."""
+
+    source: Path
+    target: str
+    read_only: bool = False
+    propagation: str = "rprivate"
+
+
+@dataclass(frozen=True)
 class Sandbox:
     """The pinned namespaces that the containers of a pod share. A path is None where the host's own is used."""
 
@@ -101,6 +112,8 @@ class Sandbox:
     uts: Path | None
     addresses: Sequence[str]
     """The pod's IP addresses; the host's for hostNetwork."""
+    mounts: Sequence[Mount] = ()
+    """What every container of the pod gets: /etc/hosts, /etc/resolv.conf, /etc/hostname, /dev/shm."""
 
 
 class Network(Protocol):
@@ -116,21 +129,19 @@ class Network(Protocol):
         """Remove whatever belongs to pods not in ``in_use`` (pod uids)."""
 
 
-@dataclass(frozen=True)
-class Mount:
-    """One mount into a container. ``read_only`` makes it recursively so."""
-
-    source: Path
-    target: str
-    read_only: bool = False
-    propagation: str = "rprivate"
-
-
 class Volumes(Protocol):
     async def prepare(
         self, pod: Pod, *, config_maps: Mapping[str, Wire], secrets: Mapping[str, Wire]
     ) -> Mapping[str, Path]:
         """Make or update the pod's volumes: volume name to the host's path. Raises `VolumeError` with the sentence."""
+
+    async def mounts(
+        self, pod: Pod, container: Container, paths: Mapping[str, Path], *, environment: Mapping[str, str]
+    ) -> Sequence[Mount]:
+        """A container's volumeMounts, with subPath resolved so that no symbolic link leads out of the volume.
+
+        ``paths`` is what `prepare` returned; ``environment`` expands subPathExpr.
+        """
 
     async def delete(self, pod_uid: str) -> None: ...
 
@@ -152,6 +163,8 @@ class ContainerPlan:
     spec: Wire
     """The OCI runtime configuration, made by `runtime.spec`."""
     cgroup_parent: str
+    pod_limits: Wire = field(default_factory=dict)
+    """OCI ``linux.resources`` of the cgroup that holds the pod's containers together (`runtime.resources.of_pod`)."""
     terminal: bool = False
     stdin: bool = False
 
