@@ -1,0 +1,391 @@
+"""What to do next for a pod, given what is wanted and what is known. Pure: no I/O and no clock.
+
+    decide(pod, state, now) -> Decision(actions, wake_at)
+
+The worker performs the actions (those of one decision do not depend on each other), folds their results into the state
+through `transitions`, and asks again. Every action may be performed twice; the second finds the first's work done.
+
+The way of a pod: set up (sandbox and volumes) together with the look-up of its images, init containers one after
+another, then all containers; when it ends or is deleted: signals, SIGKILL at the end of the grace, then everything that it
+had on the node is given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from nodeagent.pods import restart
+from nodeagent.pods.state import ContainerState, Phase, PodState
+from schema.core.container import Container
+from schema.core.pod import Pod
+
+SUCCEEDED = "Succeeded"
+FAILED = "Failed"
+DEFAULT_GRACE_SECONDS = 30.0
+_FORCE_AFTER = timedelta(seconds=5)
+"""A process that SIGKILL did not end in this time (it is in the kernel) is left to `Runtime.delete`."""
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """Sandbox and volumes."""
+
+
+@dataclass(frozen=True)
+class FetchImage:
+    """Find the image of a container, or begin to pull it."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Start:
+    """Create and start these containers, in this order."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Again:
+    """Begin the next attempt of an ended container."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Take an ended container out of the runtime and drop its root file system."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Ask a container to end; SIGKILL follows at the deadline."""
+
+    name: str
+    deadline: datetime
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Kill:
+    name: str
+
+
+@dataclass(frozen=True)
+class Force:
+    """SIGKILL brought no exit: have the runtime remove what is left, and count the container as ended."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class BeginStop:
+    """The pod must end by the agent's own decision."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The pod has come to its end by itself."""
+
+    phase: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """Give back containers, network and volumes; with ``entirely`` also logs and the pod's directory."""
+
+    entirely: bool
+
+
+Action = SetUp | FetchImage | Start | Again | Remove | Signal | Kill | Force | BeginStop | Finish | Release
+
+
+@dataclass(frozen=True)
+class Decision:
+    actions: tuple[Action, ...] = ()
+    wake_at: datetime | None = None
+    """When to ask again if nothing happens before."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What one container needs: at most one action, or a time to wait for."""
+
+    action: Action | None = None
+    ready_to_start: bool = False
+    wake_at: datetime | None = None
+
+
+_NOTHING = _Step()
+
+
+def decide(pod: Pod, state: PodState, now: datetime) -> Decision:
+    if state.gone:
+        return Decision()
+    if state.stop is not None:
+        return _stopping(pod, state, now)
+    if state.final_phase:
+        return _ended(pod, state, now)
+    deadline = _active_deadline(pod, state)
+    if deadline is not None and now >= deadline:
+        message = "Pod was active on the node longer than the specified deadline"
+        return Decision((BeginStop("DeadlineExceeded", message),))
+    decision = _going(pod, state, now)
+    return Decision(decision.actions, _earliest((decision.wake_at, deadline)))
+
+
+# Going
+
+
+def _going(pod: Pod, state: PodState, now: datetime) -> Decision:
+    if not state.set_up:
+        return _setting_up(pod, state, now)
+    inits, ready_for_main = _init_steps(pod, state, now)
+    if _init_failed(pod, state):
+        return _begin_finish(pod, state, FAILED, now)
+    steps = list(inits)
+    if ready_for_main:
+        phase = main_result(pod, state)
+        if phase:
+            return _begin_finish(pod, state, phase, now)
+        policy = pod.spec.restart_policy or restart.ALWAYS
+        steps += [_container_step(c, state.container(c.name), state, policy, now) for c in pod.spec.containers]
+    return _join(steps, _startable(pod, inits, steps))
+
+
+def _setting_up(pod: Pod, state: PodState, now: datetime) -> Decision:
+    """Sandbox, volumes and the first images at once: none needs another."""
+    actions: list[Action] = []
+    wakes: list[datetime | None] = []
+    if state.problem is not None and now < state.problem.retry_at:
+        wakes.append(state.problem.retry_at)
+    else:
+        actions.append(SetUp())
+    for container in _all(pod):
+        known = state.container(container.name)
+        if known.phase is not Phase.WAITING:
+            continue
+        step = _image_step(known, state, now)
+        actions += [step.action] if step.action else []
+        wakes.append(step.wake_at)
+    return Decision(tuple(actions), _earliest(wakes))
+
+
+def _init_steps(pod: Pod, state: PodState, now: datetime) -> tuple[list[_Step], bool]:
+    """The steps of the init containers up to the first that is not through, and whether all are through."""
+    steps: list[_Step] = []
+    for container in pod.spec.init_containers or ():
+        known = state.container(container.name)
+        policy = restart.init_policy(pod.spec.restart_policy or restart.ALWAYS, container.restart_policy)
+        through = is_through(container, known)
+        if through and not is_sidecar(container):
+            steps.append(_removal(known))
+            continue
+        steps.append(_container_step(container, known, state, policy, now))
+        if not through:
+            return steps, False
+    return steps, True
+
+
+def _container_step(
+    container: Container, known: ContainerState, state: PodState, policy: str, now: datetime
+) -> _Step:
+    if known.phase is Phase.RUNNING:
+        return _running_step(container, known, now)
+    if known.phase is Phase.TERMINATED:
+        return _terminated_step(known, policy, now)
+    if known.name not in state.images:
+        return _image_step(known, state, now)
+    if known.problem is not None and now < known.problem.retry_at:
+        return _Step(wake_at=known.problem.retry_at)
+    return _Step(ready_to_start=True)
+
+
+def _running_step(container: Container, known: ContainerState, now: datetime) -> _Step:
+    if known.stopping is not None:
+        return _killing_step(known, now)
+    if known.image and container.image and known.image != container.image:
+        why = f"Container {known.name} definition changed, will be restarted"
+        return _Step(Signal(known.name, now + timedelta(seconds=DEFAULT_GRACE_SECONDS), why))
+    return _NOTHING
+
+
+def _terminated_step(known: ContainerState, policy: str, now: datetime) -> _Step:
+    if not known.removed:
+        return _Step(Remove(known.name))
+    ended = known.termination
+    if ended is None or not (known.stopping is not None or restart.wanted(policy, ended.exit_code)):
+        return _NOTHING
+    due = restart.due(known)
+    return _Step(Again(known.name)) if now >= due else _Step(wake_at=due)
+
+
+def _image_step(known: ContainerState, state: PodState, now: datetime) -> _Step:
+    if known.name in state.images or known.name in state.pulling:
+        return _NOTHING
+    if known.problem is not None and now < known.problem.retry_at:
+        return _Step(wake_at=known.problem.retry_at)
+    return _Step(FetchImage(known.name))
+
+
+def _removal(known: ContainerState) -> _Step:
+    return _NOTHING if known.removed else _Step(Remove(known.name))
+
+
+def _startable(pod: Pod, inits: Sequence[_Step], steps: Sequence[_Step]) -> tuple[str, ...]:
+    names = [c.name for c in (pod.spec.init_containers or ())][: len(inits)] + [c.name for c in pod.spec.containers]
+    return tuple(name for name, step in zip(names, steps, strict=False) if step.ready_to_start)
+
+
+def _join(steps: Iterable[_Step], startable: tuple[str, ...]) -> Decision:
+    steps = list(steps)
+    actions = [step.action for step in steps if step.action is not None]
+    if startable:
+        actions.append(Start(startable))
+    return Decision(tuple(actions), _earliest(step.wake_at for step in steps))
+
+
+# Ending
+
+
+def _begin_finish(pod: Pod, state: PodState, phase: str, now: datetime) -> Decision:
+    """Sidecars outlive the main containers; the pod has ended when they have."""
+    running = [c.name for c in reversed(pod.spec.init_containers or ()) if _runs(state, c.name)]
+    if not running:
+        return Decision((Finish(phase),))
+    return _end_one(state.container(running[0]), now + timedelta(seconds=_spec_grace(pod)), now)
+
+
+def _ended(pod: Pod, state: PodState, now: datetime) -> Decision:
+    return Decision() if state.released else Decision((Release(entirely=False),))
+
+
+def _stopping(pod: Pod, state: PodState, now: datetime) -> Decision:
+    stop = state.stop
+    assert stop is not None  # noqa: S101 - the caller looked
+    deadline = stop.since + timedelta(seconds=stop.grace_seconds)
+    running = [c for c in _all(pod) if _runs(state, c.name)]
+    if not running:
+        return _stopped(state)
+    main = {c.name for c in pod.spec.containers}
+    if any(c.name in main for c in running):
+        ending = [_end_one(state.container(c.name), deadline, now) for c in running if c.name in main]
+    else:
+        # Sidecars serve the others to the end, and the later ones may need the earlier: last first.
+        ending = [_end_one(state.container(running[-1].name), deadline, now)]
+    return Decision(
+        tuple(action for part in ending for action in part.actions), _earliest(part.wake_at for part in ending)
+    )
+
+
+def _end_one(known: ContainerState, deadline: datetime, now: datetime) -> Decision:
+    if known.stopping is None or deadline < known.stopping.deadline:
+        return Decision((Signal(known.name, deadline),))
+    step = _killing_step(known, now)
+    return Decision((step.action,) if step.action else (), step.wake_at)
+
+
+def _killing_step(known: ContainerState, now: datetime) -> _Step:
+    stopping = known.stopping
+    assert stopping is not None  # noqa: S101 - the caller looked
+    if stopping.killed_at is None:
+        return _Step(Kill(known.name)) if now >= stopping.deadline else _Step(wake_at=stopping.deadline)
+    force_at = stopping.killed_at + _FORCE_AFTER
+    return _Step(Force(known.name)) if now >= force_at else _Step(wake_at=force_at)
+
+
+def _stopped(state: PodState) -> Decision:
+    stop = state.stop
+    assert stop is not None  # noqa: S101 - the caller looked
+    if stop.reason:  # the agent's own decision: the object stays, and with it the logs
+        if not state.final_phase:
+            return Decision((Finish(FAILED),))
+        return Decision() if state.released else Decision((Release(entirely=False),))
+    return Decision((Release(entirely=True),))
+
+
+# Questions
+
+
+def is_sidecar(container: Container) -> bool:
+    return container.restart_policy == restart.ALWAYS
+
+
+def is_through(container: Container, known: ContainerState) -> bool:
+    """An init container is through when it succeeded; a sidecar as soon as it has started once."""
+    return _ever_started(known) if is_sidecar(container) else _succeeded(known)
+
+
+def initialized(pod: Pod, state: PodState) -> bool:
+    return all(is_through(c, state.container(c.name)) for c in pod.spec.init_containers or ())
+
+
+def main_result(pod: Pod, state: PodState) -> str:
+    """Succeeded or Failed once every main container has ended for good; empty before."""
+    policy = pod.spec.restart_policy or restart.ALWAYS
+    codes = []
+    for container in pod.spec.containers:
+        known = state.container(container.name)
+        if known.phase is not Phase.TERMINATED or known.termination is None or known.stopping is not None:
+            return ""
+        if restart.wanted(policy, known.termination.exit_code):
+            return ""
+        codes.append(known.termination.exit_code)
+    return FAILED if any(codes) else SUCCEEDED
+
+
+def _init_failed(pod: Pod, state: PodState) -> bool:
+    policy = pod.spec.restart_policy or restart.ALWAYS
+    for container in pod.spec.init_containers or ():
+        ended = state.container(container.name).termination
+        if ended is None or is_sidecar(container) or ended.exit_code == 0:
+            continue
+        if not restart.wanted(restart.init_policy(policy, container.restart_policy), ended.exit_code):
+            return True
+    return False
+
+
+def grace_seconds(pod: Pod) -> float:
+    """How long the pod may take to end once its deletion was asked for."""
+    asked = pod.metadata.deletion_grace_period_seconds
+    return float(asked) if asked is not None else _spec_grace(pod)
+
+
+def _spec_grace(pod: Pod) -> float:
+    own = pod.spec.termination_grace_period_seconds
+    return float(own) if own is not None else DEFAULT_GRACE_SECONDS
+
+
+def _succeeded(known: ContainerState) -> bool:
+    return known.phase is Phase.TERMINATED and known.termination is not None and known.termination.exit_code == 0
+
+
+def _ever_started(known: ContainerState) -> bool:
+    ends = (known.termination, known.last)
+    return known.phase is Phase.RUNNING or any(end is not None and end.started_at is not None for end in ends)
+
+
+def _runs(state: PodState, name: str) -> bool:
+    return state.container(name).phase is Phase.RUNNING
+
+
+def _all(pod: Pod) -> list[Container]:
+    return [*(pod.spec.init_containers or ()), *pod.spec.containers]
+
+
+def _active_deadline(pod: Pod, state: PodState) -> datetime | None:
+    seconds = pod.spec.active_deadline_seconds
+    if seconds is None or state.started_at is None:
+        return None
+    return state.started_at + timedelta(seconds=seconds)
+
+
+def _earliest(times: Iterable[datetime | None]) -> datetime | None:
+    return min((time for time in times if time is not None), default=None)
