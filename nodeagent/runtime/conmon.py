@@ -106,25 +106,25 @@ async def create(launch: Launch, *, place: Callable[[int], None]) -> tuple[int, 
 
 async def _created(sync: int, launch: Launch) -> int:
     os.set_blocking(sync, False)
-    text = b""
+    answered = b""
     try:
         async with asyncio.timeout(CREATE_DEADLINE_SECONDS):
-            while not text.endswith(b"\n") and (piece := await process.read(sync)):
-                text += piece
+            while not answered.endswith(b"\n") and (piece := await process.read(sync)):
+                answered += piece
     except TimeoutError as error:
         raise CreateError(f"the runtime did not create the container in {CREATE_DEADLINE_SECONDS:g} s") from error
     try:
-        answer: dict[str, Any] = json.loads(text)
+        answer: dict[str, Any] = json.loads(answered)
     except ValueError:
-        answer = {"data": -1, "message": text.decode(errors="replace")}
+        answer = {"data": -1, "message": answered.decode(errors="replace")}
     pid = int(answer.get("data", answer.get("pid", -1)))
     if pid <= 0:
-        logged = messages.last_error(_text(launch.runtime_log))
+        logged = messages.last_error(text(launch.runtime_log))
         raise CreateError(messages.humanise(logged or str(answer.get("message") or "")))
     return pid
 
 
-def _text(path: Path) -> str:
+def text(path: Path) -> str:
     try:
         return path.read_text(errors="replace")
     except OSError:
@@ -135,10 +135,10 @@ def read_exit(exit_directory: Path, container_id: str) -> tuple[int, float] | No
     """(exit code, when in seconds since the epoch), or None while there is no exit file."""
     path = exit_directory / container_id
     try:
-        text, status = path.read_text(), path.stat()
+        content, status = path.read_text(), path.stat()
     except FileNotFoundError:
         return None
-    code = int(text) if text.strip().lstrip("-").isdecimal() else 255
+    code = int(content) if content.strip().lstrip("-").isdecimal() else 255
     # A negative code is conmon's word for "killed at its time limit".
     return (code if code >= 0 else 128 + signal.SIGKILL), status.st_mtime
 

@@ -126,13 +126,7 @@ async def readable(descriptor: int) -> None:
     """Wait until ``descriptor`` can be read (a pidfd: until the process has ended)."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
-
-    def ready() -> None:
-        loop.remove_reader(descriptor)
-        if not future.done():
-            future.set_result(None)
-
-    loop.add_reader(descriptor, ready)
+    loop.add_reader(descriptor, _resolve, future)
     try:
         await future
     finally:
@@ -142,11 +136,16 @@ async def readable(descriptor: int) -> None:
 async def writable(descriptor: int) -> None:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
-    loop.add_writer(descriptor, lambda: future.done() or future.set_result(None))
+    loop.add_writer(descriptor, _resolve, future)
     try:
         await future
     finally:
         loop.remove_writer(descriptor)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 async def read(descriptor: int, size: int = 65536) -> bytes:

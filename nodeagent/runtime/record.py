@@ -33,7 +33,7 @@ class Record:
     conmon_pidfd: int = -1
     created: bool = False
     exited: bool = False
-    unwatch: Callable[[], None] | None = field(default=None, repr=False)
+    unwatch: Callable[[], object] | None = field(default=None, repr=False)
 
     @property
     def started_at(self) -> datetime | None:
