@@ -1,0 +1,43 @@
+# The menu: `make help`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
+export SLIPWAY_VENV := $(VENV)
+# Containers need root; everything else about the instance is then root's too.
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
+
+.PHONY: help up down ready ready-dev check test test-fast format lock clean
+
+help: ## Show this menu
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+up: ready ## Install what is missing and start an instance (SLIPWAY_HOME, SLIPWAY_API_PORT, SLIPWAY_HTTP_PORT)
+	@exec $(SUDO) $(PYTHON) manage.py up
+
+down: ready ## Stop the instance and remove its containers, devices, mounts, nft table and cgroups
+	@$(SUDO) $(PYTHON) manage.py down
+
+ready: ## Install what running needs
+	@setup/ready.sh
+
+ready-dev: ## Install what checking and testing need
+	@setup/ready.sh --dev
+
+check: ready-dev ## Lint, types, import contracts, front end: exactly what CI runs before the tests
+	@setup/check.sh
+
+test: ready-dev ## Run every test (as root: real containers, cgroups, packets)
+	@$(SUDO) $(PYTHON) -m pytest
+
+test-fast: ready-dev ## Run the tests that need neither root nor processes
+	@$(PYTHON) -m pytest tests/unit -n 2
+
+format: ready-dev ## Format the code
+	@$(VENV)/bin/ruff check --fix --quiet . ; $(VENV)/bin/ruff format .
+
+lock: ready-dev ## Renew the hashed locks from requirements*.in
+	@setup/lock.sh
+
+clean: ## Remove what was installed into this checkout
+	@rm -rf $(VENV) dashboard/frontend/node_modules dashboard/static/dashboard staticfiles .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,171 @@
+"""Bearer tokens: issued once, kept as digests, checked without a query most of the time.
+
+A token is ``slipway_`` and 256 random bits. The database is asked for its SHA-256 by a unique index; what timing could
+tell an attacker is about the digest of his guess, not about the token, so the comparison leaks nothing of use.
+
+Each process remembers valid tokens for `CACHE_SECONDS`, so a busy client costs no query per request; a revoked or
+expired token stops working within that time everywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+from django.utils import timezone
+
+from controlplane.access import identity
+from controlplane.access.errors import InvalidName
+from controlplane.access.files import write_private
+from controlplane.access.identity import Identity
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+PREFIX = "slipway_"
+CACHE_SECONDS = 4.0
+CACHE_SIZE = 4096
+MAX_TOKEN_LENGTH = 256
+_NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+
+class _Cache:
+    """Digest to identity, bounded, each entry short-lived. Invalid tokens are not remembered: a new one works at once."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, digest: bytes) -> Identity | None:
+        with self._lock:
+            entry = self._entries.get(digest)
+            if entry is None or entry[0] < time.monotonic():
+                return None
+            return entry[1]
+
+    def put(self, digest: bytes, found: Identity, *, life_seconds: float) -> None:
+        with self._lock:
+            self._entries[digest] = (time.monotonic() + life_seconds, found)
+            self._entries.move_to_end(digest)
+            while len(self._entries) > CACHE_SIZE:
+                self._entries.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+
+
+_cache = _Cache()
+
+
+def digest_of(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def authenticate(token: str) -> Identity | None:
+    """Who holds this token; None if nobody does, it has expired, or its user was made inactive."""
+    known = recall(token)
+    if known is not None or not _plausible(token):
+        return known
+    return _look_up(digest_of(token))
+
+
+def recall(token: str) -> Identity | None:
+    """The answer of `authenticate` where it needs no database; safe to call on an event loop."""
+    return _cache.get(digest_of(token)) if _plausible(token) else None
+
+
+def forget() -> None:
+    """Drop what this process remembers, after a change made here."""
+    _cache.clear()
+
+
+def issue_for_user(user: User, name: str, *, expires: datetime | None = None) -> str:
+    """A new token, replacing the user's earlier one of that name. It is shown now and never again."""
+    from controlplane.access.models import Token
+
+    if not name:
+        raise InvalidName("a token needs a name")
+    token = PREFIX + secrets.token_urlsafe(32)
+    with transaction.atomic():
+        Token.objects.update_or_create(
+            user=user, name=name, defaults={"digest": digest_of(token), "expires": expires, "created": timezone.now()}
+        )
+    forget()
+    return token
+
+
+def issue_for_node(node: str) -> str:
+    """A new token for the node, replacing its earlier one: a node has one credential."""
+    from controlplane.access.models import Token
+
+    if not _NODE_NAME.fullmatch(node):
+        raise InvalidName(f"{node!r} is no node name: lower case letters, digits, '-' and '.' only")
+    token = PREFIX + secrets.token_urlsafe(32)
+    with transaction.atomic():
+        Token.objects.update_or_create(
+            node=node, defaults={"name": node, "digest": digest_of(token), "created": timezone.now()}
+        )
+    forget()
+    return token
+
+
+def ensure_node_file(path: Path, node: str) -> None:
+    """See that the file holds a working token of the node; a working one is kept, so a running agent keeps its own."""
+    try:
+        present = authenticate(path.read_text().strip())
+    except (FileNotFoundError, UnicodeDecodeError):
+        present = None
+    if present is None or present.node != node:
+        write_private(path, issue_for_node(node).encode())
+
+
+def revoke(*, user: User | None = None, name: str = "", node: str = "") -> int:
+    """Delete a user's token of that name (all of them without a name) or a node's; the number of tokens deleted."""
+    from controlplane.access.models import Token
+
+    if user is None and not node:
+        return 0
+    chosen = Token.objects.filter(node=node) if node else Token.objects.filter(user=user)
+    if name and not node:
+        chosen = chosen.filter(name=name)
+    count, _ = chosen.delete()
+    forget()
+    return count
+
+
+def _plausible(token: str) -> bool:
+    """Whether it is worth a hash and a query."""
+    return token.startswith(PREFIX) and len(token) <= MAX_TOKEN_LENGTH and token.isascii()
+
+
+def _look_up(digest: bytes) -> Identity | None:
+    from controlplane.access.models import Token
+    from controlplane.access.users import identity_of
+
+    token = Token.objects.select_related("user").filter(digest=digest).first()
+    if token is None:
+        return None
+    life = _remaining(token.expires)
+    if life <= timedelta(0):
+        return None
+    if token.user is None:
+        found = identity.of_node(token.node)
+    elif token.user.is_active:
+        found = identity_of(token.user)
+    else:
+        return None
+    _cache.put(digest, found, life_seconds=min(CACHE_SECONDS, life.total_seconds()))
+    return found
+
+
+def _remaining(expires: datetime | None) -> timedelta:
+    return timedelta(days=1) if expires is None else expires - timezone.now()

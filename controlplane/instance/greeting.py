@@ -1,0 +1,55 @@
+"""What `manage.py up` says once the instance answers."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Callable
+
+from controlplane.instance.layout import Layout
+
+
+def answers(layout: Layout) -> bool:
+    """Whether the web process says it is ready."""
+    connection = http.client.HTTPConnection("127.0.0.1", layout.http_port, timeout=2)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float, pause_seconds: float = 0.05) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause_seconds)
+    return True
+
+
+def text(layout: Layout, *, password: str | None, node_ready: bool) -> str:
+    secret = f"password {password}" if password else f"password in {layout.admin_password}"
+    node = (
+        f"{layout.node_name} is Ready"
+        if node_ready
+        else f"{layout.node_name} is not Ready yet: see {layout.logs}/agent.log"
+    )
+    return f"""
+Slipway is ready.
+
+  Dashboard   http://127.0.0.1:{layout.http_port}   (user admin, {secret})
+  API         https://127.0.0.1:{layout.api_port}
+  Node        {node}
+  kubectl     export KUBECONFIG={layout.kubeconfig}
+
+Three things to try:
+
+  kubectl get nodes -o wide
+  kubectl apply -f examples/hello.yaml && kubectl get pods -w
+  kubectl logs -f hello
+
+Ctrl-C stops Slipway and leaves your containers running; `make down` removes them.
+"""

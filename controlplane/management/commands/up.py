@@ -1,0 +1,152 @@
+"""`manage.py up`: makes what an instance needs, starts its processes and stays in the foreground.
+
+Idempotent: whatever is already there is kept. The steps before the start are in `Command.prepare`; then this process
+becomes the supervisor, which is a lean program without Django.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from controlplane.access import kubeconfig, pki, tokens, users
+from controlplane.instance import greeting, network
+from controlplane.instance.layout import Layout
+from controlplane.store import objects
+from controlplane.store.errors import NotFound
+from schema import kinds
+
+READY_SECONDS = 60.0
+PROGRAMS = ("redis-server", "conmon", "crun", "nft", "setpriv")
+
+
+class Command(BaseCommand):
+    help = "Start an instance: redis, web, worker and an agent on this machine. Ctrl-C stops it; containers stay."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--prepare-only", action="store_true", help="make everything, start nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        layout = Layout.from_environment()
+        check_host()
+        layout.make_directories()
+        lock = hold(layout.pid_file)
+        password = self.prepare(layout)
+        if options["prepare_only"]:
+            return
+        for port in (layout.api_port, layout.http_port):
+            check_port_is_free(port)
+        self.greet_when_ready(layout, password)
+        os.set_inheritable(lock, True)  # the lock lives as long as the supervisor
+        os.execv(sys.executable, [sys.executable, "-m", "controlplane.instance.supervisor"])
+
+    def prepare(self, layout: Layout) -> str | None:
+        """Returns the administrator's password when it has just been made."""
+        os.environ["SLIPWAY_POD_NETWORK"] = os.environ.get("SLIPWAY_POD_NETWORK") or network.settle(layout.home)
+        call_command("migrate", verbosity=0, interactive=False)
+        pki.ensure(layout.home, hosts=host_names(layout))
+        user, password = users.ensure_admin()
+        if password is not None:
+            write_private(layout.admin_password, password + "\n")
+        if not layout.kubeconfig.exists():
+            kubeconfig.write(
+                layout.kubeconfig,
+                server=f"https://127.0.0.1:{layout.api_port}",
+                ca_file=layout.ca_certificate,
+                token=tokens.issue_for_user(user, "admin.kubeconfig"),
+            )
+        if not layout.node_token.exists():
+            write_private(layout.node_token, tokens.issue_for_node(layout.node_name))
+        return password
+
+    def greet_when_ready(self, layout: Layout, password: str | None) -> None:
+        """In a child of this process, which has everything loaded already; it ends after its words."""
+        connection.close()
+        if os.fork():
+            return
+        status = 1
+        try:
+            if greeting.wait_until(lambda: greeting.answers(layout), seconds=READY_SECONDS):
+                ready = greeting.wait_until(lambda: node_is_ready(layout.node_name), seconds=READY_SECONDS)
+                self.stdout.write(greeting.text(layout, password=password, node_ready=ready))
+                self.stdout.flush()
+                status = 0
+            else:
+                self.stderr.write(f"Slipway has not become ready within {READY_SECONDS:.0f} s: see {layout.logs}")
+        finally:
+            os._exit(status)
+
+
+def check_host() -> None:
+    if os.geteuid() != 0:
+        raise CommandError("containers need root on this host: run it with sudo")
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    if missing:
+        raise CommandError(f"not installed: {', '.join(missing)}; `make up` installs them")
+
+
+def hold(pid_file: Path) -> int:
+    """Lock the file for this process and those it becomes; refuse where another instance has it."""
+    descriptor = os.open(pid_file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(descriptor, 32).decode().strip()
+        raise CommandError(f"an instance with this SLIPWAY_HOME already runs (process {owner})") from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
+
+
+def check_port_is_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CommandError(
+                f"port {port} is taken ({error.strerror}); choose others with SLIPWAY_API_PORT and SLIPWAY_HTTP_PORT"
+            ) from error
+
+
+def host_names(layout: Layout) -> list[str]:
+    """What the server certificate must be good for: this host's names and the addresses it has."""
+    names = {socket.gethostname(), socket.getfqdn(), layout.node_name}
+    names.update(name for name in os.environ.get("SLIPWAY_HOSTS", "").split(",") if name)
+    addresses = {str(entry[4][0]).split("%")[0] for entry in _addresses(socket.gethostname())}
+    return sorted(names | addresses)
+
+
+def _addresses(name: str) -> list[tuple[Any, ...]]:
+    try:
+        return list(socket.getaddrinfo(name, None))
+    except socket.gaierror:
+        return []
+
+
+def write_private(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+
+
+def node_is_ready(name: str) -> bool:
+    try:
+        node = objects.get(kinds.NODE, "", name)
+    except NotFound:
+        return False
+    conditions = node.get("status", {}).get("conditions", [])
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)

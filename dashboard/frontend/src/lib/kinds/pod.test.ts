@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import type { ContainerStatus, PodWire } from "../wire";
+import { Pod } from "./pod";
+
+const container = (status: Partial<ContainerStatus>): ContainerStatus => ({
+  name: "web",
+  ready: false,
+  restartCount: 0,
+  image: "web:1",
+  imageID: "",
+  ...status,
+});
+const pod = (status: PodWire["status"], deletionTimestamp?: string) =>
+  new Pod({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name: "p",
+      namespace: "default",
+      uid: "u",
+      resourceVersion: "1",
+      creationTimestamp: "2026-01-01T00:00:00Z",
+      ...(deletionTimestamp && { deletionTimestamp }),
+    },
+    spec: { containers: [{ name: "web", image: "web:1" }] },
+    ...(status && { status }),
+  });
+
+describe("a pod", () => {
+  it("is good when it runs and is ready", () => {
+    const running = pod({
+      phase: "Running",
+      containerStatuses: [container({ ready: true, state: { running: {} } })],
+    });
+    expect([running.state, running.health, running.ready]).toEqual(["Running", "good", "1/1"]);
+  });
+
+  it("says why it is not scheduled", () => {
+    const pending = pod({
+      phase: "Pending",
+      conditions: [{ type: "PodScheduled", status: "False", message: "0/1 nodes are available" }],
+    });
+    expect([pending.state, pending.health, pending.trouble]).toEqual([
+      "Pending",
+      "bad",
+      "0/1 nodes are available",
+    ]);
+  });
+
+  it("names a crash loop and its last exit", () => {
+    const looping = pod({
+      phase: "Running",
+      containerStatuses: [
+        container({
+          restartCount: 3,
+          state: { waiting: { reason: "CrashLoopBackOff" } },
+          lastState: { terminated: { exitCode: 137, reason: "OOMKilled" } },
+        }),
+      ],
+    });
+    expect([looping.state, looping.health]).toEqual(["CrashLoopBackOff", "bad"]);
+    expect(looping.trouble).toBe("web: OOMKilled, exit code 137");
+  });
+
+  it("is working, not in trouble, while its containers are made or end", () => {
+    const waiting = { waiting: { reason: "ContainerCreating" } };
+    expect(pod({ phase: "Pending", containerStatuses: [container({ state: waiting })] }).health).toBe("busy");
+    expect(pod({ phase: "Running" }, "2026-01-01T00:00:01Z").state).toBe("Terminating");
+  });
+});

@@ -1,0 +1,69 @@
+"""The page, and the login it needs. Everything else the dashboard shows comes from the public API."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+
+from django.contrib.auth import authenticate, login, logout
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
+from django.shortcuts import render
+from django.views import View
+
+from dashboard import assets
+
+# Mantine sets its custom properties through style attributes; scripts come from our own files only.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+
+
+def index(request: HttpRequest, path: str = "") -> HttpResponse:
+    """The one page; which view it shows is its own affair (deep links)."""
+    try:
+        built = assets.load()
+    except assets.NotBuilt as error:
+        return HttpResponse(f"{error}\n", status=HTTPStatus.SERVICE_UNAVAILABLE, content_type="text/plain")
+    response = render(request, "dashboard/index.html", {"assets": built})
+    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+class SessionView(View):
+    """``/session``: who is signed in (GET), sign in (POST), sign out (DELETE). Each answer brings the CSRF token to send."""
+
+    def get(self, request: HttpRequest) -> JsonResponse:
+        return _session(request)
+
+    def post(self, request: HttpRequest) -> JsonResponse:
+        try:
+            body = json.loads(request.body)
+            username, password = str(body["username"]), str(body["password"])
+        except (ValueError, KeyError, TypeError):
+            return _failure(HTTPStatus.BAD_REQUEST, "the body must be a JSON object with username and password")
+        user = authenticate(request, username=username, password=password)
+        if user is None:
+            return _failure(HTTPStatus.UNAUTHORIZED, "This user name and password do not match.")
+        login(request, user)
+        return _session(request)
+
+    def delete(self, request: HttpRequest) -> JsonResponse:
+        logout(request)
+        return _session(request)
+
+
+def _session(request: HttpRequest) -> JsonResponse:
+    user = request.user.get_username() if request.user.is_authenticated else ""
+    response = JsonResponse({"user": user, "csrfToken": get_token(request)})
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _failure(code: HTTPStatus, message: str) -> JsonResponse:
+    """A Status, as the API answers."""
+    return JsonResponse(
+        {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}, status=code
+    )

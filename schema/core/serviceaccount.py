@@ -1,0 +1,22 @@
+"""ServiceAccount: an identity for pods."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from schema.base import ListKey
+from schema.core.reference import LocalObjectReference, ObjectReference
+from schema.meta import Object
+
+
+class ServiceAccount(Object):
+    """An identity for programs that run in pods."""
+
+    api_version: str = "v1"
+    kind: str = "ServiceAccount"
+    secrets: Annotated[list[ObjectReference], ListKey("name")] = []
+    """Secrets that pods of this account may use."""
+    image_pull_secrets: Annotated[list[LocalObjectReference], ListKey("name")] = []
+    """Secrets with registry credentials, added to pods of this account that name none."""
+    automount_service_account_token: bool | None = None
+    """Whether pods of this account get a token mounted; a pod's own setting wins."""
