@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from nodeagent.pods import identity, lifecycle, qos, restart
+from nodeagent.pods import identity, lifecycle, restart
 from nodeagent.pods.state import (
     Condition,
     ContainerState,
@@ -19,6 +19,7 @@ from nodeagent.pods.state import (
     Retry,
     Termination,
 )
+from nodeagent.runtime import resources
 from schema import meta
 from schema.base import Wire
 from schema.core.container import Container
@@ -45,7 +46,7 @@ def build(pod: Pod, state: PodState, host: Host, now: datetime) -> tuple[Wire, P
     wire: Wire = {
         "phase": phase,
         "conditions": [*_foreign_conditions(pod, now), *(_condition_wire(c) for c in conditions.values())],
-        "qosClass": qos.of(pod),
+        "qosClass": resources.qos_class(pod),
     }
     if pod.metadata.generation:
         wire["observedGeneration"] = pod.metadata.generation
