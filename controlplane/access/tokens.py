@@ -51,6 +51,11 @@ class _Cache:
                 return None
             return entry[1]
 
+    def has_seen(self, digest: bytes) -> bool:
+        """Whether this was valid once, as far as we remember; an entry outlives its short life until it is pushed out."""
+        with self._lock:
+            return digest in self._entries
+
     def put(self, digest: bytes, found: Identity, *, life_seconds: float) -> None:
         with self._lock:
             self._entries[digest] = (time.monotonic() + life_seconds, found)
@@ -81,6 +86,11 @@ def authenticate(token: str) -> Identity | None:
 def recall(token: str) -> Identity | None:
     """The answer of `authenticate` where it needs no database; safe to call on an event loop."""
     return _cache.get(digest_of(token)) if _plausible(token) else None
+
+
+def was_valid(token: str) -> bool:
+    """Whether this process has seen the token work: such a holder is no guesser, whatever the address."""
+    return _plausible(token) and _cache.has_seen(digest_of(token))
 
 
 def forget() -> None:
