@@ -11,17 +11,13 @@ None of them changes its arguments. All raise `PatchError`.
 from __future__ import annotations
 
 import copy
-import types
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, Union, get_args, get_origin
+from collections.abc import Sequence
+from typing import Any
 
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
-
-from schema.base import ListKey, ListSet, RetainKeys, Wire
+from schema import shapes
+from schema.base import ApiModel, Wire
 from schema.kinds import Kind
+from schema.shapes import Field, Structure, Table
 
 UNPROCESSABLE = 422
 BAD_REQUEST = 400
@@ -201,73 +197,6 @@ def _equal(left: Any, right: Any) -> bool:
 # --- strategic merge patch --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Field:
-    """How one field merges: the type of its value or elements, and for lists the key that makes elements one."""
-
-    model: type[BaseModel] | None = None
-    merge_key: str | None = None
-    is_set: bool = False
-    is_map: bool = False
-    retain_keys: bool = False
-
-
-_PLAIN = _Field()
-
-
-@cache
-def _fields(model: type[BaseModel]) -> dict[str, _Field]:
-    return {field.alias or name: _describe(field) for name, field in model.model_fields.items()}
-
-
-def _describe(field: FieldInfo) -> _Field:
-    markers = [*field.metadata, *_markers_within(field.annotation)]
-    keys = [marker for marker in markers if isinstance(marker, ListKey)]
-    return _Field(
-        model=_model_within(field.annotation),
-        merge_key=keys[0].strategic if keys else None,
-        is_set=any(isinstance(marker, ListSet) for marker in markers),
-        is_map=_origin(field.annotation) is dict,
-        retain_keys=any(isinstance(marker, RetainKeys) for marker in markers),
-    )
-
-
-def _origin(annotation: Any) -> Any:
-    for inner in _alternatives(annotation):
-        origin = get_origin(inner)
-        if origin in (dict, list):
-            return origin
-    return None
-
-
-def _alternatives(annotation: Any) -> Iterable[Any]:
-    """The members of ``X | None``, without what Annotated adds."""
-    if hasattr(annotation, "__metadata__"):
-        yield from _alternatives(get_args(annotation)[0])
-    elif get_origin(annotation) in (Union, types.UnionType):
-        for member in get_args(annotation):
-            yield from _alternatives(member)
-    else:
-        yield annotation
-
-
-def _markers_within(annotation: Any) -> Iterable[Any]:
-    """Markers below a union (``Annotated[list[X], …] | None``) and of a list's elements."""
-    yield from getattr(annotation, "__metadata__", ())
-    if hasattr(annotation, "__metadata__") or get_origin(annotation) in (Union, types.UnionType, list):
-        for member in get_args(annotation):
-            yield from _markers_within(member)
-
-
-def _model_within(annotation: Any) -> type[BaseModel] | None:
-    for inner in _alternatives(annotation):
-        if isinstance(inner, type) and get_origin(inner) is None and issubclass(inner, BaseModel):
-            return inner
-        if get_origin(inner) in (list, dict):
-            return _model_within(get_args(inner)[-1])
-    return None
-
-
 def strategic_merge(kind: Kind, target: Wire, patch: Any) -> Wire:
     """Kubernetes' strategic merge patch for objects of this kind."""
     if not isinstance(patch, dict):
@@ -275,17 +204,17 @@ def strategic_merge(kind: Kind, target: Wire, patch: Any) -> Wire:
     return _merge_object(target, patch, kind.model, path="")
 
 
-def _merge_object(target: Any, patch: dict[str, Any], model: type[BaseModel] | None, *, path: str) -> dict[str, Any]:
+def _merge_object(target: Any, patch: dict[str, Any], model: type[ApiModel] | None, *, path: str) -> dict[str, Any]:
     directive = patch.get(_DIRECTIVE)
     if directive == "replace":
-        return _without_directives({name: value for name, value in patch.items() if name != _DIRECTIVE})
+        return {name: _without_directives(value) for name, value in patch.items() if not name.startswith("$")}
     if directive == "delete":
         return {}
     if directive not in (None, "merge"):
         raise PatchError(BAD_REQUEST, f"{path or 'the patch'}: $patch {directive!r} is none of replace, merge, delete")
     merged = dict(target) if isinstance(target, dict) else {}
     _retain(merged, patch, path=path)
-    fields = _fields(model) if model is not None else {}
+    fields = shapes.table(model) if model is not None else {}
     _delete_primitives(merged, patch, path=path)
     for name, value in patch.items():
         if name.startswith("$"):
@@ -294,26 +223,25 @@ def _merge_object(target: Any, patch: dict[str, Any], model: type[BaseModel] | N
         if value is None:
             merged.pop(name, None)
         else:
-            merged[name] = _merge_value(merged.get(name), value, fields.get(name, _PLAIN), path=here)
+            merged[name] = _merge_value(merged.get(name), value, fields.get(name), path=here)
     _set_orders(merged, patch, fields, path=path)
     return merged
 
 
-def _merge_value(current: Any, value: Any, field: _Field, *, path: str) -> Any:
+def _merge_value(current: Any, value: Any, field: Field | None, *, path: str) -> Any:
     if isinstance(value, dict):
-        model = None if field.is_map else field.model
+        model = field.model if field is not None and field.structure is Structure.OBJECT else None
         return _merge_object(current if isinstance(current, dict) else {}, value, model, path=path)
-    if isinstance(value, list):
+    if isinstance(value, list) and field is not None:
         existing = current if isinstance(current, list) else []
-        if field.merge_key is not None:
-            return _merge_by_key(existing, value, field, path=path)
-        if field.is_set:
+        if field.list_key is not None:
+            return _merge_by_key(existing, value, field, field.list_key.strategic, path=path)
+        if field.list_set:
             return [*existing, *(item for item in _unique(value) if item not in existing)]
     return _without_directives(value)
 
 
-def _merge_by_key(current: list[Any], patch: list[Any], field: _Field, *, path: str) -> list[Any]:
-    key = field.merge_key or ""
+def _merge_by_key(current: list[Any], patch: list[Any], field: Field, key: str, *, path: str) -> list[Any]:
     if any(isinstance(item, dict) and item.get(_DIRECTIVE) == "replace" and key not in item for item in patch):
         rest = [item for item in patch if not (isinstance(item, dict) and _DIRECTIVE in item)]
         return [_without_directives(item) for item in rest]
@@ -357,14 +285,15 @@ def _delete_primitives(merged: dict[str, Any], patch: dict[str, Any], *, path: s
             merged[name] = [item for item in merged[name] if item not in values]
 
 
-def _set_orders(merged: dict[str, Any], patch: dict[str, Any], fields: dict[str, _Field], *, path: str) -> None:
+def _set_orders(merged: dict[str, Any], patch: dict[str, Any], fields: Table, *, path: str) -> None:
     for directive in [name for name in patch if name.startswith(_ORDER)]:
         name, order = directive.removeprefix(_ORDER), patch[directive]
         if not isinstance(order, list):
             raise PatchError(BAD_REQUEST, f"{path}: {directive} is a list")
         items = merged.get(name)
         if isinstance(items, list):
-            key = fields.get(name, _PLAIN).merge_key
+            field = fields.get(name)
+            key = field.list_key.strategic if field is not None and field.list_key is not None else None
             merged[name] = _ordered(items, order, key)
 
 

@@ -103,7 +103,9 @@ def _conditions(pod: Pod, state: PodState, now: datetime) -> dict[str, Condition
     sandbox = ("True" if state.set_up else "False", "", "")
     wanted = {"PodReadyToStartContainers": sandbox, "Initialized": initialized, "Ready": ready}
     wanted["ContainersReady"] = containers_ready
-    return {kind: _condition(kind, *values, before=state.conditions.get(kind), now=now) for kind, values in wanted.items()}
+    return {
+        kind: _condition(kind, *values, before=state.conditions.get(kind), now=now) for kind, values in wanted.items()
+    }
 
 
 _Values = tuple[str, str, str]
@@ -120,9 +122,7 @@ def _condition(
 def _initialized(pod: Pod, state: PodState) -> _Values:
     if state.final_phase == lifecycle.SUCCEEDED:
         return ("True", "PodCompleted", "")
-    waiting = [
-        c.name for c in pod.spec.init_containers or () if not lifecycle.is_through(c, state.container(c.name))
-    ]
+    waiting = [c.name for c in pod.spec.init_containers or () if not lifecycle.is_through(c, state.container(c.name))]
     if not waiting:
         return ("True", "", "")
     return ("False", "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(waiting)}]")
@@ -202,9 +202,7 @@ def _init_ready(known: ContainerState) -> bool:
     return known.termination is not None and known.termination.exit_code == 0
 
 
-def _states(
-    container: Container, pod: Pod, state: PodState, now: datetime
-) -> tuple[Wire, Termination | None]:
+def _states(container: Container, pod: Pod, state: PodState, now: datetime) -> tuple[Wire, Termination | None]:
     """``state`` as it travels, and the termination that ``lastState`` shows."""
     known = state.container(container.name)
     if known.phase is Phase.RUNNING and known.started_at is not None:
