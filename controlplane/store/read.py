@@ -56,7 +56,9 @@ def get(kind: Kind, namespace: str, name: str) -> Wire:
     return _wire(storage, rows[0])
 
 
-def objects_where(storage: Storage, condition: str, parameters: Sequence[Any], *, order: str = "namespace, name") -> list[Wire]:
+def objects_where(
+    storage: Storage, condition: str, parameters: Sequence[Any], *, order: str = "namespace, name"
+) -> list[Wire]:
     """For the store's own questions; ``condition`` is never a client's text."""
     sql = f"SELECT {_COLUMNS} FROM {storage.table} WHERE {condition} ORDER BY {order}"  # noqa: S608
     return [_wire(storage, values) for values in query(sql, parameters)]
