@@ -99,7 +99,9 @@ def inotify_events(buffer: bytes) -> list[tuple[int, str]]:
     return events
 
 
-def open_beneath(root: str | int | Path, path: str, flags: int, *, mode: int = 0, resolve: int = RESOLVE_IN_ROOT) -> int:
+def open_beneath(
+    root: str | int | Path, path: str, flags: int, *, mode: int = 0, resolve: int = RESOLVE_IN_ROOT
+) -> int:
     """Open ``path`` with ``root`` as the root directory: no symbolic link or ``..`` leads out of it.
 
     ``root`` is a directory's path or descriptor. Linux 5.6, ``openat2``. Magic links of /proc are never followed.
