@@ -26,6 +26,8 @@ MAX_PORTS = 32
 
 
 class PortForwardConsumer(StreamConsumer):
+    repeated_as_post = True
+
     async def serve(self, socket: Socket, identity: Identity) -> None:
         if SPDY in socket.subprotocols and V4 not in socket.subprotocols:
             raise Refused(501, "port-forward with kubectl is not there yet; the Python clients' protocol is")
@@ -33,7 +35,7 @@ class PortForwardConsumer(StreamConsumer):
         if len(asked) > MAX_PORTS:
             raise Refused(400, f"at most {MAX_PORTS} ports in one request")
         namespace, pod = socket.arguments["namespace"], socket.arguments["pod"]
-        found = await pool.run(_find, identity, namespace, pod)
+        found = await pool.run(find, identity, namespace, pod)
         ends = await _open_all(found, asked)
         try:
             # kr8s offers no subprotocol and speaks the same.
@@ -44,7 +46,8 @@ class PortForwardConsumer(StreamConsumer):
             _close_all(ends)
 
 
-def _find(identity: Identity, namespace: str, pod: str) -> Target:
+def find(identity: Identity, namespace: str, pod: str) -> Target:
+    """Raises `Refused`. Runs queries."""
     return target.find(identity, namespace, pod, verb="create", subresource="portforward", container=None)
 
 
