@@ -63,6 +63,10 @@ def _kept_secret(name: str) -> str:
 SECRET_KEY = _kept_secret("secret-key")
 ENCRYPTION_KEY = _kept_secret("encryption-key")
 """Encrypts Secrets at rest. Lose it and they are lost; keep it apart from database backups."""
+PREVIOUS_ENCRYPTION_KEYS = [
+    key for key in os.environ.get("SLIPWAY_PREVIOUS_ENCRYPTION_KEYS", "").split(",") if key
+]
+"""Still read, no longer written with: the former keys while a new one takes over (`manage.py reseal`)."""
 
 DEBUG = False
 ALLOWED_HOSTS = [
