@@ -47,7 +47,9 @@ class Invalid(StoreError):
 class Forbidden(StoreError):
     """``cause`` is the reason of a StatusCause, ``field`` what it points at."""
 
-    def __init__(self, message: str, *, kind: Kind | None = None, name: str = "", cause: str = "", field: str = "") -> None:
+    def __init__(
+        self, message: str, *, kind: Kind | None = None, name: str = "", cause: str = "", field: str = ""
+    ) -> None:
         super().__init__(message, kind=kind, name=name)
         self.cause = cause
         self.field = field
@@ -62,7 +64,5 @@ def already_exists(kind: Kind, name: str) -> AlreadyExists:
 
 
 def conflict(kind: Kind, name: str, why: str = "") -> Conflict:
-    why = why or (
-        "the object has been modified; please apply your changes to the latest version and try again"
-    )
+    why = why or ("the object has been modified; please apply your changes to the latest version and try again")
     return Conflict(f'Operation cannot be fulfilled on {kind.group_resource} "{name}": {why}', kind=kind, name=name)

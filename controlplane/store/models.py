@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from django.db import models
 
-from controlplane.store.resource import Resource, Text
+from controlplane.store.resource import Resource, Serial, Text
 
 
 class Revision(models.Model):
     """The one row that every writer takes first: its lock puts all writes of the cluster in one order."""
 
-    id = models.SmallIntegerField(primary_key=True)
+    id = Serial(primary_key=True)
     value = models.BigIntegerField()
     """The number of the newest change. It grows by one per change and never skips."""
     compacted = models.BigIntegerField()
@@ -23,7 +23,7 @@ class Revision(models.Model):
 class Change(models.Model):
     """What happened at one revision: the object as it was then, and what it replaced."""
 
-    revision = models.BigIntegerField(primary_key=True)
+    revision = Serial(primary_key=True)
     kind = Text(max_length=128)
     namespace = Text(blank=True, max_length=63)
     name = Text()

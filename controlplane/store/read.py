@@ -42,7 +42,8 @@ class Page:
 def query(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def get(kind: Kind, namespace: str, name: str) -> Wire:
@@ -56,7 +57,9 @@ def get(kind: Kind, namespace: str, name: str) -> Wire:
     return _wire(storage, rows[0])
 
 
-def objects_where(storage: Storage, condition: str, parameters: Sequence[Any], *, order: str = "namespace, name") -> list[Wire]:
+def objects_where(
+    storage: Storage, condition: str, parameters: Sequence[Any], *, order: str = "namespace, name"
+) -> list[Wire]:
     """For the store's own questions; ``condition`` is never a client's text."""
     sql = f"SELECT {_COLUMNS} FROM {storage.table} WHERE {condition} ORDER BY {order}"  # noqa: S608
     return [_wire(storage, values) for values in query(sql, parameters)]
@@ -98,8 +101,8 @@ def list_objects(
     if not limit and not continue_token:
         items, revision = _everything(storage, where)
         return Page(items, revision)
-    revision, after = _read_token(storage, continue_token) if continue_token else (None, None)
-    items, revision, more = _some(storage, where, after, revision, limit, _matcher(storage, namespace, labels, fields))
+    at, after = _read_token(storage, continue_token) if continue_token else (None, None)
+    items, revision, more = _some(storage, where, after, at, limit, _matcher(storage, namespace, labels, fields))
     if not more:
         return Page(items, revision)
     last = _key(items[-1])

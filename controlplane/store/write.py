@@ -169,7 +169,11 @@ def _check_preconditions(row: Row, metadata: Wire) -> None:
     """Compare-and-swap, where the writer says what it has read."""
     uid, given = metadata.get("uid"), metadata.get("resourceVersion")
     if uid and uid != row.uid:
-        raise conflict(row.storage.kind, row.name, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {row.uid}")
+        raise conflict(
+            row.storage.kind,
+            row.name,
+            f"Precondition failed: UID in precondition: {uid}, UID in object meta: {row.uid}",
+        )
     if given in (None, ""):
         return
     if not str(given).isdecimal():
