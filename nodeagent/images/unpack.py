@@ -114,9 +114,7 @@ def _widen(pipe: int) -> None:
         return  # a small pipe is slower, nothing else
 
 
-def _run_inflater(
-    inflater: Inflater, first: bytes, *, partial: int, resume: int, output: int, result: int
-) -> None:
+def _run_inflater(inflater: Inflater, first: bytes, *, partial: int, resume: int, output: int, result: int) -> None:
     """Never returns. Needs no file system and no rights at all."""
     answer: dict[str, Any] = {}
     try:
