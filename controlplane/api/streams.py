@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.urls import URLPattern, path
@@ -29,7 +30,8 @@ from schema.session import StreamKind
 log = logging.getLogger(__name__)
 
 View = Callable[[HttpRequest, Identity, str, str], Awaitable[HttpResponseBase]]
-Answer = Callable[..., Awaitable[HttpResponseBase]]
+Answer = Callable[..., Any]
+"""An asynchronous view; Django's types know only the others."""
 
 
 class LogBroken(ConnectionError):

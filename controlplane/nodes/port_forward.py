@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from typing import Any
 
 from controlplane.access.identity import Identity
 from controlplane.nodes import hub, query, target, tasks
@@ -83,9 +84,10 @@ async def _forward(socket: Socket, ports: list[int], ends: list[End]) -> None:
         await socket.send(bytes([2 * index + 1]) + opening)
     upward = asyncio.create_task(_up(socket, ends), name="port-forward up")
     downward = [asyncio.create_task(_down(socket, index, end)) for index, end in enumerate(ends)]
-    everything = asyncio.gather(*downward, return_exceptions=True)
+    everything: asyncio.Future[list[BaseException | None]] = asyncio.gather(*downward, return_exceptions=True)
+    waiting: list[asyncio.Future[Any]] = [upward, everything]
     try:
-        await asyncio.wait([upward, everything], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await tasks.cancel(upward, *downward)
 
