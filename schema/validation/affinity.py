@@ -68,7 +68,9 @@ def _check_values(requirement: NodeSelectorRequirement, path: str, problems: Pro
             if len(values) != 1:
                 problems.required(f"{path}.values", "must be specified single value when `operator` is 'Lt' or 'Gt'")
             elif not re.fullmatch(r"-?[0-9]{1,18}", values[0]):
-                problems.invalid(f"{path}.values[0]", values[0], "for 'Gt', 'Lt' operators, the value must be an integer")
+                problems.invalid(
+                    f"{path}.values[0]", values[0], "for 'Gt', 'Lt' operators, the value must be an integer"
+                )
 
 
 def _check_field_requirement(requirement: NodeSelectorRequirement, path: str, problems: Problems) -> None:

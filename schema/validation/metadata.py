@@ -14,9 +14,7 @@ __all__ = ["check", "check_update", "label_fault", "subdomain_fault"]
 _UNCHANGEABLE = ("name", "namespace", "uid", "creationTimestamp")
 
 
-def check(
-    metadata: ObjectMeta, *, namespaced: bool, name_fault: Callable[[str], str], problems: Problems
-) -> None:
+def check(metadata: ObjectMeta, *, namespaced: bool, name_fault: Callable[[str], str], problems: Problems) -> None:
     _check_name(metadata, name_fault, problems)
     if namespaced and not metadata.namespace:
         problems.required("metadata.namespace")
@@ -33,10 +31,9 @@ def check(
 
 
 def _check_name(metadata: ObjectMeta, name_fault: Callable[[str], str], problems: Problems) -> None:
-    if metadata.generate_name:
-        # The server's suffix ends it, so a trailing dash is in order.
-        if fault := name_fault(metadata.generate_name.rstrip("-") + "x"):
-            problems.invalid("metadata.generateName", metadata.generate_name, fault)
+    # The server's suffix ends a generated name, so a trailing dash is in order.
+    if metadata.generate_name and (fault := name_fault(metadata.generate_name.rstrip("-") + "x")):
+        problems.invalid("metadata.generateName", metadata.generate_name, fault)
     if not metadata.name:
         if not metadata.generate_name:
             problems.required("metadata.name", "name or generateName is required")
@@ -74,7 +71,9 @@ def _check_finalizers(finalizers: list[str], problems: Problems) -> None:
         elif "/" not in finalizer and finalizer not in ("orphan", "foregroundDeletion", "kubernetes"):
             problems.invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
     if {"orphan", "foregroundDeletion"} <= set(finalizers):
-        problems.invalid("metadata.finalizers", finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
+        problems.invalid(
+            "metadata.finalizers", finalizers, "finalizer orphan and foregroundDeletion cannot be both set"
+        )
 
 
 def check_update(new: Wire, old: Wire, problems: Problems) -> None:

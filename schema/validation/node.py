@@ -47,4 +47,6 @@ def check_update(new: Wire, old: Wire, problems: Problems) -> None:
     given, stored = new.get("spec") or {}, old.get("spec") or {}
     for name in ("podCIDR", "podCIDRs", "providerID"):
         if stored.get(name) and given.get(name) != stored[name]:
-            problems.forbidden(f"spec.{name}", "node updates may only change labels, taints, or capacity once it is set")
+            problems.forbidden(
+                f"spec.{name}", "node updates may only change labels, taints, or capacity once it is set"
+            )

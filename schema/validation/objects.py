@@ -77,5 +77,4 @@ def _first_per_field(causes: list[Cause]) -> list[Cause]:
     if not causes:
         return causes
     required = {cause.field for cause in causes if cause.reason == REQUIRED}
-    kept = [cause for cause in causes if cause.reason == REQUIRED or cause.field not in required]
-    return list({(cause.field, cause.reason): cause for cause in reversed(kept)}.values())[::-1]
+    return [cause for cause in dict.fromkeys(causes) if cause.reason == REQUIRED or cause.field not in required]

@@ -35,9 +35,8 @@ def check(secret: Secret, problems: Problems) -> None:
         problems.required("data[password]")
     if secret.type in (DOCKER_CONFIG, DOCKER_CONFIG_JSON):
         _check_json(secret, _REQUIRED_KEYS[secret.type][0], problems)
-    if (
-        secret.type == "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
-        and not secret.metadata.annotations.get("kubernetes.io/service-account.name")
+    if secret.type == "kubernetes.io/service-account-token" and not secret.metadata.annotations.get(
+        "kubernetes.io/service-account.name"
     ):
         problems.required("metadata.annotations[kubernetes.io/service-account.name]")
 

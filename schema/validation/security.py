@@ -22,11 +22,15 @@ def check(context: SecurityContext, path: str, problems: Problems) -> None:
     if context.allow_privilege_escalation is not False:
         return
     if context.privileged:
-        problems.invalid(path, {"privileged": True}, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true")
+        problems.invalid(
+            path, {"privileged": True}, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
+        )
     added = context.capabilities.add if context.capabilities else []
     if {"SYS_ADMIN", "CAP_SYS_ADMIN", "ALL"} & set(added):
         problems.invalid(
-            path, {"capabilities": added}, "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
+            path,
+            {"capabilities": added},
+            "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN",
         )
 
 
