@@ -3,7 +3,8 @@
 Like a merge patch, but lists of objects whose type has a merge key are merged element by element, and directives
 inside the patch say more:
 
-* ``$patch: replace | delete | merge`` in an object: take the patch as it is, remove the object, merge (the default);
+* ``$patch: replace | delete | merge`` in an object: take the patch as it is, empty the object (in a list of objects:
+  remove the element), merge (the default). One ``$patch: replace`` in a list replaces the whole list;
 * ``$deleteFromPrimitiveList/<field>``: scalars to remove from a set;
 * ``$setElementOrder/<field>``: the order in which elements of a merged list shall stand;
 * ``$retainKeys``: of this object keep only these fields.
@@ -33,17 +34,15 @@ def strategic_merge(kind: Kind, target: Wire, patch: Any) -> Wire:
     """``target`` with ``patch`` applied, along the types of ``kind``. Raises `PatchError`."""
     if not isinstance(patch, dict):
         raise malformed("a strategic merge patch must be an object")
-    merged = _merge_object(kind.model, target, patch, "")
-    return {} if merged is None else merged
+    return _merge_object(kind.model, target, patch, "")
 
 
-def _merge_object(model: Type, target: Any, patch: Wire, path: str) -> Wire | None:
-    """The merged object; None where the patch deletes it."""
+def _merge_object(model: Type, target: Any, patch: Wire, path: str) -> Wire:
     directive = patch.get(PATCH, "merge")
     if directive == "delete":
-        return None
+        return {}  # of a list element the caller removes it instead
     if directive == "replace":
-        return _without_directives(model, patch, path)
+        return _merge_object(model, {}, {name: value for name, value in patch.items() if name != PATCH}, path)
     if directive != "merge":
         raise malformed(f"unknown patch type {directive!r} at {path or 'the root'}: use merge, replace or delete")
     result = copy.copy(target) if isinstance(target, dict) else {}
@@ -76,11 +75,7 @@ def _merge_field(field: Field | None, result: Wire, patch: Wire, name: str, valu
         return
     if isinstance(value, dict):
         model = field.model if field is not None and field.structure is Structure.OBJECT else None
-        merged = _merge_object(model, result.get(name), value, here)
-        if merged is None:
-            result.pop(name, None)
-        else:
-            result[name] = merged
+        result[name] = _merge_object(model, result.get(name), value, here)
     elif isinstance(value, list):
         result[name] = _merge_list(field, result.get(name), value, patch.get(f"{SET_ORDER}/{name}"), here)
     else:
@@ -99,9 +94,8 @@ def _merge_list(field: Field | None, target: Any, patch: list[Any], order: Any, 
 
 def _merge_keyed(field: Field, key: str, present: list[Any], patch: list[Any], order: Any, path: str) -> list[Any]:
     items = [_element(each, path) for each in patch]
-    if any(item.get(PATCH) == "replace" and key not in item for item in items):
-        fresh = [item for item in items if set(item) != {PATCH}]
-        return [_required(field.model, item, path) for item in fresh if item.get(PATCH) != "delete"]
+    if any(item.get(PATCH) == "replace" for item in items):
+        return [_merge_object(field.model, {}, item, path) for item in items if PATCH not in item]
     merged = list(present)
     for item in items:
         _merge_item(field, key, merged, item, path)
@@ -120,20 +114,9 @@ def _merge_item(field: Field, key: str, merged: list[Any], item: Wire, path: str
         return
     here = f"{path}[{key}={item[key]}]"
     if found:
-        new = _merge_object(field.model, merged[found[0]], item, here)
-        if new is not None:
-            merged[found[0]] = new
+        merged[found[0]] = _merge_object(field.model, merged[found[0]], item, here)
     else:
-        merged.append(_required(field.model, item, here))
-
-
-def _required(model: Type, item: Wire, path: str) -> Wire:
-    return _merge_object(model, {}, item, path) or {}
-
-
-def _without_directives(model: Type, patch: Wire, path: str) -> Wire:
-    plain = {name: value for name, value in patch.items() if name != PATCH}
-    return _merge_object(model, {}, plain, path) or {}
+        merged.append(_merge_object(field.model, {}, item, here))
 
 
 def _apply_list_directives(table: shapes.Table, result: Wire, patch: Wire, path: str) -> None:
