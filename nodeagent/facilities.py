@@ -13,10 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from schema.base import Wire
 from schema.core.container import Container
 from schema.core.pod import Pod
-
-from schema.base import Wire
 
 
 @dataclass(frozen=True)

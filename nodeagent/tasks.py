@@ -46,7 +46,7 @@ async def persist(name: str, attempt: Callable[[], Awaitable[None]], *, first_de
         began = loop.time()
         try:
             return await attempt()
-        except Exception:  # noqa: BLE001 - the outer edge of a loop that must not die with one bad object
+        except Exception:
             log.exception("%s failed; it runs again in %g s", name, delay)
         if loop.time() - began > last_delay * 2:
             delay = first_delay
