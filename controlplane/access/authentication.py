@@ -83,13 +83,23 @@ async def identify_scope(scope: Scope) -> Identity:
     authorization = headers.get("authorization")
     if authorization:
         known = recall(authorization)
-        return known if known is not None else await pool.run(identify_bearer, authorization, _address(scope))
+        if known is not None:
+            return known
+        found: Identity = await pool.run(identify_bearer, authorization, _address(scope))
+        return found
     if not same_origin(headers):
         raise Unauthenticated
     key = _session_key(headers.get("cookie", ""))
     if not key:
         raise Unauthenticated
-    return await pool.run(_identify_session_key, key)
+    user: Identity = await pool.run(_identify_session_key, key)
+    return user
+
+
+def credential_of(scope: Scope) -> bytes:
+    """Digest of the bearer token that this connection came with, to check again while it lives; empty without one."""
+    token = _bearer(headers_of(scope).get("authorization"))
+    return tokens.digest_of(token) if token else b""
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

@@ -15,6 +15,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ PREFIX = "slipway_"
 CACHE_SECONDS = 4.0
 CACHE_SIZE = 4096
 MAX_TOKEN_LENGTH = 256
+_CHUNK = 500
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
@@ -179,3 +181,15 @@ def _look_up(digest: bytes) -> Identity | None:
 
 def _remaining(expires: datetime | None) -> timedelta:
     return timedelta(days=1) if expires is None else expires - timezone.now()
+
+
+def still_valid(digests: Collection[bytes]) -> set[bytes]:
+    """Which of these tokens exist and have not expired: for connections that outlive the check at their start."""
+    from controlplane.access.models import Token
+
+    found: set[bytes] = set()
+    ordered = list(digests)
+    for start in range(0, len(ordered), _CHUNK):
+        tokens = Token.objects.filter(digest__in=ordered[start : start + _CHUNK])
+        found |= {bytes(token.digest) for token in tokens if _remaining(token.expires) > timedelta(0)}
+    return found

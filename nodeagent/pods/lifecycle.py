@@ -194,9 +194,7 @@ def _init_steps(pod: Pod, state: PodState, now: datetime) -> tuple[list[_Step], 
     return steps, True
 
 
-def _container_step(
-    container: Container, known: ContainerState, state: PodState, policy: str, now: datetime
-) -> _Step:
+def _container_step(container: Container, known: ContainerState, state: PodState, policy: str, now: datetime) -> _Step:
     if known.phase is Phase.RUNNING:
         return _running_step(container, known, now)
     if known.phase is Phase.TERMINATED:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from nodeagent.pods import identity, lifecycle, qos, restart
+from nodeagent.pods import identity, lifecycle, restart
 from nodeagent.pods.state import (
     Condition,
     ContainerState,
@@ -19,6 +19,7 @@ from nodeagent.pods.state import (
     Retry,
     Termination,
 )
+from nodeagent.runtime import resources
 from schema import meta
 from schema.base import Wire
 from schema.core.container import Container
@@ -45,7 +46,7 @@ def build(pod: Pod, state: PodState, host: Host, now: datetime) -> tuple[Wire, P
     wire: Wire = {
         "phase": phase,
         "conditions": [*_foreign_conditions(pod, now), *(_condition_wire(c) for c in conditions.values())],
-        "qosClass": qos.of(pod),
+        "qosClass": resources.qos_class(pod),
     }
     if pod.metadata.generation:
         wire["observedGeneration"] = pod.metadata.generation
@@ -102,7 +103,9 @@ def _conditions(pod: Pod, state: PodState, now: datetime) -> dict[str, Condition
     sandbox = ("True" if state.set_up else "False", "", "")
     wanted = {"PodReadyToStartContainers": sandbox, "Initialized": initialized, "Ready": ready}
     wanted["ContainersReady"] = containers_ready
-    return {kind: _condition(kind, *values, before=state.conditions.get(kind), now=now) for kind, values in wanted.items()}
+    return {
+        kind: _condition(kind, *values, before=state.conditions.get(kind), now=now) for kind, values in wanted.items()
+    }
 
 
 _Values = tuple[str, str, str]
@@ -119,9 +122,7 @@ def _condition(
 def _initialized(pod: Pod, state: PodState) -> _Values:
     if state.final_phase == lifecycle.SUCCEEDED:
         return ("True", "PodCompleted", "")
-    waiting = [
-        c.name for c in pod.spec.init_containers or () if not lifecycle.is_through(c, state.container(c.name))
-    ]
+    waiting = [c.name for c in pod.spec.init_containers or () if not lifecycle.is_through(c, state.container(c.name))]
     if not waiting:
         return ("True", "", "")
     return ("False", "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(waiting)}]")
@@ -201,9 +202,7 @@ def _init_ready(known: ContainerState) -> bool:
     return known.termination is not None and known.termination.exit_code == 0
 
 
-def _states(
-    container: Container, pod: Pod, state: PodState, now: datetime
-) -> tuple[Wire, Termination | None]:
+def _states(container: Container, pod: Pod, state: PodState, now: datetime) -> tuple[Wire, Termination | None]:
     """``state`` as it travels, and the termination that ``lastState`` shows."""
     known = state.container(container.name)
     if known.phase is Phase.RUNNING and known.started_at is not None:

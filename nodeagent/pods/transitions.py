@@ -199,9 +199,7 @@ def pulling(state: PodState, name: str) -> PodState:
     return replace(state, pulling=state.pulling | {name})
 
 
-def container_problem(
-    state: PodState, name: str, kind: Retry, *, reason: str, message: str, now: datetime
-) -> PodState:
+def container_problem(state: PodState, name: str, kind: Retry, *, reason: str, message: str, now: datetime) -> PodState:
     def change(known: ContainerState) -> ContainerState:
         return replace(known, problem=_next_problem(known.problem, kind, reason, message, now))
 
@@ -293,9 +291,7 @@ def adopted(pod: Pod, state: PodState, name: str, *, container_id: str, started_
 
 def lost(state: PodState, name: str, now: datetime) -> PodState:
     """A container that should run is unknown to the runtime."""
-    return exited(
-        state, name, exit_code=UNKNOWN_EXIT_CODE, reason=UNKNOWN_REASON, message=UNKNOWN_MESSAGE, at=now
-    )
+    return exited(state, name, exit_code=UNKNOWN_EXIT_CODE, reason=UNKNOWN_REASON, message=UNKNOWN_MESSAGE, at=now)
 
 
 def rebooted(pod: Pod, state: PodState) -> PodState:

@@ -12,11 +12,14 @@ from tests.cluster.instance import running
 from tests.cluster.pods import container, pod
 
 
+def devices() -> set[str]:
+    return {device.name for device in Path("/sys/class/net").iterdir()}
+
+
 def traces(instance_id: str, home: Path) -> list[str]:
     """Whatever on this host carries the instance's mark."""
     found = []
-    devices = os.listdir("/sys/class/net")
-    found += [name for name in devices if name == f"slip{instance_id}"]
+    found += [name for name in devices() if name == f"slip{instance_id}"]
     tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
     found += [line for line in tables.splitlines() if instance_id in line]
     mounts = Path("/proc/self/mounts").read_text()
@@ -42,8 +45,8 @@ def test_two_instances_live_side_by_side_and_leave_the_host_clean(busybox: str) 
         pods = [instance.wait_running("same-name") for instance in (one, other)]
         assert pods[0]["status"]["podIP"] != pods[1]["status"]["podIP"]
         assert traces(one.id, one.home)
-        veths = {name for name in os.listdir("/sys/class/net") if name.startswith("sv")}
+        veths = {name for name in devices() if name.startswith("sv")}
         assert len(veths) >= 2
     for instance in (one, other):
         assert traces(instance.id, instance.home) == []
-    assert not veths & set(os.listdir("/sys/class/net"))
+    assert not veths & devices()
