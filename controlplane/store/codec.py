@@ -177,3 +177,17 @@ def seal_change(storage: Storage, uid: str, revision: int, raw: bytes) -> str:
 
 def unseal_change(storage: Storage, uid: str, revision: int, text: str) -> bytes:
     return encryption.unseal(text, _context(storage, uid, str(revision))) if storage.encrypted else text.encode()
+
+
+def reseal_parts(storage: Storage, uid: str, metadata: str, spec: str) -> list[str]:
+    """Metadata and spec under the current key, then the uid."""
+    parts = {"metadata": metadata, "spec": spec}
+    contexts = {part: _context(storage, uid, part) for part in parts}
+    return [
+        *(encryption.seal(encryption.unseal(text, contexts[part]), contexts[part]) for part, text in parts.items()),
+        uid,
+    ]
+
+
+def reseal_change(storage: Storage, revision: int, uid: str, text: str) -> list[Any]:
+    return [seal_change(storage, uid, revision, unseal_change(storage, uid, revision, text)), revision]

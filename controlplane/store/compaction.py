@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from controlplane.store import read
+from controlplane.store.turn import turn
 
 _STEP = 1000
 """Revisions per transaction: writers wait for no longer than that takes."""
@@ -37,7 +38,7 @@ def _target(keep_seconds: float, keep_rows: int) -> int:
 
 
 def _step(target: int) -> int:
-    with transaction.atomic(), connection.cursor() as cursor:
+    with turn(), transaction.atomic(), connection.cursor() as cursor:
         suffix = " FOR UPDATE" if connection.features.has_select_for_update else ""
         cursor.execute(f"SELECT compacted FROM store_revision WHERE id = 1{suffix}")  # noqa: S608
         start = int(cursor.fetchone()[0])

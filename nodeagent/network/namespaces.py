@@ -95,6 +95,9 @@ def _connect(inside: Inside, host: Netlink) -> None:
         host.add_veth(
             inside.veth, master=inside.bridge_index, mtu=inside.mtu, peer=INTERFACE, peer_namespace=namespace.fileno()
         )
+        outside = host.link(inside.veth)
+        assert outside is not None  # noqa: S101
+        host.set_hairpin(outside.index)
         own.set_up(1)  # loopback is the first interface of every namespace
         interface = own.link(INTERFACE)
         assert interface is not None  # noqa: S101

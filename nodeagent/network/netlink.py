@@ -26,7 +26,8 @@ _NEWADDR, _GETADDR = 20, 22
 _NEWROUTE, _GETROUTE = 24, 26
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 4, 10, 18, 28
-_INFO_KIND, _INFO_DATA = 1, 2
+_INFO_KIND, _INFO_DATA, _INFO_SLAVE_KIND, _INFO_SLAVE_DATA = 1, 2, 4, 5
+_BRPORT_HAIRPIN = 4
 _VETH_INFO_PEER = 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_LABEL = 1, 2, 3
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
@@ -99,6 +100,16 @@ class Netlink:
 
     def set_up(self, index: int, *, mtu: int | None = None) -> None:
         self._ask(_NEWLINK, _ACK, _link_header(index, up=True) + (_u32(_IFLA_MTU, mtu) if mtu else b""))
+
+    def set_hairpin(self, index: int) -> None:
+        """Let the bridge send a packet back by the port that it came from.
+
+        A pod that connects to its own published port needs it where br_netfilter is loaded (Docker loads it): the
+        packet is then translated within the bridge.
+        """
+        data = _nested(_INFO_SLAVE_DATA, _attribute(_BRPORT_HAIRPIN, b"\1"))
+        info = _nested(_IFLA_LINKINFO, _text(_INFO_SLAVE_KIND, "bridge") + data)
+        self._ask(_NEWLINK, _ACK, _link_header(index) + info)
 
     def set_hardware_address(self, index: int, address: bytes) -> None:
         self._ask(_NEWLINK, _ACK, _link_header(index) + _attribute(_IFLA_ADDRESS, address))

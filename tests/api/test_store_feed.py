@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
-import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +14,7 @@ from controlplane.store.errors import Expired
 from controlplane.store.record import ChangeType
 from schema.kinds import CONFIG_MAP, NAMESPACE, POD, SECRET
 from schema.selectors import FieldSelector, LabelSelector
+from tests.api import store_process
 from tests.api.store_objects import config_map, pod
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -138,8 +136,7 @@ async def test_the_ring_is_bounded_and_the_rest_comes_from_the_database(followin
 
 async def test_a_change_of_another_process_arrives_without_redis(following):
     subscription = feed.subscribe({CONFIG_MAP}, after=following.revision)
-    process = await asyncio.to_thread(_another_process, "objects.create(CONFIG_MAP, config_map('theirs'))")
-    assert process.returncode == 0, process.stderr
+    await asyncio.to_thread(store_process.run, "objects.create(CONFIG_MAP, config_map('theirs'))")
     (record,) = await take(subscription, 1)
     assert record.name == "theirs"
 
@@ -158,10 +155,10 @@ async def test_nothing_is_skipped_or_swapped_under_writers_in_threads_and_proces
 
     with ThreadPoolExecutor(5) as executor:
         jobs = [executor.submit(thread, index) for index in range(3)]
-        jobs += [executor.submit(_another_process, script, f"p{index}") for index in range(2)]
+        jobs += [executor.submit(store_process.run, script, f"p{index}") for index in range(2)]
         records = await take(early, 300)
         for job in jobs:
-            assert getattr(await asyncio.wrap_future(job), "returncode", 0) == 0
+            await asyncio.wrap_future(job)
     revisions = [record.revision for record in records]
     assert revisions == list(range(start + 1, start + 301))
     assert len({record.name for record in records}) == 300
@@ -185,8 +182,7 @@ async def test_a_database_error_does_not_end_the_feed(following, monkeypatch):
     monkeypatch.setattr(read, "changes_since", failing)
     subscription = feed.subscribe({CONFIG_MAP}, after=following.revision)
     await subscription.settle()
-    process = await asyncio.to_thread(_another_process, "objects.create(CONFIG_MAP, config_map('theirs'))")
-    assert process.returncode == 0, process.stderr
+    await asyncio.to_thread(store_process.run, "objects.create(CONFIG_MAP, config_map('theirs'))")
     (record,) = await take(subscription, 1)
     assert failed.is_set()
     assert record.name == "theirs"
@@ -243,21 +239,5 @@ async def test_an_object_is_encoded_once_for_all_watchers(following):
     await pool.run(objects.create, NAMESPACE, {"metadata": {"name": "fresh"}})
     (one,), (other,) = await take(first, 1), await take(second, 1)
     assert one.frame() is other.frame()
-    assert one.frame().startswith(b'{"type":"ADDED","object":{') and one.frame().endswith(b"}\n")
-
-
-def _another_process(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    database = connection.settings_dict
-    prelude = textwrap.dedent(f"""
-        import sys
-        import django
-        from django.conf import settings
-        settings.DATABASES["default"]["NAME"] = {str(database["NAME"])!r}
-        django.setup()
-        from controlplane.store import objects
-        from schema.kinds import CONFIG_MAP, POD
-        from tests.api.store_objects import config_map, pod
-    """)
-    return subprocess.run(
-        [sys.executable, "-c", prelude + script, *arguments], capture_output=True, text=True, timeout=60, check=False
-    )
+    assert one.frame().startswith(b'{"type":"ADDED","object":{')
+    assert one.frame().endswith(b"}\n")
