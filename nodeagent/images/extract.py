@@ -9,6 +9,9 @@ Whiteouts become what overlayfs knows: character device 0:0; opaque directories 
 a privilege that this process has given up.
 """
 
+# Names are bytes here, for which pathlib has no methods:
+# ruff: noqa: PTH101, PTH102, PTH106, PTH108, PTH115, PTH211
+
 from __future__ import annotations
 
 import errno
@@ -88,7 +91,9 @@ class Extractor:
     def _file(self, path: bytes, member: Member) -> None:
         self._bytes_left -= member.size
         if self._bytes_left < 0 or member.real_size > self._most_bytes:
-            raise Refused(f"its files are larger than {self._most_bytes} bytes, the most that is taken or fits the disk")
+            raise Refused(
+                f"its files are larger than {self._most_bytes} bytes, the most that is taken or fits the disk"
+            )
         if not path:
             raise Refused("an entry makes a file of the root directory")
         descriptor = self._create(path, member.mode)

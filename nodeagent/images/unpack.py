@@ -20,7 +20,7 @@ from typing import Any
 
 from nodeagent.images import confine
 from nodeagent.images.extract import Extractor, Refused
-from nodeagent.images.inflate import Inflater, InflateError, kind_of
+from nodeagent.images.inflate import InflateError, Inflater, kind_of
 from nodeagent.images.tarstream import Source, TarError
 
 _PIPE_BYTES = 1024 * 1024
@@ -114,9 +114,7 @@ def _widen(pipe: int) -> None:
         return  # a small pipe is slower, nothing else
 
 
-def _run_inflater(
-    inflater: Inflater, first: bytes, *, partial: int, resume: int, output: int, result: int
-) -> None:
+def _run_inflater(inflater: Inflater, first: bytes, *, partial: int, resume: int, output: int, result: int) -> None:
     """Never returns. Needs no file system and no rights at all."""
     answer: dict[str, Any] = {}
     try:
