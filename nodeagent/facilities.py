@@ -13,10 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from schema.base import Wire
 from schema.core.container import Container
 from schema.core.pod import Pod
-
-from schema.base import Wire
 
 
 @dataclass(frozen=True)
@@ -167,6 +166,8 @@ class ContainerPlan:
     """OCI ``linux.resources`` of the cgroup that holds the pod's containers together (`runtime.resources.of_pod`)."""
     terminal: bool = False
     stdin: bool = False
+    stdin_once: bool = False
+    """Standard input ends with the first attach."""
 
 
 @dataclass(frozen=True)

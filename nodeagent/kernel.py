@@ -28,11 +28,13 @@ CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWNET = 0x40000000
 
+RESOLVE_NO_XDEV = 0x01
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
 
+IN_MODIFY = 0x2
 IN_CLOSE_WRITE = 0x8
 IN_MOVED_TO = 0x80
 IN_CREATE = 0x100
@@ -92,6 +94,31 @@ def inotify(path: Path, mask: int) -> int:
     return descriptor
 
 
+def inotify_init() -> int:
+    """A non-blocking inotify descriptor that watches nothing yet."""
+    return _check(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+
+
+def inotify_add(descriptor: int, path: Path, mask: int) -> int:
+    """The number of the watch, which is the same again for a directory that is already watched."""
+    return _check(_libc.inotify_add_watch(descriptor, os.fsencode(path), mask), str(path))
+
+
+def inotify_remove(descriptor: int, watch: int) -> None:
+    _check(_libc.inotify_rm_watch(descriptor, watch))
+
+
+def inotify_watches(buffer: bytes) -> set[int]:
+    """The watches that the events in what was read belong to; -1 where the queue overflowed."""
+    watches = set()
+    offset = 0
+    while offset < len(buffer):
+        watch, _, _, length = struct.unpack_from("iIII", buffer, offset)
+        watches.add(watch)
+        offset += 16 + length
+    return watches
+
+
 def inotify_events(buffer: bytes) -> list[tuple[int, str]]:
     """(mask, file name) of each event in what was read from an inotify descriptor."""
     events = []
@@ -104,7 +131,9 @@ def inotify_events(buffer: bytes) -> list[tuple[int, str]]:
     return events
 
 
-def open_beneath(root: str | int | Path, path: str, flags: int, *, mode: int = 0, resolve: int = RESOLVE_IN_ROOT) -> int:
+def open_beneath(
+    root: str | int | Path, path: str, flags: int, *, mode: int = 0, resolve: int = RESOLVE_IN_ROOT
+) -> int:
     """Open ``path`` with ``root`` as the root directory: no symbolic link or ``..`` leads out of it.
 
     ``root`` is a directory's path or descriptor. Linux 5.6, ``openat2``. Magic links of /proc are never followed.

@@ -66,9 +66,7 @@ def _from_source(source: EnvFromSource, sources: Sources) -> dict[str, str]:
     return {f"{source.prefix or ''}{key}": value for key, value in data.items() if key and "=" not in key}
 
 
-def _value(
-    variable: EnvVar, variables: Mapping[str, str], container: Container, sources: Sources
-) -> str | None:
+def _value(variable: EnvVar, variables: Mapping[str, str], container: Container, sources: Sources) -> str | None:
     """None: an optional source that is not there, so the variable is not either."""
     source = variable.value_from
     if source is None:
@@ -77,7 +75,9 @@ def _value(
         return field_value(source.field_ref.field_path, sources)
     if source.resource_field_ref is not None:
         ref = source.resource_field_ref
-        return resource_value(ref.resource, str(ref.divisor or ""), _named(ref.container_name, container, sources), sources)
+        return resource_value(
+            ref.resource, str(ref.divisor or ""), _named(ref.container_name, container, sources), sources
+        )
     return _key_value(source, sources)
 
 

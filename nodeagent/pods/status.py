@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from nodeagent.pods import identity, lifecycle, qos, restart
+from nodeagent.pods import identity, lifecycle, restart
 from nodeagent.pods.state import (
     Condition,
     ContainerState,
@@ -19,6 +19,7 @@ from nodeagent.pods.state import (
     Retry,
     Termination,
 )
+from nodeagent.runtime import resources
 from schema import meta
 from schema.base import Wire
 from schema.core.container import Container
@@ -45,7 +46,7 @@ def build(pod: Pod, state: PodState, host: Host, now: datetime) -> tuple[Wire, P
     wire: Wire = {
         "phase": phase,
         "conditions": [*_foreign_conditions(pod, now), *(_condition_wire(c) for c in conditions.values())],
-        "qosClass": qos.of(pod),
+        "qosClass": resources.qos_class(pod),
     }
     if pod.metadata.generation:
         wire["observedGeneration"] = pod.metadata.generation
@@ -99,10 +100,13 @@ def _conditions(pod: Pod, state: PodState, now: datetime) -> dict[str, Condition
     initialized = _initialized(pod, state)
     containers_ready = _containers_ready(pod, state)
     ready = _ready(pod, containers_ready)
-    sandbox = ("True" if state.set_up else "False", "", "")
+    up = state.set_up or any(known.phase is Phase.RUNNING for known in state.containers.values())
+    sandbox = ("True" if up else "False", "", "")
     wanted = {"PodReadyToStartContainers": sandbox, "Initialized": initialized, "Ready": ready}
     wanted["ContainersReady"] = containers_ready
-    return {kind: _condition(kind, *values, before=state.conditions.get(kind), now=now) for kind, values in wanted.items()}
+    return {
+        kind: _condition(kind, *values, before=state.conditions.get(kind), now=now) for kind, values in wanted.items()
+    }
 
 
 _Values = tuple[str, str, str]
@@ -119,9 +123,7 @@ def _condition(
 def _initialized(pod: Pod, state: PodState) -> _Values:
     if state.final_phase == lifecycle.SUCCEEDED:
         return ("True", "PodCompleted", "")
-    waiting = [
-        c.name for c in pod.spec.init_containers or () if not lifecycle.is_through(c, state.container(c.name))
-    ]
+    waiting = [c.name for c in pod.spec.init_containers or () if not lifecycle.is_through(c, state.container(c.name))]
     if not waiting:
         return ("True", "", "")
     return ("False", "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(waiting)}]")
@@ -201,31 +203,19 @@ def _init_ready(known: ContainerState) -> bool:
     return known.termination is not None and known.termination.exit_code == 0
 
 
-def _states(
-    container: Container, pod: Pod, state: PodState, now: datetime
-) -> tuple[Wire, Termination | None]:
+def _states(container: Container, pod: Pod, state: PodState, now: datetime) -> tuple[Wire, Termination | None]:
     """``state`` as it travels, and the termination that ``lastState`` shows."""
     known = state.container(container.name)
     if known.phase is Phase.RUNNING and known.started_at is not None:
         return {"running": {"startedAt": meta.format_time(known.started_at)}}, known.last
     if known.phase is Phase.TERMINATED and known.termination is not None:
-        if not _comes_again(container, pod, state):
+        if known.crashes == 0 or not lifecycle.comes_again(pod, state, known.name):
             return {"terminated": _terminated(known.termination)}, known.last
-        return {"waiting": _crash_loop(known, pod, now)}, known.termination
+        return {"waiting": _crash_loop(known, pod)}, known.termination
     return {"waiting": _waiting(known, pod, state, now)}, known.last
 
 
-def _comes_again(container: Container, pod: Pod, state: PodState) -> bool:
-    known = state.container(container.name)
-    if state.stop is not None or state.final_phase or known.termination is None:
-        return False
-    policy = pod.spec.restart_policy or restart.ALWAYS
-    if container in (pod.spec.init_containers or ()):
-        policy = restart.init_policy(policy, container.restart_policy)
-    return known.crashes > 0 and restart.wanted(policy, known.termination.exit_code)
-
-
-def _crash_loop(known: ContainerState, pod: Pod, now: datetime) -> Wire:
+def _crash_loop(known: ContainerState, pod: Pod) -> Wire:
     return {"reason": "CrashLoopBackOff", "message": crash_loop_message(known, pod)}
 
 

@@ -150,6 +150,25 @@ def exited(state: PodState, name: str, *, exit_code: int, reason: str, message: 
     return _change(state, name, change)
 
 
+def at_attempt(state: PodState, name: str, attempt: int, container_id: str) -> PodState:
+    """An end came of an attempt that we had not written down yet."""
+
+    def change(known: ContainerState) -> ContainerState:
+        if attempt <= known.attempt:
+            return replace(known, container_id=known.container_id or container_id, removed=False)
+        return replace(
+            known,
+            attempt=attempt,
+            container_id=container_id,
+            phase=Phase.WAITING,
+            last=known.termination or known.last,
+            termination=None,
+            removed=False,
+        )
+
+    return _change(state, name, change)
+
+
 def again(state: PodState, name: str) -> PodState:
     """The next attempt begins. Its image is looked for anew."""
 
@@ -199,9 +218,15 @@ def pulling(state: PodState, name: str) -> PodState:
     return replace(state, pulling=state.pulling | {name})
 
 
-def container_problem(
-    state: PodState, name: str, kind: Retry, *, reason: str, message: str, now: datetime
-) -> PodState:
+def not_pulling(state: PodState, name: str) -> PodState:
+    return replace(state, pulling=state.pulling - {name})
+
+
+def pull_progress(state: PodState, text: str) -> PodState:
+    return replace(state, pull_message=text)
+
+
+def container_problem(state: PodState, name: str, kind: Retry, *, reason: str, message: str, now: datetime) -> PodState:
     def change(known: ContainerState) -> ContainerState:
         return replace(known, problem=_next_problem(known.problem, kind, reason, message, now))
 
@@ -293,9 +318,7 @@ def adopted(pod: Pod, state: PodState, name: str, *, container_id: str, started_
 
 def lost(state: PodState, name: str, now: datetime) -> PodState:
     """A container that should run is unknown to the runtime."""
-    return exited(
-        state, name, exit_code=UNKNOWN_EXIT_CODE, reason=UNKNOWN_REASON, message=UNKNOWN_MESSAGE, at=now
-    )
+    return exited(state, name, exit_code=UNKNOWN_EXIT_CODE, reason=UNKNOWN_REASON, message=UNKNOWN_MESSAGE, at=now)
 
 
 def rebooted(pod: Pod, state: PodState) -> PodState:

@@ -48,14 +48,12 @@ def _architectures(profile: Wire, native: str) -> list[str]:
 def _applies(rule: Wire, held: frozenset[str], architecture: str, kernel: tuple[int, int]) -> bool:
     includes: dict[str, Any] = rule.get("includes") or {}
     excludes: dict[str, Any] = rule.get("excludes") or {}
-    if arches := includes.get("arches"):
-        if architecture not in arches:
-            return False
+    if (arches := includes.get("arches")) and architecture not in arches:
+        return False
     if not held.issuperset(includes.get("caps") or ()):
         return False
-    if minimum := includes.get("minKernel"):
-        if kernel < _version(minimum):
-            return False
+    if (minimum := includes.get("minKernel")) and kernel < _version(minimum):
+        return False
     if architecture in (excludes.get("arches") or ()):
         return False
     if held.intersection(excludes.get("caps") or ()):

@@ -1,0 +1,113 @@
+"""What the pod workers of one node share: the host's facilities, the objects pods refer to, the clock, the way to report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from nodeagent.facilities import (
+    ContainerPlan,
+    ImageConfig,
+    Images,
+    Mount,
+    Network,
+    Runtime,
+    Sandbox,
+    Volumes,
+)
+from nodeagent.pods.status import Host
+from nodeagent.settings import Settings
+from schema.base import Wire
+from schema.core.container import Container
+from schema.core.pod import Pod
+from schema.session import EventReport, PodStatusReport
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+
+
+class WallClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class Reports(Protocol):
+    def pod_status(self, report: PodStatusReport, *, urgent: bool) -> None: ...
+
+    def event(self, report: EventReport) -> None: ...
+
+
+class Planner(Protocol):
+    """As `runtime.assemble.plan`. Blocks, so it is called in a thread."""
+
+    def __call__(
+        self,
+        pod: Pod,
+        container: Container,
+        *,
+        container_id: str,
+        attempt: int,
+        bundle: Path,
+        log: Path,
+        root: Path,
+        image: ImageConfig,
+        args: Sequence[str],
+        environment: Sequence[str],
+        hostname: str,
+        sandbox: Sandbox,
+        mounts: Sequence[Mount],
+        cgroup_parent: str,
+        pids_limit: int,
+        seccomp_directory: Path,
+    ) -> ContainerPlan: ...
+
+
+@dataclass
+class Facilities:
+    """The host, real or fake."""
+
+    runtime: Runtime
+    network: Network
+    volumes: Volumes
+    images: Images
+    plan: Planner
+
+
+@dataclass
+class Objects:
+    """ConfigMaps and Secrets that the node's pods refer to, by namespace and name."""
+
+    config_maps: dict[tuple[str, str], Wire] = field(default_factory=dict)
+    secrets: dict[tuple[str, str], Wire] = field(default_factory=dict, repr=False)
+
+    def config_maps_of(self, namespace: str) -> dict[str, Wire]:
+        return {name: wire for (where, name), wire in self.config_maps.items() if where == namespace}
+
+    def secrets_of(self, namespace: str) -> dict[str, Wire]:
+        return {name: wire for (where, name), wire in self.secrets.items() if where == namespace}
+
+
+def _never() -> str:
+    return ""
+
+
+@dataclass
+class Context:
+    settings: Settings
+    host: Facilities
+    reports: Reports
+    clock: Clock
+    objects: Objects = field(default_factory=Objects)
+    addresses: Host = field(default_factory=Host)
+    allocatable: Mapping[str, str] = field(default_factory=dict)
+    network_problem: str = ""
+    """Why pods cannot have a network of their own now; empty when they can."""
+    pressure: Callable[[], str] = _never
+    """Why no pod may be started now (a full disk); empty when they may."""
+    creations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(6))
+    """Containers made at once: enough to keep the processors busy, few enough that each one is quick."""
