@@ -216,7 +216,7 @@ def conmons(mark: str) -> list[int]:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             arguments = path.read_bytes()
-            if arguments.startswith(b"conmon\0") and mark.encode() in arguments:
+            if arguments.split(b"\0")[0].endswith(b"conmon") and mark.encode() in arguments:
                 found.append(int(path.parent.name))
     return found
 
