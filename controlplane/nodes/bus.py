@@ -38,7 +38,8 @@ class Bus:
         self._subscriptions: redis.asyncio.client.PubSub | None = None
         self._handlers: dict[str, Handler] = {}
         self._listener: asyncio.Task[Any] | None = None
-        self._connected = asyncio.Event()
+        self._settled = asyncio.Event()
+        """The listener is connected, or has found that it cannot be for now."""
         self._changing = asyncio.Lock()
 
     @property
@@ -60,7 +61,7 @@ class Bus:
         if self._listener is None:
             self._listener = tasks.spawn(self._listen(), name="bus listener")
         try:
-            await asyncio.wait_for(self._connected.wait(), READY_SECONDS)
+            await asyncio.wait_for(self._settled.wait(), READY_SECONDS)
             async with self._changing:
                 if self._subscriptions is not None:
                     await self._subscriptions.subscribe(key(channel))
@@ -93,12 +94,12 @@ class Bus:
                         # A channel that is always there keeps the connection subscribed when no node is.
                         await subscriptions.subscribe(key(f"process:{self.process}"), *self._handlers)
                         self._subscriptions = subscriptions
-                    self._connected.set()
+                    self._settled.set()
                     await self._deliver(subscriptions)
             except (RedisError, OSError) as error:
                 log.warning("redis: %s; trying again", error)
             self._subscriptions = None
-            self._connected.clear()
+            self._settled.set()
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _deliver(self, subscriptions: redis.asyncio.client.PubSub) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from controlplane.access import authentication
 from controlplane.access.errors import TooManyFailures, Unauthenticated
 from controlplane.access.identity import Identity
+from controlplane.nodes import refusals
 from controlplane.nodes.errors import Close, Disconnected, Refused
 from controlplane.nodes.pipe import End
 from controlplane.nodes.websocket import Receive, Scope, Send, Socket
@@ -17,6 +18,9 @@ log = logging.getLogger(__name__)
 
 class StreamConsumer:
     """An ASGI application; an instance serves one WebSocket. `serve` may raise `Refused` until it has accepted."""
+
+    repeated_as_post = False
+    """kubectl hides a refused upgrade, asks again with POST and shows that answer."""
 
     @classmethod
     def as_asgi(cls) -> Any:
@@ -38,15 +42,14 @@ class StreamConsumer:
         raise NotImplementedError
 
     async def _serve(self, socket: Socket) -> None:
+        identity: Identity | None = None
         try:
             identity = await identify(socket)
             await self.serve(socket, identity)
         except Refused as refused:
-            await self.refused(socket, refused)
+            if identity is not None and self.repeated_as_post:
+                await refusals.remember(identity, socket.scope["path"], self.query_string(socket), refused)
             await socket.refuse(refused)
-
-    async def refused(self, socket: Socket, refused: Refused) -> None:
-        """For a consumer that keeps a note of it."""
 
     async def _apologise(self, socket: Socket) -> None:
         try:

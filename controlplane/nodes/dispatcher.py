@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import closing
 from typing import Any, Protocol
 
 from django.db import DatabaseError
@@ -79,12 +80,14 @@ class Dispatcher:
         while True:
             try:
                 revision = await pool.run(objects.current_revision)
-                async with feed.current().subscribe(WATCHED, after=revision) as changes:
+                with closing(feed.subscribe(WATCHED, after=revision)) as changes:
+                    # Who attached before or in between reads again; who attaches from now on misses nothing.
                     for subscriber in list(self._by_node.values()):
                         subscriber.resynchronise()
                     self._following.set()
-                    async for change in changes:
-                        self._deliver(change)
+                    while True:
+                        for change in await changes.batch():
+                            self._deliver(change)
             except (Expired, StoreError, DatabaseError) as error:
                 log.warning("node sessions read the store anew: %s", error)
                 await asyncio.sleep(RETRY_SECONDS)

@@ -8,7 +8,7 @@ remembered for a moment (`refusals`) and repeated there.
 from __future__ import annotations
 
 from controlplane.access.identity import Identity
-from controlplane.nodes import bridge, channels, hub, query, refusals, target
+from controlplane.nodes import bridge, channels, hub, query, target
 from controlplane.nodes.consumer import StreamConsumer
 from controlplane.nodes.errors import Refused
 from controlplane.nodes.pipe import End
@@ -56,9 +56,9 @@ def _find(identity: Identity, namespace: str, pod: str, subresource: str, contai
 
 class ExecConsumer(StreamConsumer):
     kind = StreamKind.EXEC
+    repeated_as_post = True
 
     async def serve(self, socket: Socket, identity: Identity) -> None:
-        self.identity = identity
         protocol = channels.choose(socket.subprotocols)
         if protocol is None:
             raise Refused(400, f"unable to upgrade: offer one of the subprotocols {channels.V5}, {channels.V4}")
@@ -74,11 +74,6 @@ class ExecConsumer(StreamConsumer):
             await socket.send(channels.failure(f"the command's end is unknown: {why}"))
         # Always 1000: kubectl takes any other close for a failure, whatever the Status said.
         await socket.close(1000)
-
-    async def refused(self, socket: Socket, refused: Refused) -> None:
-        identity = getattr(self, "identity", None)
-        if identity is not None:
-            await refusals.remember(identity, socket.scope["path"], self.query_string(socket), refused)
 
 
 class AttachConsumer(ExecConsumer):

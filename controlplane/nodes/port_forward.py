@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from typing import Any
 
 from controlplane.access.identity import Identity
 from controlplane.nodes import hub, query, target, tasks
@@ -26,6 +27,8 @@ MAX_PORTS = 32
 
 
 class PortForwardConsumer(StreamConsumer):
+    repeated_as_post = True
+
     async def serve(self, socket: Socket, identity: Identity) -> None:
         if SPDY in socket.subprotocols and V4 not in socket.subprotocols:
             raise Refused(501, "port-forward with kubectl is not there yet; the Python clients' protocol is")
@@ -33,7 +36,7 @@ class PortForwardConsumer(StreamConsumer):
         if len(asked) > MAX_PORTS:
             raise Refused(400, f"at most {MAX_PORTS} ports in one request")
         namespace, pod = socket.arguments["namespace"], socket.arguments["pod"]
-        found = await pool.run(_find, identity, namespace, pod)
+        found = await pool.run(find, identity, namespace, pod)
         ends = await _open_all(found, asked)
         try:
             # kr8s offers no subprotocol and speaks the same.
@@ -44,7 +47,8 @@ class PortForwardConsumer(StreamConsumer):
             _close_all(ends)
 
 
-def _find(identity: Identity, namespace: str, pod: str) -> Target:
+def find(identity: Identity, namespace: str, pod: str) -> Target:
+    """Raises `Refused`. Runs queries."""
     return target.find(identity, namespace, pod, verb="create", subresource="portforward", container=None)
 
 
@@ -80,9 +84,10 @@ async def _forward(socket: Socket, ports: list[int], ends: list[End]) -> None:
         await socket.send(bytes([2 * index + 1]) + opening)
     upward = asyncio.create_task(_up(socket, ends), name="port-forward up")
     downward = [asyncio.create_task(_down(socket, index, end)) for index, end in enumerate(ends)]
-    everything = asyncio.gather(*downward, return_exceptions=True)
+    everything: asyncio.Future[list[BaseException | None]] = asyncio.gather(*downward, return_exceptions=True)
+    waiting: list[asyncio.Future[Any]] = [upward, everything]
     try:
-        await asyncio.wait([upward, everything], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await tasks.cancel(upward, *downward)
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import DatabaseError, transaction
 
-from controlplane.controllers import events
 from controlplane.nodes import tasks
 from controlplane.nodes.models import ReportPosition
 from controlplane.store import objects, pool
@@ -67,16 +66,29 @@ class ReportWriter:
         while self._queue:
             batch = self._next_batch()
             try:
-                await pool.run(store, [waiting.entry for waiting in batch])
+                await self._write(batch)
             except (DatabaseError, StoreError) as error:
                 # The database is away or busy. Nothing was acknowledged: keep them, first in the queue.
                 log.warning("%d reports wait for the database: %s", len(batch), error)
                 self._queue[:0] = [waiting for waiting in batch if not waiting.done.done()]
                 await asyncio.sleep(RETRY_SECONDS)
-                continue
-            for waiting in batch:
-                if not waiting.done.done():
-                    waiting.done.set_result(None)
+
+    async def _write(self, batch: list[_Waiting]) -> None:
+        try:
+            await pool.run(store, [waiting.entry for waiting in batch])
+        except (DatabaseError, StoreError):
+            raise
+        except Exception:
+            if len(batch) > 1:
+                # One of them cannot be stored; it must not hold up the others.
+                for waiting in batch:
+                    await self._write([waiting])
+                return
+            # Sent again it would fail again, and its node would never get any further.
+            log.exception("a report of node %s cannot be stored and is dropped", batch[0].entry.node)
+        for waiting in batch:
+            if not waiting.done.done():
+                waiting.done.set_result(None)
 
     def _next_batch(self) -> list[_Waiting]:
         """Whole reports, in their order, at least one."""
@@ -94,18 +106,34 @@ def store(entries: Sequence[Entry]) -> None:
     """All of it in one transaction. Runs in a thread of the pool."""
     with transaction.atomic():
         fresh = _unseen_events(entries)
-        writes = [write for entry in entries for write in _writes(entry)]
-        for write, result in zip(writes, objects.write_many(writes), strict=True):
-            if isinstance(result, StoreError) and not isinstance(result, NotFound):
-                log.warning("report on pod %s/%s was refused: %s", write.namespace, write.name, result)
-        events.record_many([record for entry, event in fresh for record in [_event(entry, event)]])
+        ended = _write_statuses(entries)
+        _refusals(ended, objects.write_many(ended))
+        if fresh:
+            _record(fresh)
 
 
-def _writes(entry: Entry) -> Iterator[Patch | Finish]:
-    for pod in entry.report.pods:
-        yield Patch(kinds.POD, pod.namespace, pod.name, _Change(entry.node, pod), "status", pod.uid)
-        if pod.gone:
-            yield Finish(kinds.POD, pod.namespace, pod.name, pod.uid)
+def _write_statuses(entries: Sequence[Entry]) -> list[Finish]:
+    """Returns the deletions that the pods' own nodes have declared finished."""
+    spoken = [(entry.node, pod) for entry in entries for pod in entry.report.pods]
+    patches = [Patch(kinds.POD, pod.namespace, pod.name, _Change(node, pod), "status", pod.uid) for node, pod in spoken]
+    results = objects.write_many(patches)
+    _refusals(patches, results)
+    return [
+        Finish(kinds.POD, pod.namespace, pod.name, pod.uid)
+        for (node, pod), result in zip(spoken, results, strict=True)
+        if pod.gone and isinstance(result, dict) and _node_of(result) == node
+    ]
+
+
+def _refusals(writes: Sequence[Patch | Finish], results: Sequence[Wire | StoreError]) -> None:
+    """A pod that is gone, or another of its name, is no trouble: the agent learns it by the session."""
+    for write, result in zip(writes, results, strict=True):
+        if isinstance(result, StoreError) and not isinstance(result, NotFound):
+            log.warning("report on pod %s/%s was refused: %s", write.namespace, write.name, result)
+
+
+def _node_of(pod: Wire) -> str:
+    return (pod.get("spec") or {}).get("nodeName") or ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +144,7 @@ class _Change:
     pod: PodStatusReport
 
     def __call__(self, stored: Wire) -> Wire | None:
-        if (stored.get("spec") or {}).get("nodeName") != self.node:
+        if _node_of(stored) != self.node:
             log.warning(
                 "node %s reported on pod %s/%s, which is not its own", self.node, self.pod.namespace, self.pod.name
             )
@@ -145,7 +173,15 @@ def _unseen_events(entries: Sequence[Entry]) -> list[tuple[Entry, EventReport]]:
     return fresh
 
 
+def _record(fresh: Sequence[tuple[Entry, EventReport]]) -> None:
+    from controlplane.controllers import events
+
+    events.record_many([_event(entry, event) for entry, event in fresh])
+
+
 def _event(entry: Entry, event: EventReport) -> Any:
+    from controlplane.controllers import events
+
     return events.Record(
         _regarding(entry, event),
         severity=event.severity,

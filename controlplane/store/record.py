@@ -71,6 +71,11 @@ class ChangeRecord:
         parsed: Wire = orjson.loads(self.json)
         return parsed
 
+    def forget(self) -> None:
+        """Give back the memory of what can be worked out again."""
+        self.__dict__.pop("object", None)
+        self._frames.clear()
+
     @cached_property
     def labels(self) -> dict[str, str]:
         labels: dict[str, str] = self.object["metadata"].get("labels") or {}

@@ -27,6 +27,7 @@ from controlplane.store.codec import Row
 from controlplane.store.errors import Conflict
 from controlplane.store.record import ChangeRecord, ChangeType
 from controlplane.store.storage import COLUMNS, Storage
+from controlplane.store.turn import turn
 from schema.base import Wire
 
 _CHUNK = 400
@@ -220,13 +221,14 @@ class Transaction:
 def begin(*, dry_run: bool = False) -> Iterator[Transaction]:
     """Commit at the end of the block, or nothing at all. A dry run does everything but the writing."""
     nested = connection.in_atomic_block
-    with transaction.atomic():
+    with turn(), transaction.atomic():
         with connection.cursor() as cursor:
             current = Transaction(cursor)
             yield current
             records = [] if dry_run else current.flush()
         if nested and records:
             transaction.on_commit(partial(announce.committed, records))
+    # Not by on_commit here: that would keep the next writer waiting for the receivers.
     if not nested and records:
         announce.committed(records)
 

@@ -38,7 +38,7 @@ def test_each_kind_offers_a_patch_with_field_validation(kind: kinds.Kind) -> Non
         assert "application/strategic-merge-patch+json" in patch["requestBody"]["content"]
 
 
-@pytest.mark.parametrize("path", openapi.index())
+@pytest.mark.parametrize("path", list(openapi.index()["paths"]))
 def test_every_reference_has_its_schema(path: str) -> None:
     parts = path.split("/")
     document = openapi.document("" if parts[0] == "api" else parts[1], parts[-1])
