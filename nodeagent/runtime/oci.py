@@ -30,6 +30,7 @@ from nodeagent import kernel
 from nodeagent.errors import CreateError, NotRunning
 from nodeagent.facilities import ContainerPlan, ExecSession, Exit, Running
 from nodeagent.runtime import cgroups, conmon, execution, messages, preparation, process, record
+from nodeagent.runtime.filters import Filters
 from nodeagent.runtime.record import Record
 from nodeagent.settings import Settings
 from schema.base import Wire
@@ -54,6 +55,7 @@ class OciRuntime:
         self._conmon_cgroup = f"/{settings.cgroup_parent}/conmon"
         preparation.prepare(run)
         self._hierarchy = hierarchy or cgroups.detect()
+        self._filters = Filters(run / "runtime") if Path(self._runtime).name == "crun" else None
         self._records: dict[str, Record] = {}
         self._exits: asyncio.Queue[Exit] = asyncio.Queue()
         self._inotify = -1
@@ -158,6 +160,8 @@ class OciRuntime:
             await self.delete(plan.container_id)
             raise
         entry.created = True
+        if self._filters:
+            self._filters.learn(plan.spec, plan.container_id)
         if not self._watch(entry):
             self._conmon_ended(entry)
         self._move_away(entry)
@@ -166,7 +170,8 @@ class OciRuntime:
         plan.bundle.mkdir(parents=True, mode=0o700)
         plan.log.parent.mkdir(parents=True, exist_ok=True)
         record.save(entry)
-        (plan.bundle / "config.json").write_bytes(orjson.dumps(plan.spec))
+        config = self._filters.annotate(plan.spec) if self._filters else plan.spec
+        (plan.bundle / "config.json").write_bytes(orjson.dumps(config))
         try:
             self._hierarchy.create(cgroups.pod_path(plan.cgroup_parent, plan.pod_uid), plan.pod_limits)
         except OSError as error:
