@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import HttpResponseBase
-from rest_framework.authentication import BaseAuthentication
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,7 +24,7 @@ log = logging.getLogger(__name__)
 class ApiView(APIView):
     """Closed unless a view says `public`: without an identity nothing is answered."""
 
-    authentication_classes: ClassVar[Sequence[type[BaseAuthentication]]] = [BearerAuthentication, SessionAuthentication]
+    authentication_classes = [BearerAuthentication, SessionAuthentication]
     renderer_classes = [rendering.Renderer]
     content_negotiation_class = parsers.Negotiation
     public = False
@@ -76,12 +74,10 @@ class ApiView(APIView):
         response.exception = True
         return response
 
-    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Response:
         raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)
         final["Cache-Control"] = final.get("Cache-Control", "no-cache, private")
         if self.warnings:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PRESENCE_SECONDS = 15
-PRESENCE_INTERVAL_SECONDS = 5.0
+PRESENCE_SECONDS = 9
+PRESENCE_INTERVAL_SECONDS = 3.0
 INBOX_LIFE_SECONDS = 60
 """An inbox that nobody empties any more vanishes after this."""
 BATCH = 64

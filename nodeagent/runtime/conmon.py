@@ -46,6 +46,8 @@ class Launch:
     terminal: bool
     stdin: bool
     stdin_once: bool
+    command: str
+    """What is executed in it, for messages."""
 
     @property
     def runtime_log(self) -> Path:
@@ -120,7 +122,7 @@ async def _created(sync: int, launch: Launch) -> int:
     pid = int(answer.get("data", answer.get("pid", -1)))
     if pid <= 0:
         logged = messages.last_error(text(launch.runtime_log))
-        raise CreateError(messages.humanise(logged or str(answer.get("message") or "")))
+        raise CreateError(messages.humanise(logged or str(answer.get("message") or ""), command=launch.command))
     return pid
 
 

@@ -177,6 +177,7 @@ class OciRuntime:
             terminal=plan.terminal,
             stdin=plan.stdin,
             stdin_once=plan.stdin_once,
+            command=plan.spec["process"]["args"][0],
         )
 
     def _place(self, pid: int) -> None:
@@ -188,7 +189,7 @@ class OciRuntime:
             return before
         code, output = await self._run("start", container_id)
         if code != 0:
-            raise CreateError(messages.humanise(messages.last_error(output)))
+            raise CreateError(messages.humanise(messages.last_error(output), command=_command(entry)))
         (entry.bundle / record.STARTED).touch()
         return entry.started_at or datetime.now(UTC)
 
@@ -292,7 +293,7 @@ class OciRuntime:
         environment: Sequence[str] = (),
     ) -> ExecSession:
         entry = self._running(container_id)
-        return execution.start(
+        return await execution.start(
             entry,
             command,
             runtime=[self._runtime, *self._global_args],
@@ -337,6 +338,12 @@ def _running(entry: Record) -> Running:
     started = entry.started_at
     assert started is not None  # noqa: S101
     return Running(entry.container_id, entry.pod_uid, entry.name, entry.attempt, entry.pid, started)
+
+
+def _command(entry: Record) -> str:
+    with contextlib.suppress(OSError, ValueError, LookupError):
+        return str(json.loads((entry.bundle / "config.json").read_text())["process"]["args"][0])
+    return ""
 
 
 def _is_conmon(entry: Record) -> bool:
