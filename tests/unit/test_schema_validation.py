@@ -101,6 +101,9 @@ WEB, C0 = "spec/containers/0", "spec.containers[0]"
         (f"{WEB}/tty", "yes", TYPE, f"{C0}.tty"),
         (f"{WEB}/imagePullPolicy", "Sometimes", UNSUPPORTED, f"{C0}.imagePullPolicy"),
         ("spec/initContainers", [{"name": "web", "image": "i"}], DUPLICATE, "spec.initContainers[0].name"),
+        ("spec/initContainers", [{"name": "i", "image": "i", "restartPolicy": "Never"}], UNSUPPORTED, "spec.initContainers[0].restartPolicy"),
+        ("spec/initContainers", [{"name": "i", "image": "i", "livenessProbe": {"exec": {"command": ["x"]}}}], FORBIDDEN, "spec.initContainers[0].livenessProbe"),
+        (f"{WEB}/restartPolicy", "Always", FORBIDDEN, f"{C0}.restartPolicy"),
         # ports
         (f"{WEB}/ports/0/containerPort", 0, INVALID, f"{C0}.ports[0].containerPort"),
         (f"{WEB}/ports/0/containerPort", 65536, INVALID, f"{C0}.ports[0].containerPort"),
