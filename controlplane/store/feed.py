@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
@@ -146,9 +145,6 @@ class Feed:
 
     async def _begin(self) -> None:
         self._head = self._floor = await pool.run(read.current_revision)
-        # The process is set up: the collector need no longer walk over all that it was built of, each time that a
-        # list of a thousand objects is made. It halves their cost.
-        gc.freeze()
         self._ready.set()
 
     async def _wait_for_news(self) -> None:

@@ -325,6 +325,7 @@ def test_a_pod_is_bound_once():
     first, again, other = objects.write_many(
         [objects.Bind("default", "a", "n1"), objects.Bind("default", "a", "n1"), objects.Bind("default", "a", "n2")]
     )
+    assert isinstance(first, dict)
     assert first["status"]["conditions"][0]["type"] == "PodScheduled"
     assert again == first
     assert isinstance(other, Conflict)
