@@ -67,9 +67,7 @@ class ResourceView(ApiView):
 
     def _authorize(self, verb: str) -> None:
         target, identity = self.target, self.identity
-        if not authorization.allowed(
-            identity, verb, target.kind, target.namespace, target.name, target.subresource
-        ):
+        if not authorization.allowed(identity, verb, target.kind, target.namespace, target.name, target.subresource):
             raise errors.forbidden(
                 verb,
                 target.kind,

@@ -142,9 +142,7 @@ def _update(write: Write, make: Callable[[Wire], Wire]) -> Wire:
         return None if new == old else new
 
     if not write.options.dry_run:
-        return objects.mutate(
-            target.kind, target.namespace, target.name, change, subresource=target.subresource
-        )
+        return objects.mutate(target.kind, target.namespace, target.name, change, subresource=target.subresource)
     old = objects.get(target.kind, target.namespace, target.name)
     new = change(copy.deepcopy(old))
     if new is None:

@@ -258,7 +258,7 @@ def _begin_finish(pod: Pod, state: PodState, phase: str, now: datetime) -> Decis
     running = [c.name for c in reversed(pod.spec.init_containers or ()) if _runs(state, c.name)]
     if not running:
         return Decision((Finish(phase),))
-    return _end_one(state.container(running[0]), now + timedelta(seconds=_spec_grace(pod)), now)
+    return _end_one(state.container(running[0]), now + timedelta(seconds=spec_grace_seconds(pod)), now)
 
 
 def _ended(pod: Pod, state: PodState, now: datetime) -> Decision:
@@ -350,13 +350,25 @@ def _init_failed(pod: Pod, state: PodState) -> bool:
     return False
 
 
+def comes_again(pod: Pod, state: PodState, name: str) -> bool:
+    """Whether the ended container will be started again when its time has come."""
+    known = state.container(name)
+    if state.stop is not None or state.final_phase or known.termination is None:
+        return False
+    policy = pod.spec.restart_policy or restart.ALWAYS
+    for init in pod.spec.init_containers:
+        if init.name == name:
+            policy = restart.init_policy(policy, init.restart_policy)
+    return restart.wanted(policy, known.termination.exit_code)
+
+
 def grace_seconds(pod: Pod) -> float:
     """How long the pod may take to end once its deletion was asked for."""
     asked = pod.metadata.deletion_grace_period_seconds
-    return float(asked) if asked is not None else _spec_grace(pod)
+    return float(asked) if asked is not None else spec_grace_seconds(pod)
 
 
-def _spec_grace(pod: Pod) -> float:
+def spec_grace_seconds(pod: Pod) -> float:
     own = pod.spec.termination_grace_period_seconds
     return float(own) if own is not None else DEFAULT_GRACE_SECONDS
 

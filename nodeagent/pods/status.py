@@ -100,7 +100,8 @@ def _conditions(pod: Pod, state: PodState, now: datetime) -> dict[str, Condition
     initialized = _initialized(pod, state)
     containers_ready = _containers_ready(pod, state)
     ready = _ready(pod, containers_ready)
-    sandbox = ("True" if state.set_up else "False", "", "")
+    up = state.set_up or any(known.phase is Phase.RUNNING for known in state.containers.values())
+    sandbox = ("True" if up else "False", "", "")
     wanted = {"PodReadyToStartContainers": sandbox, "Initialized": initialized, "Ready": ready}
     wanted["ContainersReady"] = containers_ready
     return {
@@ -208,23 +209,13 @@ def _states(container: Container, pod: Pod, state: PodState, now: datetime) -> t
     if known.phase is Phase.RUNNING and known.started_at is not None:
         return {"running": {"startedAt": meta.format_time(known.started_at)}}, known.last
     if known.phase is Phase.TERMINATED and known.termination is not None:
-        if not _comes_again(container, pod, state):
+        if known.crashes == 0 or not lifecycle.comes_again(pod, state, known.name):
             return {"terminated": _terminated(known.termination)}, known.last
-        return {"waiting": _crash_loop(known, pod, now)}, known.termination
+        return {"waiting": _crash_loop(known, pod)}, known.termination
     return {"waiting": _waiting(known, pod, state, now)}, known.last
 
 
-def _comes_again(container: Container, pod: Pod, state: PodState) -> bool:
-    known = state.container(container.name)
-    if state.stop is not None or state.final_phase or known.termination is None:
-        return False
-    policy = pod.spec.restart_policy or restart.ALWAYS
-    if container in (pod.spec.init_containers or ()):
-        policy = restart.init_policy(policy, container.restart_policy)
-    return known.crashes > 0 and restart.wanted(policy, known.termination.exit_code)
-
-
-def _crash_loop(known: ContainerState, pod: Pod, now: datetime) -> Wire:
+def _crash_loop(known: ContainerState, pod: Pod) -> Wire:
     return {"reason": "CrashLoopBackOff", "message": crash_loop_message(known, pod)}
 
 

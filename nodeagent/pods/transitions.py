@@ -150,6 +150,25 @@ def exited(state: PodState, name: str, *, exit_code: int, reason: str, message: 
     return _change(state, name, change)
 
 
+def at_attempt(state: PodState, name: str, attempt: int, container_id: str) -> PodState:
+    """An end came of an attempt that we had not written down yet."""
+
+    def change(known: ContainerState) -> ContainerState:
+        if attempt <= known.attempt:
+            return replace(known, container_id=known.container_id or container_id, removed=False)
+        return replace(
+            known,
+            attempt=attempt,
+            container_id=container_id,
+            phase=Phase.WAITING,
+            last=known.termination or known.last,
+            termination=None,
+            removed=False,
+        )
+
+    return _change(state, name, change)
+
+
 def again(state: PodState, name: str) -> PodState:
     """The next attempt begins. Its image is looked for anew."""
 
@@ -197,6 +216,14 @@ def image_found(state: PodState, name: str) -> PodState:
 
 def pulling(state: PodState, name: str) -> PodState:
     return replace(state, pulling=state.pulling | {name})
+
+
+def not_pulling(state: PodState, name: str) -> PodState:
+    return replace(state, pulling=state.pulling - {name})
+
+
+def pull_progress(state: PodState, text: str) -> PodState:
+    return replace(state, pull_message=text)
 
 
 def container_problem(state: PodState, name: str, kind: Retry, *, reason: str, message: str, now: datetime) -> PodState:
