@@ -58,6 +58,24 @@ class Server(uvicorn.Server):
         self.should_exit = True
         self._stop.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let what is under way finish, for a moment. An idle TLS connection would wait for its peer's goodbye: it is
+        dropped instead."""
+        for listener in self.servers:
+            listener.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        if state.tasks:
+            _, late = await asyncio.wait(state.tasks, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for connection in list(state.connections):
+            transport = getattr(connection, "transport", None)
+            if transport is not None:
+                transport.abort()
+
 
 def config(tls: tuple[Path, Path] | None) -> uvicorn.Config:
     made = uvicorn.Config(
