@@ -47,7 +47,7 @@ OBJECTS = tuple(
         ("application/yaml", bodies.from_yaml),
         ("application/x-yaml", bodies.from_yaml),
         ("text/yaml", bodies.from_yaml),
-        # PROTOBUF belongs here once a decoder for it exists.
+        (PROTOBUF, bodies.from_protobuf),
     )
 )
 PATCHES = tuple(
