@@ -53,6 +53,9 @@ def _listener(host: str, port: int, *, lifespan: str, **tls: str) -> Listener:
         # kubectl's port-forward offers a subprotocol with a slash, which uvicorn's other implementation refuses.
         ws="wsproto",
         ws_max_size=16 * 1024 * 1024,
+        ws_per_message_deflate=False,
+        # A stream that is held back is not read, pongs included: a missing one is no death. Sessions have heartbeats.
+        ws_ping_timeout=None,
         access_log=False,
         log_config=None,
         log_level="warning",
