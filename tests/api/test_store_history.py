@@ -256,7 +256,7 @@ def test_the_history_replayed_is_the_state(steps):
         _discard(item)
     replica: dict[str, Any] = {}
     position = objects.current_revision()
-    open_pages: list[tuple[list[Any], objects.Page, int]] = []
+    open_pages: list[tuple[list[Any], objects.Page[Any], int]] = []
     for step, argument, detail in steps:
         if step == "page":
             open_pages.append(
