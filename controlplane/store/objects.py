@@ -13,7 +13,7 @@ from typing import Any
 from controlplane.store import deletion, kinds, transaction, write
 from controlplane.store.deletion import Deletion
 from controlplane.store.errors import Conflict, StoreError, conflict
-from controlplane.store.pods import Usage, node_usage, pending_pods, pods_on
+from controlplane.store.pods import Usage, bound_pods_mentioning, node_usage, pending_pods, pods_on
 from controlplane.store.read import (
     Page,
     abandoned,
@@ -45,6 +45,7 @@ __all__ = [
     "Usage",
     "Write",
     "abandoned",
+    "bound_pods_mentioning",
     "changes_since",
     "compacted_revision",
     "create",
