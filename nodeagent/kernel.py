@@ -73,6 +73,11 @@ def setns(descriptor: int, kind: int) -> None:
     _check(_libc.setns(descriptor, kind))
 
 
+def syncfs(descriptor: int) -> None:
+    """Write the file system of an open file to its disk."""
+    _check(_libc.syncfs(descriptor))
+
+
 def sethostname(name: str) -> None:
     encoded = name.encode()
     _check(_libc.sethostname(encoded, len(encoded)))

@@ -58,7 +58,7 @@ async def serve(application: Any, **options: Any) -> AsyncIterator[str]:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while not server.started:
                 await asyncio.sleep(0.01)
-        yield "127.0.0.1:%d" % listener.getsockname()[1]
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task
@@ -86,7 +86,7 @@ def process(application: str, **environment: str) -> Iterator[tuple[str, subproc
         },
         cwd=Path(__file__).resolve().parent.parent,
     )
-    address = "127.0.0.1:%d" % listener.getsockname()[1]
+    address = f"127.0.0.1:{listener.getsockname()[1]}"
     listener.close()
     try:
         yield address, child

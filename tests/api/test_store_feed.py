@@ -41,7 +41,7 @@ async def test_a_commit_in_this_process_arrives_without_a_query(following, monke
     def refuse(*_):
         raise AssertionError("the feed asked the database for what it was handed")
 
-    monkeypatch.setattr("controlplane.store.read.changes_since", refuse)
+    monkeypatch.setattr("controlplane.store.history.changes_since", refuse)
     created = await pool.run(objects.create, CONFIG_MAP, config_map("a"))
     (record,) = await take(subscription, 1)
     assert record.type is ChangeType.ADDED
@@ -169,9 +169,9 @@ async def test_nothing_is_skipped_or_swapped_under_writers_in_threads_and_proces
 async def test_a_database_error_does_not_end_the_feed(following, monkeypatch):
     from django.db import OperationalError
 
-    from controlplane.store import read
+    from controlplane.store import history
 
-    genuine, failed = read.changes_since, threading.Event()
+    genuine, failed = history.changes_since, threading.Event()
 
     def failing(*arguments):
         if not failed.is_set():
@@ -179,7 +179,7 @@ async def test_a_database_error_does_not_end_the_feed(following, monkeypatch):
             raise OperationalError("the server closed the connection unexpectedly")
         return genuine(*arguments)
 
-    monkeypatch.setattr(read, "changes_since", failing)
+    monkeypatch.setattr(history, "changes_since", failing)
     subscription = feed.subscribe({CONFIG_MAP}, after=following.revision)
     await subscription.settle()
     await asyncio.to_thread(store_process.run, "objects.create(CONFIG_MAP, config_map('theirs'))")

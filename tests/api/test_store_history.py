@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -204,7 +205,10 @@ def test_pages_of_secrets_come_from_the_sealed_history():
 def test_pages_obey_their_selectors_at_their_moment():
     for number in range(8):
         objects.create(POD, pod(f"p{number}", labels={"half": str(number % 2), "n": str(number)}))
-    selectors = {"labels": LabelSelector.parse("half=0,n<9"), "fields": FieldSelector.parse("spec.restartPolicy=")}
+    selectors: dict[str, Any] = {
+        "labels": LabelSelector.parse("half=0,n<9"),
+        "fields": FieldSelector.parse("spec.restartPolicy="),
+    }
     moment = objects.list_objects(POD, **selectors)
     page = objects.list_objects(POD, limit=1, **selectors)
     objects.replace(POD, pod("p4", labels={"half": "1"}))
@@ -250,9 +254,9 @@ _STEPS = st.lists(
 def test_the_history_replayed_is_the_state(steps):
     for item in objects.list_objects(CONFIG_MAP).items:
         _discard(item)
-    replica: dict[str, dict] = {}
+    replica: dict[str, Any] = {}
     position = objects.current_revision()
-    open_pages: list[tuple[list, objects.Page, int]] = []
+    open_pages: list[tuple[list[Any], objects.Page[Any], int]] = []
     for step, argument, detail in steps:
         if step == "page":
             open_pages.append(
