@@ -63,6 +63,8 @@ def _kept_secret(name: str) -> str:
 SECRET_KEY = _kept_secret("secret-key")
 ENCRYPTION_KEY = _kept_secret("encryption-key")
 """Encrypts Secrets at rest. Lose it and they are lost; keep it apart from database backups."""
+PREVIOUS_ENCRYPTION_KEYS = [key for key in os.environ.get("SLIPWAY_PREVIOUS_ENCRYPTION_KEYS", "").split(",") if key]
+"""Still read, no longer written with: the former keys while a new one takes over (`manage.py reseal`)."""
 
 DEBUG = False
 ALLOWED_HOSTS = [
@@ -119,6 +121,8 @@ def _database() -> dict[str, Any]:
     url = os.environ.get("DATABASE_URL") or f"sqlite:///{HOME / 'db.sqlite3'}"
     config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=None, conn_health_checks=True))
     if config["ENGINE"].endswith("sqlite3"):
+        # Tests use a file as well: threads and processes share it, as they do in earnest.
+        config["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
         config["OPTIONS"] = {
             # IMMEDIATE: a transaction that will write takes the lock at its start, so it can wait for it instead of
             # failing when it upgrades. WAL: readers never wait for the writer.
@@ -148,6 +152,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
 }
 
+AUTHENTICATION_BACKENDS = ["controlplane.access.backends.ThrottledBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},

@@ -166,6 +166,8 @@ class ContainerPlan:
     """OCI ``linux.resources`` of the cgroup that holds the pod's containers together (`runtime.resources.of_pod`)."""
     terminal: bool = False
     stdin: bool = False
+    stdin_once: bool = False
+    """Standard input ends with the first attach."""
 
 
 @dataclass(frozen=True)

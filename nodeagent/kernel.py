@@ -28,6 +28,7 @@ CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWNET = 0x40000000
 
+RESOLVE_NO_XDEV = 0x01
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
@@ -70,6 +71,11 @@ def unshare(flags: int) -> None:
 
 def setns(descriptor: int, kind: int) -> None:
     _check(_libc.setns(descriptor, kind))
+
+
+def syncfs(descriptor: int) -> None:
+    """Write the file system of an open file to its disk."""
+    _check(_libc.syncfs(descriptor))
 
 
 def sethostname(name: str) -> None:
@@ -125,7 +131,9 @@ def inotify_events(buffer: bytes) -> list[tuple[int, str]]:
     return events
 
 
-def open_beneath(root: str | int | Path, path: str, flags: int, *, mode: int = 0, resolve: int = RESOLVE_IN_ROOT) -> int:
+def open_beneath(
+    root: str | int | Path, path: str, flags: int, *, mode: int = 0, resolve: int = RESOLVE_IN_ROOT
+) -> int:
     """Open ``path`` with ``root`` as the root directory: no symbolic link or ``..`` leads out of it.
 
     ``root`` is a directory's path or descriptor. Linux 5.6, ``openat2``. Magic links of /proc are never followed.

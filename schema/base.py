@@ -69,6 +69,12 @@ class NotYet:
     reason: str
     unless: Any = None
 
+    def concerns(self, value: Any) -> bool:
+        """Whether this value asks for something that does not happen."""
+        if value is False:
+            return self.unless is True
+        return value not in (None, "", [], {}) and value != self.unless
+
 
 @dataclass(frozen=True)
 class Format:

@@ -44,6 +44,9 @@ class Hello(Model):
     type: Literal["hello"] = "hello"
     protocol: int = PROTOCOL_VERSION
     agent_version: str
+    agent_run: str = ""
+    """Random for each start of the agent. Reports are numbered within it: one that is sent again after a reconnect is
+    known by its number, so its events are not counted twice."""
     boot_id: str
     """Of the host's kernel (/proc/sys/kernel/random/boot_id): a new one means that nothing of before still runs."""
     node: Wire

@@ -15,6 +15,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ PREFIX = "slipway_"
 CACHE_SECONDS = 4.0
 CACHE_SIZE = 4096
 MAX_TOKEN_LENGTH = 256
+_CHUNK = 500
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
@@ -50,6 +52,11 @@ class _Cache:
             if entry is None or entry[0] < time.monotonic():
                 return None
             return entry[1]
+
+    def has_seen(self, digest: bytes) -> bool:
+        """Whether this was valid once, as far as we remember; an entry outlives its short life until it is pushed out."""
+        with self._lock:
+            return digest in self._entries
 
     def put(self, digest: bytes, found: Identity, *, life_seconds: float) -> None:
         with self._lock:
@@ -81,6 +88,11 @@ def authenticate(token: str) -> Identity | None:
 def recall(token: str) -> Identity | None:
     """The answer of `authenticate` where it needs no database; safe to call on an event loop."""
     return _cache.get(digest_of(token)) if _plausible(token) else None
+
+
+def was_valid(token: str) -> bool:
+    """Whether this process has seen the token work: such a holder is no guesser, whatever the address."""
+    return _plausible(token) and _cache.has_seen(digest_of(token))
 
 
 def forget() -> None:
@@ -169,3 +181,15 @@ def _look_up(digest: bytes) -> Identity | None:
 
 def _remaining(expires: datetime | None) -> timedelta:
     return timedelta(days=1) if expires is None else expires - timezone.now()
+
+
+def still_valid(digests: Collection[bytes]) -> set[bytes]:
+    """Which of these tokens exist and have not expired: for connections that outlive the check at their start."""
+    from controlplane.access.models import Token
+
+    found: set[bytes] = set()
+    ordered = list(digests)
+    for start in range(0, len(ordered), _CHUNK):
+        tokens = Token.objects.filter(digest__in=ordered[start : start + _CHUNK])
+        found |= {bytes(token.digest) for token in tokens if _remaining(token.expires) > timedelta(0)}
+    return found

@@ -57,7 +57,9 @@ def find(name: str) -> User:
 
 def identity_of(user: User) -> Identity:
     """Two queries (groups, grants); callers remember the answer for a few seconds."""
-    groups = [AUTHENTICATED, *user.groups.order_by("name").values_list("name", flat=True)]
+    # A group of that prefix, however it was made, must not read as one of the cluster's own.
+    named = user.groups.exclude(name__startswith="system:").order_by("name").values_list("name", flat=True)
+    groups = [AUTHENTICATED, *named]
     if user.is_superuser:
         return Identity(name=user.username, groups=(MASTERS, *groups), superuser=True)
     grants = Grant.objects.filter(Q(user=user) | Q(group__user=user)).values_list("role", "namespace")

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-CANDIDATES = tuple(ipaddress.ip_network(f"10.{second}.0.0/16") for second in range(244, 255))
+CANDIDATES = tuple(ipaddress.IPv4Network(f"10.{second}.0.0/16") for second in range(244, 255))
 
 
 class NoFreeRange(Exception):

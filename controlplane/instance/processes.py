@@ -22,7 +22,7 @@ class Process:
 
 def of_instance(layout: Layout, *, environment: Mapping[str, str] = os.environ) -> list[Process]:
     processes = [] if environment.get("REDIS_URL") else [redis(layout)]
-    return [*processes, web(), worker(layout), agent(layout)]
+    return [*processes, web(), worker(), agent(layout)]
 
 
 def redis(layout: Layout) -> Process:
@@ -41,22 +41,13 @@ def web() -> Process:
     return Process("web", (sys.executable, "-m", "controlplane.serve"))
 
 
-def worker(layout: Layout) -> Process:
+def worker() -> Process:
+    """Runs the controllers and the scheduler, and beat as a thread (`controlplane.celery`)."""
     return Process(
         "worker",
         (
-            *(sys.executable, "-m", "celery", "--app", "controlplane", "--quiet", "worker", "--beat"),
-            *(
-                "--pool",
-                "threads",
-                "--concurrency",
-                "4",
-                "--loglevel",
-                "WARNING",
-                "--without-gossip",
-                "--without-mingle",
-            ),
-            *("--schedule", str(layout.home / "beat-schedule")),
+            *(sys.executable, "-m", "celery", "--app", "controlplane", "--quiet", "worker", "--loglevel", "WARNING"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import os
 import signal
@@ -57,6 +58,11 @@ class Process:
             self.code = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
         os.close(self.pidfd)
 
+    def kill_and_reap(self) -> None:
+        """For a process that nobody will wait for any more. Blocks for the instant that SIGKILL takes."""
+        self.send(signal.SIGKILL)
+        self._reap()
+
     def send(self, number: signal.Signals) -> None:
         if self.code is None:
             with contextlib.suppress(ProcessLookupError):
@@ -92,52 +98,74 @@ def spawn(
 
 async def run(argv: Sequence[str], *, input_: bytes = b"", deadline_seconds: float = 30.0) -> tuple[int, str]:
     """Run a short-lived program to its end: (exit code, standard output and error together, bounded)."""
-    output_read, output_write = os.pipe2(os.O_CLOEXEC)
-    descriptors = {1: output_write, 2: output_write}
+    # Memory files, not pipes: nothing to pump while it runs, and no amount of output can stall it.
+    output = os.memfd_create("output", os.MFD_CLOEXEC)
+    descriptors = {1: output, 2: output}
     source = -1
-    if input_:
-        source = os.memfd_create("input", os.MFD_CLOEXEC)
-        os.write(source, input_)
-        os.lseek(source, 0, os.SEEK_SET)
-        descriptors[0] = source
+    process: Process | None = None
     try:
+        if input_:
+            descriptors[0] = source = os.memfd_create("input", os.MFD_CLOEXEC)
+            os.write(source, input_)
+            os.lseek(source, 0, os.SEEK_SET)
         process = spawn(argv, descriptors=descriptors)
-    except BaseException:
-        os.close(output_read)
-        raise
-    finally:
-        os.close(output_write)
-        if source >= 0:
-            os.close(source)
-    try:
         async with asyncio.timeout(deadline_seconds):
             code = await process.wait()
+        return code, os.pread(output, OUTPUT_LIMIT_BYTES, 0).decode(errors="replace")
     except TimeoutError as error:
-        process.send(signal.SIGKILL)
-        await process.wait()
-        os.close(output_read)
         raise AgentError(f"{argv[0]} did not end within {deadline_seconds:g} s and was killed") from error
-    except BaseException:
-        process.send(signal.SIGKILL)
-        os.close(output_read)
-        raise
-    os.set_blocking(output_read, False)
-    with os.fdopen(output_read, "rb", buffering=0) as file:
-        return code, (file.read(OUTPUT_LIMIT_BYTES) or b"").decode(errors="replace")
+    finally:
+        if process is not None and process.code is None:
+            process.kill_and_reap()
+        os.close(output)
+        if source >= 0:
+            os.close(source)
 
 
 async def readable(descriptor: int) -> None:
     """Wait until ``descriptor`` can be read (a pidfd: until the process has ended)."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
-
-    def ready() -> None:
-        loop.remove_reader(descriptor)
-        if not future.done():
-            future.set_result(None)
-
-    loop.add_reader(descriptor, ready)
+    loop.add_reader(descriptor, _resolve, future)
     try:
         await future
     finally:
         loop.remove_reader(descriptor)
+
+
+async def writable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(descriptor, _resolve, future)
+    try:
+        await future
+    finally:
+        loop.remove_writer(descriptor)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def read(descriptor: int, size: int = 65536) -> bytes:
+    """Read once from a non-blocking descriptor; empty at the end (a terminal's hang-up included)."""
+    while True:
+        try:
+            return os.read(descriptor, size)
+        except BlockingIOError:
+            await readable(descriptor)
+        except OSError as error:
+            if error.errno == errno.EIO:  # what a terminal's master says once the last slave is closed
+                return b""
+            raise
+
+
+async def write(descriptor: int, data: bytes) -> None:
+    """Write all of ``data`` to a non-blocking descriptor. Raises BrokenPipeError when nobody reads any more."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(descriptor, view) :]
+        except BlockingIOError:
+            await writable(descriptor)

@@ -265,6 +265,4 @@ def _seccomp(inputs: SpecInputs, granted: Sequence[str]) -> Wire | None:
             f"securityContext.seccompProfile: the node has no {kind} profile; "
             "install golang-github-containers-common or ask for Unconfined"
         )
-    return seccomp.translate(
-        source, capabilities=granted, machine=inputs.host.machine, kernel=inputs.host.kernel
-    )
+    return seccomp.translate(source, capabilities=granted, machine=inputs.host.machine, kernel=inputs.host.kernel)

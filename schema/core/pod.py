@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schema.base import ApiModel, Atomic, ListKey, NotYet, OneOf
+from schema.base import ApiModel, Atomic, ListKey, NotYet, OneOf, RetainKeys
 from schema.core.affinity import Affinity, Toleration, TopologySpreadConstraint
 from schema.core.container import (
     Container,
@@ -91,7 +91,7 @@ class PodResourceClaim(ApiModel):
 class PodSpec(ApiModel):
     """What a pod should be."""
 
-    volumes: Annotated[list[Volume], ListKey("name")] = []
+    volumes: Annotated[list[Volume], ListKey("name"), RetainKeys()] = []
     """Directories that containers of the pod may mount."""
     init_containers: Annotated[list[Container], ListKey("name")] = []
     """Run one after the other, each to its successful end, before the containers start."""

@@ -1,0 +1,1 @@
+"""Columns of each kind's Table, a module per kind named by its singular."""

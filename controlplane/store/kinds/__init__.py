@@ -1,0 +1,34 @@
+"""One module per kind: its table and what the store must know about it. A new kind is a new module and one line here."""
+
+from __future__ import annotations
+
+from controlplane.store.errors import NotFound
+from controlplane.store.kinds import configmap, event, lease, namespace, node, pod, secret, serviceaccount
+from controlplane.store.storage import Storage
+from schema.kinds import Kind
+
+ALL: tuple[Storage, ...] = (
+    namespace.STORAGE,
+    node.STORAGE,
+    pod.STORAGE,
+    configmap.STORAGE,
+    secret.STORAGE,
+    event.STORAGE,
+    serviceaccount.STORAGE,
+    lease.STORAGE,
+)
+
+_by_kind: dict[tuple[str, str], Storage] = {(storage.kind.api_version, storage.kind.kind): storage for storage in ALL}
+_by_id: dict[str, Storage] = {storage.id: storage for storage in ALL}
+
+
+def of(kind: Kind) -> Storage:
+    try:
+        return _by_kind[kind.api_version, kind.kind]
+    except KeyError:
+        raise NotFound(f"the server stores no {kind.plural}", kind=kind) from None
+
+
+def by_id(identifier: str) -> Storage:
+    """From the word that history, labels and owners use."""
+    return _by_id[identifier]

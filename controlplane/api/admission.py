@@ -1,0 +1,46 @@
+"""What the cluster decides about an object that its writer did not: an ordered list of small functions.
+
+Each sees the object after defaulting and before validation, and may change it or refuse it with an `ApiError`. Whether
+the namespace exists and still takes objects is the store's to say, inside the transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controlplane.access.identity import Identity
+from schema import kinds
+from schema.base import Wire
+from schema.kinds import Kind
+
+
+@dataclass(frozen=True)
+class Request:
+    """``verb`` is create or update. ``wire`` may be changed in place; ``old`` is None for a new object."""
+
+    kind: Kind
+    verb: str
+    identity: Identity
+    wire: Wire
+    old: Wire | None
+    subresource: str = ""
+
+
+def default_service_account(request: Request) -> None:
+    """A pod without a service account runs as its namespace's ``default``."""
+    if request.kind is not kinds.POD or request.verb != "create":
+        return
+    spec = request.wire.get("spec")
+    if not isinstance(spec, dict):
+        return
+    spec["serviceAccountName"] = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
+    spec["serviceAccount"] = spec["serviceAccountName"]
+
+
+PLUGINS: tuple[Callable[[Request], None], ...] = (default_service_account,)
+
+
+def admit(request: Request) -> None:
+    for plugin in PLUGINS:
+        plugin(request)

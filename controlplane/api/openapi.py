@@ -1,0 +1,82 @@
+"""``/openapi/v3``: the index with an ETag, and documents that a client may keep for ever under their hash.
+
+There is no ``/openapi/v2``: Go clients read it as protobuf whatever its Content-Type says, and use v3 when it is absent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.api import discovery, errors, rendering
+from controlplane.api.base import ApiView
+from schema import openapi
+
+FOREVER = "public, immutable, max-age=31536000"
+_HASH_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class Document:
+    body: bytes
+    hash: str
+
+
+def _hashed(body: bytes) -> Document:
+    return Document(body, hashlib.sha256(body).hexdigest()[:_HASH_DIGITS].upper())
+
+
+@lru_cache(maxsize=64)
+def document(group: str, version: str) -> Document | None:
+    """Worked out once per process: the vocabulary does not change while it runs."""
+    if not discovery.group_kinds(group, version):
+        return None
+    return _hashed(rendering.dumps(openapi.document(group, version)))
+
+
+@lru_cache(maxsize=1)
+def index() -> Document:
+    places = [("api/v1", "", "v1")]
+    places += [
+        (f"apis/{group}/{version}", group, version) for group, versions in discovery.groups() for version in versions
+    ]
+    paths = {}
+    for path, group, version in places:
+        found = document(group, version)
+        if found is not None:
+            paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={found.hash}"}
+    return _hashed(rendering.dumps({"paths": paths}))
+
+
+class IndexView(ApiView):
+    def get(self, request: Request) -> Response:
+        return _answer(request, index(), "no-cache, private")
+
+
+class DocumentView(ApiView):
+    def get(self, request: Request, version: str, group: str = "") -> Response:
+        found = document(group, version)
+        if found is None:
+            raise errors.unknown_path()
+        fresh = request.query_params.get("hash") == found.hash
+        return _answer(request, found, FOREVER if fresh else "no-cache, private")
+
+
+class AbsentView(ApiView):
+    """``/openapi/v2``."""
+
+    def get(self, request: Request) -> Response:
+        raise errors.unknown_path()
+
+
+def _answer(request: Request, found: Document, caching: str) -> Response:
+    tag = f'"{found.hash}"'
+    headers = {"ETag": tag, "Cache-Control": caching, "Vary": "Accept"}
+    offered = {each.strip().removeprefix("W/") for each in request.headers.get("If-None-Match", "").split(",")}
+    if tag in offered:
+        return Response(b"", status=304, headers=headers)
+    return Response(found.body, headers=headers)

@@ -1,0 +1,1 @@
+"""The patch languages, one module each; `controlplane.api.patching` is their door."""

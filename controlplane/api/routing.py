@@ -1,0 +1,43 @@
+"""Which resource a path names: ``/api/v1/…`` and ``/apis/<group>/<version>/…``, with or without a trailing slash."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schema import kinds
+from schema.kinds import Kind
+
+NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a request is about. ``name`` is empty for a collection, ``namespace`` for all of them or none."""
+
+    kind: Kind
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+def parse(path: str) -> Target | None:
+    """The target of a path; None where no kind is served there."""
+    parts = [part for part in path.split("/") if part]
+    if parts[:1] == ["api"] and len(parts) > 2:
+        return _target("", parts[1], parts[2:])
+    if parts[:1] == ["apis"] and len(parts) > 3:
+        return _target(parts[1], parts[2], parts[3:])
+    return None
+
+
+def _target(group: str, version: str, rest: list[str]) -> Target | None:
+    namespace = ""
+    if rest[0] == "namespaces" and len(rest) > 2 and not (len(rest) == 3 and rest[2] in NAMESPACE_SUBRESOURCES):
+        namespace, rest = rest[1], rest[2:]
+    kind = kinds.by_plural(group, version, rest[0])
+    if kind is None or len(rest) > 3 or (namespace and not kind.namespaced):
+        return None
+    name = rest[1] if len(rest) > 1 else ""
+    if name and kind.namespaced and not namespace:
+        return None
+    return Target(kind, namespace, name, rest[2] if len(rest) > 2 else "")

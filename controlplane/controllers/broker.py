@@ -1,0 +1,216 @@
+"""The controllers' part of Redis: which keys are queued or worked on, and the queue itself.
+
+Queueing is one atomic script: mark the key and push the Celery message, or find it marked already. So there is no moment
+at which a key is marked and its message lost, a thousand keys cost one round trip, and a web process needs no Celery.
+States of a key: none (idle); ``q`` queued; ``w:<token>`` worked on; ``a:<token>`` worked on, and to be queued again
+after. Each state expires, so that nothing lost with a process or with Redis keeps a key blocked.
+
+The lock saves work; it is not what keeps the store right. Every write there is compare-and-swap, so two workers on
+one key (an expired lease) cost a Conflict and no more.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import os
+import socket
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import orjson
+import redis
+from django.conf import settings
+
+from controlplane.controllers.errors import BrokerAway
+
+QUEUE = "tasks"
+QUEUED_SECONDS = 60
+LEASE_SECONDS = 60
+"""How long one piece of work may hold its key. Controllers bound what they do at once to stay far below."""
+TIMEOUT_SECONDS = 2.0
+
+Result = TypeVar("Result")
+
+_ENQUEUE = """
+local pushed = 0
+for i = 2, #KEYS do
+  local state = redis.call('GET', KEYS[i])
+  if not state then
+    redis.call('SET', KEYS[i], 'q', 'EX', ARGV[1])
+    redis.call('LPUSH', KEYS[1], ARGV[i])
+    pushed = pushed + 1
+  elseif string.sub(state, 1, 1) == 'w' then
+    redis.call('SET', KEYS[i], 'a' .. string.sub(state, 2), 'KEEPTTL')
+  end
+end
+return pushed
+"""
+
+_BEGIN = """
+local state = redis.call('GET', KEYS[1])
+if state and state ~= 'q' then
+  redis.call('SET', KEYS[1], 'a' .. string.sub(state, 2), 'KEEPTTL')
+  return 0
+end
+redis.call('SET', KEYS[1], 'w:' .. ARGV[1], 'EX', ARGV[2])
+return 1
+"""
+
+_FINISH = """
+local state = redis.call('GET', KEYS[2])
+if state == 'w:' .. ARGV[1] then
+  redis.call('DEL', KEYS[2])
+elseif state == 'a:' .. ARGV[1] then
+  redis.call('SET', KEYS[2], 'q', 'EX', ARGV[2])
+  redis.call('LPUSH', KEYS[1], ARGV[3])
+  return 1
+end
+return 0
+"""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One Celery task for one key."""
+
+    task: str
+    """The task's registered name."""
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def state_key(self) -> str:
+        return settings.REDIS_PREFIX + "work:" + "/".join((self.task, *self.arguments))
+
+    def message(self) -> bytes:
+        """As kombu's Redis transport stores it: Celery's message protocol 2 in an envelope."""
+        task_id = str(uuid.uuid4())
+        body = orjson.dumps([self.arguments, {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
+        return orjson.dumps(
+            {
+                "body": base64.b64encode(body).decode(),
+                "content-encoding": "utf-8",
+                "content-type": "application/json",
+                "headers": {
+                    "lang": "py",
+                    "task": self.task,
+                    "id": task_id,
+                    "root_id": task_id,
+                    "parent_id": None,
+                    "group": None,
+                    "argsrepr": repr(self.arguments),
+                    "kwargsrepr": "{}",
+                    "origin": _owner(),
+                    "ignore_result": True,
+                },
+                "properties": {
+                    "correlation_id": task_id,
+                    "delivery_mode": 2,
+                    "delivery_info": {"exchange": "", "routing_key": QUEUE},
+                    "priority": 0,
+                    "body_encoding": "base64",
+                    "delivery_tag": str(uuid.uuid4()),
+                },
+            }
+        )
+
+
+@functools.cache
+def client() -> redis.Redis:
+    """One per process; its pool serves the threads. It fails fast: whoever calls it has a safety net."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        health_check_interval=30,
+        retry=None,
+    )
+
+
+@functools.cache
+def _script(source: str) -> Any:
+    return client().register_script(source)
+
+
+def _guarded(function: Callable[..., Result]) -> Callable[..., Result]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Result:
+        try:
+            return function(*args, **kwargs)
+        except (redis.RedisError, OSError) as error:
+            raise BrokerAway(str(error)) from error
+
+    return call
+
+
+@_guarded
+def enqueue(work: Sequence[Work]) -> int:
+    """Queue what is not queued yet; what is being worked on now will be queued again. Returns how many were pushed."""
+    if not work:
+        return 0
+    keys = [_queue_key(), *(each.state_key for each in work)]
+    return int(_script(_ENQUEUE)(keys=keys, args=[QUEUED_SECONDS, *(each.message() for each in work)]))
+
+
+@_guarded
+def begin(work: Work) -> str | None:
+    """Take the key: a token, or None where somebody else has it, who will then queue it again."""
+    token = f"{_owner()}/{uuid.uuid4()}"
+    taken = _script(_BEGIN)(keys=[work.state_key], args=[token, LEASE_SECONDS])
+    return token if taken else None
+
+
+@_guarded
+def finish(work: Work, token: str) -> None:
+    """Give the key back; queues it again where somebody asked for that meanwhile."""
+    _script(_FINISH)(keys=[_queue_key(), work.state_key], args=[token, QUEUED_SECONDS, work.message()])
+
+
+@_guarded
+def claim(name: str, *, seconds: float) -> bool:
+    """True for the first to ask within ``seconds``."""
+    key = settings.REDIS_PREFIX + "claim:" + name
+    return bool(client().set(key, _owner(), nx=True, px=max(1, int(seconds * 1000))))
+
+
+@_guarded
+def failures(work: Work) -> int:
+    """Count one more failure of this key; forgotten after an hour without one."""
+    key = work.state_key + ":failures"
+    with client().pipeline() as pipe:
+        pipe.incr(key)
+        pipe.expire(key, 3600)
+        return int(pipe.execute()[0])
+
+
+@_guarded
+def forget_failures(work: Work) -> None:
+    client().delete(work.state_key + ":failures")
+
+
+@_guarded
+def release_predecessor() -> int:
+    """Unblock what a worker of the same name held when it was killed, and what it had taken off the queue unbegun.
+
+    Called by a starting worker, before it works. Where other workers run, what is queued with them may be queued twice,
+    which costs a look at the object.
+    """
+    mine = f":{_owner()}/".encode()
+    released = 0
+    for key in client().scan_iter(match=settings.REDIS_PREFIX + "work:*", count=1000):
+        state = cast("bytes | None", client().get(key)) if not key.endswith(b":failures") else None
+        if state is not None and (state == b"q" or mine in state):
+            released += client().delete(key)
+    return released
+
+
+def _queue_key() -> str:
+    return settings.REDIS_PREFIX + QUEUE
+
+
+@functools.cache
+def _owner() -> str:
+    """Who holds a key: stable over a restart of the same worker, different for workers side by side."""
+    return os.environ.get("SLIPWAY_WORKER_NAME") or socket.gethostname()

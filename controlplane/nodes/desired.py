@@ -1,0 +1,201 @@
+"""What one node should run, and what its agent has been told of it. Pure: no socket, no database.
+
+Changes go in one by one, and `take` gives what the agent does not know yet as one `Update`. What waits is held once for
+each object, its newest state only, so an agent that does not read costs no more than what it should run.
+
+A change of nothing but a pod's status is not passed on: it is the agent's own word, come back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from controlplane.nodes import references
+from schema.base import Wire
+from schema.session import ObjectKey, Sync, Update
+
+CONFIG_MAP = "ConfigMap"
+SECRET = "Secret"  # noqa: S105 - the name of a kind
+_OVER = frozenset({"Succeeded", "Failed"})
+
+
+class Ref(NamedTuple):
+    """A ConfigMap or Secret."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class _Known:
+    namespace: str
+    name: str
+    refs: frozenset[Ref]
+    print: tuple[Any, ...]
+    """Changes when something changes that the agent must hear of."""
+
+
+@dataclass
+class _Waiting:
+    """What the agent is to hear next."""
+
+    pods: dict[str, Wire] = field(default_factory=dict)
+    removed: dict[str, None] = field(default_factory=dict)
+    objects: dict[Ref, Wire | None] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.pods or self.removed or self.objects)
+
+
+@dataclass(frozen=True)
+class Interest:
+    """Which objects the node has begun or ceased to need."""
+
+    begun: frozenset[Ref]
+    ceased: frozenset[Ref]
+
+
+class Desired:
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.revision = 0
+        self._pods: dict[str, _Known] = {}
+        self._uses: Counter[Ref] = Counter()
+        self._revisions: dict[Ref, int] = {}
+        """Of each object in use, the newest revision seen; absent until it has been looked up."""
+        self._waiting = _Waiting()
+
+    @property
+    def refs(self) -> frozenset[Ref]:
+        return frozenset(self._uses)
+
+    def pod(self, uid: str) -> tuple[str, str] | None:
+        """Namespace and name of a pod of this node."""
+        known = self._pods.get(uid)
+        return (known.namespace, known.name) if known else None
+
+    @property
+    def waits(self) -> bool:
+        return bool(self._waiting)
+
+    @property
+    def missing(self) -> list[Ref]:
+        """Objects in use that nobody has looked up yet."""
+        return [ref for ref in self._uses if ref not in self._revisions]
+
+    def load(self, pods: Iterable[Wire], revision: int) -> Interest:
+        """Start over from the store's state at ``revision``."""
+        before = self.refs
+        self.revision = revision
+        self._pods, self._uses, self._revisions, self._waiting = {}, Counter(), {}, _Waiting()
+        for pod in pods:
+            self._know(pod)
+        return Interest(self.refs - before, before - self.refs)
+
+    def sync(self, pods: list[Wire]) -> Sync:
+        """Everything, once the objects of `missing` have been `found`."""
+        objects = self._waiting.objects
+        self._waiting = _Waiting()
+        return Sync(
+            revision=self.revision,
+            pods=pods,
+            config_maps=[wire for ref, wire in objects.items() if wire and ref.kind == CONFIG_MAP],
+            secrets=[wire for ref, wire in objects.items() if wire and ref.kind == SECRET],
+        )
+
+    def pod_changed(self, pod: Wire, revision: int) -> Interest | None:
+        if revision <= self.revision or (pod.get("spec") or {}).get("nodeName") != self.node:
+            return None
+        self.revision = revision
+        uid = pod["metadata"]["uid"]
+        before = self._pods.get(uid)
+        if before is not None and before.print == _print(pod):
+            return None
+        self._waiting.pods[uid] = pod
+        return self._replace(uid, pod)
+
+    def pod_removed(self, uid: str, revision: int) -> Interest | None:
+        if revision <= self.revision or uid not in self._pods:
+            return None
+        self.revision = revision
+        self._waiting.pods.pop(uid, None)
+        self._waiting.removed[uid] = None
+        return self._replace(uid, None)
+
+    def object_changed(self, ref: Ref, wire: Wire | None, revision: int) -> None:
+        """``wire`` None: deleted. One that was looked up at a newer state keeps it."""
+        if ref in self._uses and revision > self._revisions.get(ref, 0):
+            self._revisions[ref] = revision
+            self._waiting.objects[ref] = wire
+            self.revision = max(self.revision, revision)
+
+    def found(self, ref: Ref, wire: Wire | None) -> None:
+        """The answer to `missing`. None: there is no such object, now."""
+        revision = int(wire["metadata"]["resourceVersion"]) if wire else 0
+        if ref in self._uses and revision >= self._revisions.get(ref, 0):
+            self._revisions[ref] = revision
+            if wire is not None:
+                self._waiting.objects[ref] = wire
+
+    def take(self) -> Update | None:
+        """What the agent does not know yet; None if it knows everything."""
+        waiting, self._waiting = self._waiting, _Waiting()
+        if not waiting:
+            return None
+        gone = [ref for ref, wire in waiting.objects.items() if wire is None]
+        return Update(
+            revision=self.revision,
+            pods=list(waiting.pods.values()),
+            removed_pods=list(waiting.removed),
+            config_maps=[wire for ref, wire in waiting.objects.items() if wire and ref.kind == CONFIG_MAP],
+            removed_config_maps=[_key(ref) for ref in gone if ref.kind == CONFIG_MAP],
+            secrets=[wire for ref, wire in waiting.objects.items() if wire and ref.kind == SECRET],
+            removed_secrets=[_key(ref) for ref in gone if ref.kind == SECRET],
+        )
+
+    def _replace(self, uid: str, pod: Wire | None) -> Interest:
+        before = self.refs
+        known = self._pods.pop(uid, None)
+        if known is not None:
+            self._uses.subtract(known.refs)
+        if pod is not None:
+            self._know(pod)
+        self._uses = +self._uses
+        ceased = before - self.refs
+        for ref in ceased:
+            # The node keeps no Secret that nothing on it uses any more.
+            self._revisions.pop(ref, None)
+            self._waiting.objects[ref] = None
+        return Interest(self.refs - before, ceased)
+
+    def _know(self, pod: Wire) -> None:
+        metadata = pod["metadata"]
+        refs = _refs(pod)
+        self._pods[metadata["uid"]] = _Known(metadata["namespace"], metadata["name"], refs, _print(pod))
+        self._uses.update(refs)
+
+
+def _refs(pod: Wire) -> frozenset[Ref]:
+    found = references.of_pod(pod)
+    maps = {Ref(CONFIG_MAP, *key) for key in found.config_maps}
+    return frozenset(maps | {Ref(SECRET, *key) for key in found.secrets})
+
+
+def _print(pod: Wire) -> tuple[Any, ...]:
+    metadata = pod["metadata"]
+    return (
+        metadata.get("generation"),
+        metadata.get("deletionTimestamp"),
+        metadata.get("deletionGracePeriodSeconds"),
+        metadata.get("labels"),
+        metadata.get("annotations"),
+        ((pod.get("status") or {}).get("phase") or "") in _OVER,
+    )
+
+
+def _key(ref: Ref) -> ObjectKey:
+    return ObjectKey(namespace=ref.namespace, name=ref.name)

@@ -1,0 +1,81 @@
+"""A node joins: its Node object is made or brought up to date, and it gets its range of pod addresses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from controlplane.nodes import ranges
+from controlplane.store import objects
+from controlplane.store.errors import AlreadyExists, NotFound
+from schema import kinds
+from schema.base import Wire
+
+_OWN_LABELS = {
+    "kubernetes.io/hostname",
+    "kubernetes.io/os",
+    "kubernetes.io/arch",
+}
+"""What the agent knows best; kept as it says at every start."""
+_RESERVED = re.compile(r"(^|\.)(kubernetes|k8s)\.io/")
+_ALLOWED_RESERVED = re.compile(
+    r"^((beta\.)?kubernetes\.io/(hostname|os|arch|instance-type)"
+    r"|(topology|failure-domain\.beta)\.kubernetes\.io/(region|zone)"
+    r"|node\.kubernetes\.io/[^/]+|kubelet\.kubernetes\.io/[^/]+)$"
+)
+"""As Kubernetes' NodeRestriction: a stolen node credential must not label its way to other nodes' work."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    uid: str
+    pod_cidr: str
+
+
+def register(hello: Wire) -> Registration:
+    """``hello`` is the Node as the agent sends it. Only labels, taints, and status are taken from it; taints and labels
+    of its own choice only when the Node is new, because from then on they are the users'.
+
+    Raises `RegistrationError`. Runs queries.
+    """
+    name = hello["metadata"]["name"]
+    try:
+        present = objects.get(kinds.NODE, "", name)
+    except NotFound:
+        present = _create(hello, name)
+    given = (present.get("spec") or {}).get("podCIDR") or ""
+    cidr = ranges.allocate(name, wanted=given)
+    labels = {key: value for key, value in labels_of(hello, name).items() if key in _OWN_LABELS}
+    objects.mutate(kinds.NODE, "", name, lambda node: _with_own(node, labels, cidr))
+    status = hello.get("status") or {}
+    node = objects.mutate(kinds.NODE, "", name, lambda node: {**node, "status": status}, subresource="status")
+    return Registration(uid=node["metadata"]["uid"], pod_cidr=cidr)
+
+
+def labels_of(hello: Wire, name: str) -> dict[str, str]:
+    """The agent's labels without those that it may not choose, and with the host name if it gave none."""
+    given = hello["metadata"].get("labels") or {}
+    kept = {key: value for key, value in given.items() if not _RESERVED.search(key) or _ALLOWED_RESERVED.match(key)}
+    return {"kubernetes.io/hostname": name, **kept}
+
+
+def _create(hello: Wire, name: str) -> Wire:
+    # The range comes first: a Node must never be seen without it.
+    spec: Wire = {"podCIDR": (cidr := ranges.allocate(name)), "podCIDRs": [cidr]}
+    taints = (hello.get("spec") or {}).get("taints")
+    if taints:
+        spec["taints"] = taints
+    metadata = {"name": name, "labels": labels_of(hello, name)}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": spec, "status": hello.get("status") or {}}
+    try:
+        return objects.create(kinds.NODE, node)
+    except AlreadyExists:  # two sessions of one node at once
+        return objects.get(kinds.NODE, "", name)
+
+
+def _with_own(node: Wire, labels: dict[str, str], cidr: str) -> Wire | None:
+    metadata, spec = node["metadata"], node.get("spec") or {}
+    merged = {**(metadata.get("labels") or {}), **labels}
+    if merged == metadata.get("labels") and spec.get("podCIDR") == cidr:
+        return None
+    return {**node, "metadata": {**metadata, "labels": merged}, "spec": {**spec, "podCIDR": cidr, "podCIDRs": [cidr]}}

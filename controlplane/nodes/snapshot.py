@@ -1,0 +1,53 @@
+"""What the store says a node should run, at one revision. Runs in a thread of the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from controlplane.nodes.desired import CONFIG_MAP, Ref
+from controlplane.store import objects
+from controlplane.store.errors import NotFound
+from controlplane.store.objects import ChangeType
+from schema import kinds
+from schema.base import Wire
+
+_FOLD = 1000
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    revision: int
+    pods: list[Wire]
+
+
+def read(node: str) -> Snapshot:
+    """The node's pods. What was written while they were read is folded in, so the answer belongs to its revision: no
+    later change may bring back a pod that was already gone."""
+    revision = objects.current_revision()
+    pods = {pod["metadata"]["uid"]: pod for pod in objects.pods_on(node)}
+    while True:
+        changes = objects.changes_since(revision, _FOLD)
+        for change in changes:
+            if change.kind is not kinds.POD:
+                continue
+            if change.type is ChangeType.DELETED:
+                pods.pop(change.uid, None)
+            elif (change.object.get("spec") or {}).get("nodeName") == node:
+                pods[change.uid] = change.object
+        if changes:
+            revision = changes[-1].revision
+        if len(changes) < _FOLD:
+            return Snapshot(revision, list(pods.values()))
+
+
+def look_up(refs: Iterable[Ref]) -> list[tuple[Ref, Wire | None]]:
+    return [(ref, _get(ref)) for ref in refs]
+
+
+def _get(ref: Ref) -> Wire | None:
+    kind = kinds.CONFIG_MAP if ref.kind == CONFIG_MAP else kinds.SECRET
+    try:
+        return objects.get(kind, ref.namespace, ref.name)
+    except NotFound:
+        return None

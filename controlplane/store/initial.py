@@ -1,0 +1,41 @@
+"""What a store holds from its first moment on. Made after each ``migrate`` (and after each flush between tests)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+
+from controlplane.store import objects
+from controlplane.store.errors import AlreadyExists
+from schema.kinds import NAMESPACE
+
+NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+
+
+def ensure_initial() -> None:
+    """Idempotent, and safe when several processes come at once."""
+    _ensure_revision()
+    for name in NAMESPACES:
+        try:
+            objects.create(NAMESPACE, {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
+        except AlreadyExists:
+            continue
+
+
+def _ensure_revision() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM store_revision WHERE id = 1")
+        if cursor.fetchone():
+            return
+        try:
+            with transaction.atomic():
+                cursor.execute("INSERT INTO store_revision (id, value, compacted) VALUES (1, 0, 0)")
+        except IntegrityError:
+            return  # another process was faster
+
+
+def after_migrate(sender: Any, using: str = "default", **_: Any) -> None:
+    """Receiver of post_migrate. A migration backwards leaves no tables to fill."""
+    if using == "default" and "store_revision" in connection.introspection.table_names():
+        ensure_initial()

@@ -1,0 +1,94 @@
+"""What the store needs to know about a kind: its table, what is promoted to a column, what is a selectable field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from controlplane.store.resource import Resource
+from schema.base import Wire
+from schema.kinds import Kind
+
+COLUMNS = (
+    "uid",
+    "namespace",
+    "name",
+    "revision",
+    "generation",
+    "created_at",
+    "deleted_at",
+    "grace_seconds",
+    "labels",
+    "metadata",
+    "spec",
+    "status",
+)
+"""Of every kind, in the order of reading and writing."""
+
+
+def _nothing(wire: Wire) -> dict[str, Any]:
+    return {}
+
+
+def _unchanged(wire: Wire) -> None:
+    return None
+
+
+@dataclass(frozen=True, eq=False)
+class Storage:
+    kind: Kind
+    model: type[Resource]
+    promoted: tuple[str, ...] = ()
+    """Columns beyond `COLUMNS`."""
+    promote: Callable[[Wire], Mapping[str, Any]] = _nothing
+    """Their values, from a whole object."""
+    field_columns: Mapping[str, str] = field(default_factory=dict)
+    """Selectable fields that SQL can answer: path to column."""
+    prepare: Callable[[Wire], None] = _unchanged
+    """What a new object of the kind is born with, in place."""
+    encrypted: bool = False
+    """Content, annotations and history are sealed at rest."""
+
+    @cached_property
+    def id(self) -> str:
+        """How history, labels and owners name the kind."""
+        return self.kind.group_resource
+
+    @cached_property
+    def flat(self) -> bool:
+        """The content lies at the top level instead of under ``spec``."""
+        return "spec" not in self.kind.model.model_fields
+
+    @cached_property
+    def json_prefix(self) -> bytes:
+        """How the JSON text of every object begins."""
+        return f'{{"apiVersion":"{self.kind.api_version}","kind":"{self.kind.kind}",'.encode()
+
+    @cached_property
+    def table(self) -> str:
+        return self.model._meta.db_table
+
+    @cached_property
+    def columns(self) -> str:
+        return ", ".join(self.column_names)
+
+    @cached_property
+    def column_names(self) -> tuple[str, ...]:
+        return COLUMNS + self.promoted
+
+    @cached_property
+    def insert_sql(self) -> str:
+        marks = ", ".join(["%s"] * len(self.column_names))
+        return f"INSERT INTO {self.table} ({self.columns}) VALUES ({marks})"  # noqa: S608
+
+    @cached_property
+    def update_sql(self) -> str:
+        """All but uid, namespace and name; the last two parameters are uid and the revision it was read at."""
+        sets = ", ".join(f"{column} = %s" for column in self.column_names[3:])
+        return f"UPDATE {self.table} SET {sets} WHERE uid = %s AND revision = %s"  # noqa: S608
+
+    @cached_property
+    def delete_sql(self) -> str:
+        return f"DELETE FROM {self.table} WHERE uid = %s AND revision = %s"  # noqa: S608

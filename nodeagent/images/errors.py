@@ -1,0 +1,53 @@
+"""What can go wrong with an image. Every text names the image or host, what happened, and often what to do.
+
+ImagePullError (nodeagent.errors; reason ErrImagePull)
+├── RegistryUnreachable   network fault, kept after several tries
+├── Unauthorised          the registry wants a login, or refuses the one it got
+├── NotFound              no such repository, tag or digest
+├── RateLimited           429, with the wait the registry asked for
+├── RegistryFault         the registry answered nonsense or 5xx
+├── DigestMismatch        what came is not what was asked for
+├── BadImage              manifest or config that cannot be used; no variant for this platform
+├── HostileLayer          a layer that would reach outside its root, or is out of bounds
+└── StoreError            this node's own trouble: disk full, too many layers, not on overlayfs
+"""
+
+from __future__ import annotations
+
+from nodeagent.errors import ImagePullError
+
+
+class RegistryUnreachable(ImagePullError):
+    pass
+
+
+class Unauthorised(ImagePullError):
+    pass
+
+
+class NotFound(ImagePullError):
+    pass
+
+
+class RateLimited(ImagePullError):
+    pass
+
+
+class RegistryFault(ImagePullError):
+    pass
+
+
+class DigestMismatch(ImagePullError):
+    pass
+
+
+class BadImage(ImagePullError):
+    pass
+
+
+class HostileLayer(ImagePullError):
+    pass
+
+
+class StoreError(ImagePullError):
+    pass

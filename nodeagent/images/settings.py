@@ -1,0 +1,67 @@
+"""Bounds and choices of the image part, with their units and defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+GIGABYTE = 1024**3
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one layer may be. Whatever exceeds it is refused before it can hurt the node."""
+
+    entries: int = 1_000_000
+    unpacked_bytes: int = 64 * GIGABYTE
+    """Absolute bound of a layer's files; the file system's free space, less ``reserve_bytes``, bounds it as well."""
+    expansion: int = 1100
+    """Times the compressed bytes. Deflate cannot exceed 1032; zstd can, by orders of magnitude."""
+    reserve_bytes: int = 256 * 1024**2
+    """Free disk that unpacking leaves alone."""
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    certificate_dirs: Sequence[Path] = (Path("/etc/slipway/certs.d"), Path("/etc/docker/certs.d"))
+    """Extra CAs in ``<dir>/<host:port>/*.crt``, as Docker has them, and for all hosts in ``<dir>/*.crt``."""
+    insecure_hosts: frozenset[str] = frozenset()
+    """Hosts (with port) spoken to over plain http. Loopback addresses are by themselves."""
+    mirrors: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Host to the servers that are asked before it: ``{"docker.io": ["mirror.example:5000"]}``."""
+    parallel_layers: int = 3
+    """Layers downloaded at once, over all pulls."""
+    attempts: int = 5
+    """Tries in a row of a request that fails on the network without any progress."""
+    retry_seconds: float = 0.5
+    """Wait before the second try; doubles with each, up to 20 s."""
+    limits: Limits = field(default_factory=Limits)
+    unused_seconds: float = 14 * 24 * 3600
+    """An image that nobody ran for so long may go."""
+    disk_high_percent: float = 85.0
+    """From this use of the file system on, unused images go, least recently used first…"""
+    disk_low_percent: float = 80.0
+    """…until it is down to this."""
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> ImageSettings:
+    """``SLIPWAY_REGISTRY_INSECURE=a:5000,b``, ``SLIPWAY_REGISTRY_MIRRORS=docker.io=m1:5000,docker.io=m2``,
+    ``SLIPWAY_REGISTRY_CERTS=/dir:/dir``."""
+    values = os.environ if environment is None else environment
+    mirrors: dict[str, list[str]] = {}
+    for pair in _words(values.get("SLIPWAY_REGISTRY_MIRRORS", "")):
+        host, _, server = pair.partition("=")
+        mirrors.setdefault(host, []).append(server)
+    default = ImageSettings()
+    dirs = [Path(one) for one in values.get("SLIPWAY_REGISTRY_CERTS", "").split(":") if one]
+    return ImageSettings(
+        certificate_dirs=dirs or default.certificate_dirs,
+        insecure_hosts=frozenset(_words(values.get("SLIPWAY_REGISTRY_INSECURE", ""))),
+        mirrors=mirrors,
+    )
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.replace(",", " ").split() if word]

@@ -1,0 +1,140 @@
+"""A pod's network, IPC and UTS namespaces: made in a thread of their own, and kept by bind mounts of their files.
+
+No process lives in them until the first container does; the mounts alone hold them (namespaces(7)).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+
+from nodeagent import kernel
+from nodeagent.network.netlink import Netlink
+
+KINDS = {"net": kernel.CLONE_NEWNET, "ipc": kernel.CLONE_NEWIPC, "uts": kernel.CLONE_NEWUTS}
+INTERFACE = "eth0"
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What the network namespace gets: None for a pod on the host's network."""
+
+    address: IPv4Interface
+    gateway: IPv4Address
+    bridge_index: int
+    veth: str
+    mtu: int
+
+
+async def create(directory: Path, *, hostname: str, kinds: frozenset[str], inside: Inside | None) -> None:
+    """Make and pin the namespaces ``kinds`` as files of ``directory``; set up what is in them. Raises OSError."""
+    host = Netlink()
+    with host:
+        await _in_thread(lambda: _make(directory, hostname, kinds, inside, host))
+
+
+async def _in_thread(function: Callable[[], None]) -> None:
+    """Run in a new thread, which ends after it: its namespaces must not be met by other work, as a pool's would be."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def finish(error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def body() -> None:
+        error: BaseException | None = None
+        try:
+            function()
+        except BaseException as raised:  # noqa: BLE001 - handed to the awaiting task, whatever it is
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(finish, error)
+
+    threading.Thread(target=body, name="pod-namespaces", daemon=True).start()
+    await asyncio.shield(done)
+
+
+def _make(directory: Path, hostname: str, kinds: frozenset[str], inside: Inside | None, host: Netlink) -> None:
+    flags = 0
+    for kind in kinds:
+        flags |= KINDS[kind]
+    kernel.unshare(flags)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if "uts" in kinds:
+        kernel.sethostname(hostname)
+    if inside is not None:
+        _connect(inside, host)
+    for kind in sorted(kinds):
+        pin = directory / kind
+        pin.touch()
+        kernel.mount(f"/proc/thread-self/ns/{kind}", str(pin), flags=kernel.MS_BIND)
+
+
+def _connect(inside: Inside, host: Netlink) -> None:
+    """Loopback up, and a pair of interfaces between the pod's namespace and the host's bridge."""
+    # Settings before the interfaces, so that none of them ever has an IPv6 address. Loopback keeps its ::1.
+    _write_settings(
+        {
+            "ipv6/conf/default/disable_ipv6": "1",
+            "ipv4/ip_unprivileged_port_start": "0",
+            "ipv4/ping_group_range": "0 2147483647",
+        }
+    )
+    with Netlink() as own, Path("/proc/thread-self/ns/net").open() as namespace:
+        host.add_veth(
+            inside.veth, master=inside.bridge_index, mtu=inside.mtu, peer=INTERFACE, peer_namespace=namespace.fileno()
+        )
+        outside = host.link(inside.veth)
+        assert outside is not None  # noqa: S101
+        host.set_hairpin(outside.index)
+        own.set_up(1)  # loopback is the first interface of every namespace
+        interface = own.link(INTERFACE)
+        assert interface is not None  # noqa: S101
+        own.add_address(interface.index, inside.address)
+        own.set_up(interface.index)
+        own.add_default_route(inside.gateway)
+
+
+def _write_settings(settings: dict[str, str]) -> None:
+    for name, value in settings.items():
+        with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
+            Path(f"/proc/sys/net/{name}").write_text(value)
+
+
+def are_pinned(directory: Path, kinds: frozenset[str]) -> bool:
+    return all(_is_namespace(directory / kind) for kind in kinds)
+
+
+def _is_namespace(path: Path) -> bool:
+    """A pinned namespace is a file of the kernel's nsfs; what is left after a reboot is an empty file."""
+    try:
+        return path.stat().st_dev != path.parent.stat().st_dev
+    except FileNotFoundError:
+        return False
+
+
+def remove(directory: Path) -> None:
+    """Let go of the pins. The kernel removes the namespaces, and the pod's interfaces, after their last process."""
+    for kind in KINDS:
+        pin = directory / kind
+        while True:  # a crash between mounts and record may have stacked two
+            try:
+                kernel.unmount(str(pin), kernel.MNT_DETACH | kernel.UMOUNT_NOFOLLOW)
+            except OSError as error:
+                if error.errno in (errno.EINVAL, errno.ENOENT):
+                    break
+                raise
+        pin.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        directory.rmdir()

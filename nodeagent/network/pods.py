@@ -1,0 +1,321 @@
+"""The real `facilities.Network`: a bridge, a namespace per pod, source NAT and published ports.
+
+On disk: ``<home>/network/addresses/`` (`addresses`); ``<run>/pods/<uid>/`` with ``ns/{net,ipc,uts}`` (pins), ``etc/``
+(files mounted into the containers), ``shm/`` (the pod's /dev/shm) and ``sandbox.json``, written last: a pod without it
+is half made and is made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import hashlib
+import json
+import logging
+import shutil
+import socket
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
+
+from nodeagent import kernel
+from nodeagent.errors import AgentError, HostConflict
+from nodeagent.facilities import Mount, Sandbox
+from nodeagent.network import bridge, files, namespaces, rules
+from nodeagent.network.addresses import Addresses
+from nodeagent.network.bridge import Bridge
+from nodeagent.network.errors import NetworkError
+from nodeagent.network.rules import PublishedPort
+from nodeagent.runtime import process
+from nodeagent.settings import Settings
+from schema.core.pod import Pod
+
+log = logging.getLogger(__name__)
+
+SHM_BYTES = 64 * 1024 * 1024
+_SOCKETS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+
+
+@dataclass(frozen=True)
+class _State:
+    """What ``sandbox.json`` remembers of a pod."""
+
+    address: str
+    """Empty on the host's network."""
+    ports: tuple[PublishedPort, ...]
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Node:
+    """What is known once the ranges are."""
+
+    bridge: Bridge
+    addresses: Addresses
+
+
+class BridgeNetwork:
+    def __init__(self, settings: Settings, *, cluster_domain: str = "cluster.local") -> None:
+        self._home = settings.home.absolute() / "network"
+        self._pods = settings.run_dir.absolute() / "pods"
+        self._bridge_name = f"slip{settings.instance}"
+        self._table = f"slipway-{settings.instance}"
+        self._cluster_domain = cluster_domain
+        self._node: _Node | None = None
+        self._ports: dict[str, tuple[PublishedPort, ...]] = {}
+        """Published ports by pod uid."""
+        self._nft_lock = asyncio.Lock()
+
+    # --- the node ------------------------------------------------------------------------------------------------
+
+    async def start(self, *, pod_cidr: str, cluster_cidr: str) -> None:
+        pod_network, cluster_network = IPv4Network(pod_cidr), IPv4Network(cluster_cidr)
+        made = await asyncio.to_thread(bridge.ensure, self._bridge_name, pod_network)
+        self._node = _Node(made, await asyncio.to_thread(Addresses, self._home / "addresses", pod_network))
+        self._ports = {}
+        table = rules.table(
+            self._table, bridge=self._bridge_name, pod_network=pod_network, cluster_network=cluster_network
+        )
+        for path in sorted(self._pods.glob("*/sandbox.json")):
+            state = _load(path)
+            if state is not None and state.ports:
+                self._ports[path.parent.name] = state.ports
+                table += rules.add_ports(self._table, IPv4Interface(state.address).ip, state.ports)
+        await self._nft(table)
+
+    async def remove_everything(self) -> None:
+        """Take away the bridge, the table and every pod's namespaces: nothing of this instance is left on the host."""
+        await self.collect(set())
+        await self._nft(rules.remove(self._table))
+        await asyncio.to_thread(bridge.remove, self._bridge_name)
+
+    async def _nft(self, text: str) -> None:
+        async with self._nft_lock:
+            code, output = await process.run(["nft", "-f", "-"], input_=text.encode())
+        if code != 0:
+            raise NetworkError(f"nft: {' '.join(output.split())}")
+
+    # --- pods ----------------------------------------------------------------------------------------------------
+
+    async def create(self, pod: Pod, *, hostname: str) -> Sandbox:
+        uid = pod.metadata.uid or ""
+        directory = self._pods / uid
+        kinds = frozenset({"ipc"} if pod.spec.host_network else {"net", "ipc", "uts"})
+        if pod.spec.host_ipc:
+            kinds -= {"ipc"}
+        state = _load(directory / "sandbox.json")
+        if state is None or not namespaces.are_pinned(directory / "ns", state.kinds):
+            await self._discard(uid, state)
+            try:
+                state = await self._make(pod, directory, hostname, kinds)
+            except BaseException:
+                await asyncio.shield(self._discard(uid, None))
+                raise
+        return self._sandbox(pod, directory, state)
+
+    async def _make(self, pod: Pod, directory: Path, hostname: str, kinds: frozenset[str]) -> _State:
+        uid = pod.metadata.uid or ""
+        ports = () if pod.spec.host_network else published_ports(pod)
+        self._claim_ports(uid, ports)
+        inside = self._inside(uid) if "net" in kinds else None
+        addresses = [str(inside.address.ip)] if inside else []
+        state = _State(str(inside.address) if inside else "", ports, kinds)
+        _write_files(pod, directory / "etc", hostname, addresses, self._cluster_domain)
+        _mount_shm(directory / "shm", host=pod.spec.host_ipc)
+        try:
+            if kinds:
+                await namespaces.create(directory / "ns", hostname=hostname, kinds=kinds, inside=inside)
+        except OSError as error:
+            raise NetworkError(f"cannot make the pod's namespaces: {error.strerror}") from error
+        if ports and inside is not None:
+            await self._nft(rules.add_ports(self._table, inside.address.ip, ports))
+        _save(directory / "sandbox.json", state)
+        return state
+
+    def _inside(self, uid: str) -> namespaces.Inside:
+        if self._node is None:
+            raise NetworkError("the node has no pod range yet: it gets one from the control plane")
+        network = self._node.bridge
+        address = self._node.addresses.allocate(uid)
+        return namespaces.Inside(
+            address=IPv4Interface((address, network.interface.network.prefixlen)),
+            gateway=self._node.addresses.gateway,
+            bridge_index=network.index,
+            veth=veth_name(uid),
+            mtu=network.mtu,
+        )
+
+    def _claim_ports(self, uid: str, ports: tuple[PublishedPort, ...]) -> None:
+        """Raises `HostConflict` when a port is another pod's or a host process listens on it."""
+        for port in ports:
+            for other, taken in self._ports.items():
+                if other != uid and any(port.overlaps(one) for one in taken):
+                    raise HostConflict(f"hostPort {port} is already published by another pod of this node ({other})")
+            _check_listening(port)
+        if ports:
+            self._ports[uid] = ports
+
+    def _sandbox(self, pod: Pod, directory: Path, state: _State) -> Sandbox:
+        def pin(kind: str) -> Path | None:
+            return directory / "ns" / kind if kind in state.kinds else None
+
+        etc = directory / "etc"
+        shm = Path("/dev/shm") if pod.spec.host_ipc else directory / "shm"  # noqa: S108
+        return Sandbox(
+            pod_uid=directory.name,
+            network=pin("net"),
+            ipc=pin("ipc"),
+            uts=pin("uts"),
+            addresses=[str(IPv4Interface(state.address).ip)] if state.address else bridge.node_addresses(),
+            mounts=(
+                *(Mount(etc / name, f"/etc/{name}") for name in ("hosts", "resolv.conf", "hostname")),
+                Mount(shm, "/dev/shm"),  # noqa: S108
+            ),
+        )
+
+    async def delete(self, pod_uid: str) -> None:
+        await self._discard(pod_uid, _load(self._pods / pod_uid / "sandbox.json"))
+
+    async def _discard(self, uid: str, state: _State | None) -> None:
+        """Undo everything that `create` may have done for the pod, from the outside inwards."""
+        ports = (state.ports if state else ()) or self._ports.get(uid, ())
+        if ports:
+            # One by one: an element that never came into being must not keep the others.
+            for port in ports:
+                with contextlib.suppress(AgentError):
+                    await self._nft(rules.delete_ports(self._table, [port]))
+            await _forget_connections(ports)
+        self._ports.pop(uid, None)
+        directory = self._pods / uid
+        await asyncio.to_thread(_remove_files, directory)
+        if self._node is not None:
+            self._node.addresses.release(uid)
+
+    async def collect(self, in_use: set[str]) -> None:
+        found = {path.name for path in self._pods.iterdir()} if self._pods.exists() else set()
+        owners = set(self._node.addresses.owners()) if self._node else set()
+        for uid in sorted((found | owners) - in_use):
+            await self.delete(uid)
+        if self._node is None:
+            return
+        expected = {veth_name(uid) for uid in in_use}
+        for name in await asyncio.to_thread(bridge.ports_of, self._node.bridge):
+            if name not in expected:
+                await asyncio.to_thread(bridge.delete_link, name)
+
+
+def veth_name(pod_uid: str) -> str:
+    """Of the host's end; 15 characters are all that the kernel allows."""
+    return "sv" + hashlib.sha256(pod_uid.encode()).hexdigest()[:12]
+
+
+def published_ports(pod: Pod) -> tuple[PublishedPort, ...]:
+    ports = []
+    for container in [*pod.spec.init_containers, *pod.spec.containers]:
+        for port in container.ports:
+            if port.host_port:
+                anywhere = port.host_ip in ("", "0.0.0.0")  # noqa: S104 - compared, not bound
+                ports.append(
+                    PublishedPort(
+                        (port.protocol or "TCP").lower(),
+                        "" if anywhere else port.host_ip,
+                        port.host_port,
+                        port.container_port,
+                    )
+                )
+    return tuple(dict.fromkeys(ports))
+
+
+def _check_listening(port: PublishedPort) -> None:
+    kind = _SOCKETS.get(port.protocol)
+    if kind is None:
+        return
+    with socket.socket(socket.AF_INET, kind) as probe:
+        # TCP: only a listener stands in the way, connections that linger do not.
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((port.host_ip, port.host_port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise HostConflict(f"hostPort {port}: a process of this host already listens there") from error
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise HostConflict(f"hostPort {port}: this host has no address {port.host_ip}") from error
+            raise NetworkError(f"hostPort {port}: {error.strerror}") from error
+
+
+async def _forget_connections(ports: Sequence[PublishedPort]) -> None:
+    """UDP has no end: a client's next datagram would still go to the old pod. Needs conntrack(8), does without."""
+    for port in ports:
+        if port.protocol == "udp":
+            with contextlib.suppress(AgentError):
+                await process.run(["conntrack", "-D", "-p", "udp", "--dport", str(port.host_port)])
+
+
+def _write_files(pod: Pod, directory: Path, hostname: str, addresses: Sequence[str], cluster_domain: str) -> None:
+    directory.mkdir(parents=True, exist_ok=True, mode=0o755)
+    resolver = files.parse_resolver(_read("/etc/resolv.conf"))
+    if pod.spec.host_network:
+        hosts = files.host_network_hosts(pod, _read("/etc/hosts"))
+    else:
+        hosts = files.hosts(pod, addresses=addresses, hostname=hostname, cluster_domain=cluster_domain)
+        resolver = _reachable(resolver)
+    (directory / "hosts").write_text(hosts)
+    (directory / "hostname").write_text(f"{hostname}\n")
+    (directory / "resolv.conf").write_text(files.format_resolver(files.resolver_of(pod, resolver)))
+
+
+def _reachable(resolver: files.Resolver) -> files.Resolver:
+    """Without loopback servers; systemd-resolved keeps the real ones in a file of its own."""
+    reachable = files.without_loopback(resolver)
+    if not reachable.nameservers and resolver.nameservers:
+        reachable = files.without_loopback(files.parse_resolver(_read("/run/systemd/resolve/resolv.conf")))
+    return reachable
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def _mount_shm(directory: Path, *, host: bool) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    if not host:
+        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+        kernel.mount("shm", str(directory), "tmpfs", flags, f"mode=1777,size={SHM_BYTES}")
+
+
+def _remove_files(directory: Path) -> None:
+    namespaces.remove(directory / "ns")
+    shm = directory / "shm"
+    while True:
+        try:
+            kernel.unmount(str(shm), kernel.MNT_DETACH | kernel.UMOUNT_NOFOLLOW)
+        except OSError:
+            break
+    with contextlib.suppress(FileNotFoundError):
+        shm.rmdir()
+    shutil.rmtree(directory / "etc", ignore_errors=True)
+    (directory / "sandbox.json").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        directory.rmdir()
+
+
+def _save(path: Path, state: _State) -> None:
+    fields = {"address": state.address, "ports": [asdict(port) for port in state.ports], "kinds": sorted(state.kinds)}
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(fields))
+    draft.replace(path)
+
+
+def _load(path: Path) -> _State | None:
+    try:
+        fields = json.loads(path.read_text())
+        ports = tuple(PublishedPort(**port) for port in fields["ports"])
+        return _State(fields["address"], ports, frozenset(fields["kinds"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

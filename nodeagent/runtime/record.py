@@ -1,0 +1,85 @@
+"""What is remembered of a container, in memory and in ``slipway.json`` of its bundle, so that an agent that comes
+later can adopt it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nodeagent.facilities import ContainerPlan
+
+FILE = "slipway.json"
+STARTED = "started"
+
+
+@dataclass
+class Record:
+    container_id: str
+    pod_uid: str
+    name: str
+    attempt: int
+    bundle: Path
+    cgroup: str
+    """Of the container."""
+    terminal: bool
+    stdin: bool
+    pid: int = 0
+    conmon: int = 0
+    conmon_pidfd: int = -1
+    created: bool = False
+    exited: bool = False
+    unwatch: Callable[[], object] | None = field(default=None, repr=False)
+
+    @property
+    def started_at(self) -> datetime | None:
+        """None while the process is not yet started."""
+        try:
+            return datetime.fromtimestamp((self.bundle / STARTED).stat().st_mtime, UTC)
+        except FileNotFoundError:
+            return None
+
+    def close(self) -> None:
+        if self.unwatch is not None:
+            self.unwatch()
+            self.unwatch = None
+        if self.conmon_pidfd >= 0:
+            os.close(self.conmon_pidfd)
+            self.conmon_pidfd = -1
+
+
+def of_plan(plan: ContainerPlan) -> Record:
+    return Record(
+        container_id=plan.container_id,
+        pod_uid=plan.pod_uid,
+        name=plan.name,
+        attempt=plan.attempt,
+        bundle=plan.bundle,
+        cgroup=plan.spec["linux"]["cgroupsPath"],
+        terminal=plan.terminal,
+        stdin=plan.stdin,
+    )
+
+
+def save(record: Record) -> None:
+    fields = ("container_id", "pod_uid", "name", "attempt", "cgroup", "terminal", "stdin")
+    text = json.dumps({name: getattr(record, name) for name in fields})
+    (record.bundle / FILE).write_text(text)
+
+
+def load(bundle: Path) -> Record | None:
+    """None for a directory that holds no whole record: the agent died between its making and its filling."""
+    try:
+        fields = json.loads((bundle / FILE).read_text())
+        record = Record(bundle=bundle, **fields)
+    except (OSError, ValueError, TypeError):
+        return None
+    with contextlib.suppress(OSError, ValueError):
+        record.pid = int((bundle / "pidfile").read_text())
+    with contextlib.suppress(OSError, ValueError):
+        record.conmon = int((bundle / "conmon.pid").read_text())
+    return record

@@ -1,0 +1,26 @@
+"""What the API server fills in: one function per kind, on wire objects, in place.
+
+They come before validation, so they fill in only where the structure is right and leave the rest for it to report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from schema import fields, kinds
+from schema.base import Wire
+from schema.defaulting import namespace, pod, secret
+from schema.kinds import Kind
+
+_BY_KIND: dict[Kind, Callable[[Wire], None]] = {
+    kinds.POD: pod.default,
+    kinds.NAMESPACE: namespace.default,
+    kinds.SECRET: secret.default,
+}
+
+
+def default(kind: Kind, wire: Wire) -> None:
+    """Tidy the object (drops nulls and unknown fields: ask `unknown_fields` first) and fill in what is absent."""
+    fields.tidy(kind.model, wire)
+    if kind in _BY_KIND:
+        _BY_KIND[kind](wire)

@@ -1,0 +1,16 @@
+"""Namespace: its finalizers are qualified names."""
+
+from __future__ import annotations
+
+from schema.core.namespace import Namespace
+from schema.validation.causes import Problems
+from schema.validation.names import qualified_fault
+
+
+def check(namespace: Namespace, problems: Problems) -> None:
+    for position, finalizer in enumerate(namespace.spec.finalizers):
+        path = f"spec.finalizers[{position}]"
+        if fault := qualified_fault(finalizer):
+            problems.invalid(path, finalizer, fault)
+        elif "/" not in finalizer and finalizer != "kubernetes":
+            problems.invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")

@@ -1,0 +1,80 @@
+"""The way of every object through validation: structure, metadata, its kind's own rules, and what may change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from schema import kinds
+from schema.base import Wire
+from schema.kinds import Kind
+from schema.meta import Object
+from schema.validation import (
+    configmap,
+    event,
+    lease,
+    metadata,
+    namespace,
+    node,
+    pod,
+    pod_update,
+    secret,
+    serviceaccount,
+    structure,
+)
+from schema.validation.causes import REQUIRED, Cause, Problems
+
+NameFault = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """``check`` looks at one object; ``update`` at what changed, on wire objects; ``name`` says what a name lacks."""
+
+    check: Callable[[Any, Problems], None]
+    update: Callable[[Wire, Wire, Problems], None] | None = None
+    name: NameFault = metadata.subdomain_fault
+
+
+_RULES: dict[Kind, Rules] = {
+    kinds.POD: Rules(pod.check, pod_update.check),
+    kinds.NODE: Rules(node.check, node.check_update),
+    kinds.NAMESPACE: Rules(namespace.check, name=metadata.label_fault),
+    kinds.CONFIG_MAP: Rules(configmap.check, configmap.check_update),
+    kinds.SECRET: Rules(secret.check, secret.check_update),
+    kinds.EVENT: Rules(event.check),
+    kinds.SERVICE_ACCOUNT: Rules(serviceaccount.check),
+    kinds.LEASE: Rules(lease.check),
+}
+
+
+def validate(kind: Kind, new: Wire, old: Wire | None = None, subresource: str = "") -> list[Cause]:
+    """What is wrong with ``new``, which `default` has seen; with ``old``, also what of it may not change.
+
+    A write to ``status`` (and to no other subresource) is held to the structure only: its spec is the stored one.
+    """
+    problems = Problems()
+    read = structure.read(kind, new, problems)
+    structure.check_words(kind.model, new, problems)
+    if read is not None and subresource != "status":
+        _check(kind, read, new, old, problems)
+    return _first_per_field(problems.causes)
+
+
+def _check(kind: Kind, read: Object, new: Wire, old: Wire | None, problems: Problems) -> None:
+    rules = _RULES[kind]
+    metadata.check(read.metadata, namespaced=kind.namespaced, name_fault=rules.name, problems=problems)
+    rules.check(read, problems)
+    if old is not None:
+        metadata.check_update(new, old, problems)
+        if rules.update is not None:
+            rules.update(new, old, problems)
+
+
+def _first_per_field(causes: list[Cause]) -> list[Cause]:
+    """A value that is missing is not also invalid, and nothing is said twice."""
+    if not causes:
+        return causes
+    required = {cause.field for cause in causes if cause.reason == REQUIRED}
+    return [cause for cause in dict.fromkeys(causes) if cause.reason == REQUIRED or cause.field not in required]

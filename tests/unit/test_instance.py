@@ -1,0 +1,90 @@
+"""What an instance decides about itself: its address range, its places, when a process is started again."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import sys
+from pathlib import Path
+
+import pytest
+
+from controlplane.instance import network, processes, supervisor
+from controlplane.instance.layout import Layout
+from controlplane.instance.processes import Process
+
+
+def test_the_pod_network_avoids_what_the_host_routes() -> None:
+    used = [ipaddress.IPv4Network("10.244.3.0/24"), ipaddress.IPv4Network("10.245.0.0/16")]
+    assert str(network.choose(used)) == "10.246.0.0/16"
+
+
+def test_no_free_range_names_the_remedy() -> None:
+    with pytest.raises(network.NoFreeRange, match="SLIPWAY_POD_NETWORK"):
+        network.choose([ipaddress.IPv4Network("10.0.0.0/8")])
+
+
+def test_routes_are_read_as_the_kernel_prints_them(tmp_path: Path) -> None:
+    table = tmp_path / "route"
+    table.write_text(
+        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "br0\t0003F40A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+    )
+    assert network.routed(table) == [ipaddress.IPv4Network("10.244.3.0/24")]
+
+
+def test_a_chosen_network_is_kept(tmp_path: Path) -> None:
+    first = network.settle(tmp_path)
+    assert network.settle(tmp_path) == first
+    assert (tmp_path / "pod-network").read_text().strip() == first
+
+
+def test_two_homes_share_nothing(tmp_path: Path) -> None:
+    one, other = (Layout.from_environment({"SLIPWAY_HOME": str(tmp_path / name)}) for name in ("a", "b"))
+    assert one.run_dir != other.run_dir
+    assert one.cgroup_parent != other.cgroup_parent
+    assert one.redis_socket != other.redis_socket
+
+
+def test_no_secret_stands_on_a_command_line(tmp_path: Path) -> None:
+    layout = Layout.from_environment({"SLIPWAY_HOME": str(tmp_path)})
+    agent = processes.agent(layout)
+    assert "--token-file" in agent.command
+    assert "--token" not in agent.command
+
+
+@pytest.mark.parametrize(
+    ("previous", "ran", "delay"), [(0.0, 0.1, 0.1), (0.1, 0.1, 0.2), (4.0, 1.0, 5.0), (5.0, 60.0, 0.1)]
+)
+def test_the_pause_before_a_restart_doubles_until_a_process_holds(previous: float, ran: float, delay: float) -> None:
+    assert supervisor.next_delay(previous, ran_seconds=ran) == delay
+
+
+async def test_what_ends_is_started_again_until_stopped(tmp_path: Path) -> None:
+    starts = asyncio.Queue[str]()
+    script = "import os, sys; print('started', os.getpid(), flush=True); sys.exit(3)"
+    child = supervisor.Child(Process("brief", (sys.executable, "-c", script)), starts.put_nowait)
+    running = asyncio.create_task(child.keep_running())
+    lines = [await asyncio.wait_for(starts.get(), 20) for _ in range(3)]
+    await child.stop()
+    await asyncio.wait_for(running, 20)
+    assert lines[0].startswith("started")
+    assert "exited with 3" in lines[1]
+    assert lines[2].startswith("started")
+    assert lines[0] != lines[2]
+
+
+async def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    lines = asyncio.Queue[str]()
+    script = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+    )
+    child = supervisor.Child(Process("deaf", (sys.executable, "-c", script), stop_seconds=0.2), lines.put_nowait)
+    running = asyncio.create_task(child.keep_running())
+    assert await asyncio.wait_for(lines.get(), 20) == "up"
+    await asyncio.wait_for(child.stop(), 20)
+    await asyncio.wait_for(running, 20)
+    assert "killed" in await asyncio.wait_for(lines.get(), 20)
+    assert child.running is not None
+    assert child.running.returncode == -9
