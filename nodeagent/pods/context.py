@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +67,10 @@ class Planner(Protocol):
     ) -> ContainerPlan: ...
 
 
+async def _nothing_to_close() -> None:
+    return None
+
+
 @dataclass
 class Facilities:
     """The host, real or fake."""
@@ -76,6 +80,9 @@ class Facilities:
     volumes: Volumes
     images: Images
     plan: Planner
+    list_images: Callable[[], Sequence[Wire]] = list
+    """What is here, as in a Node's `status.images`. Blocks."""
+    close: Callable[[], Awaitable[None]] = _nothing_to_close
 
 
 @dataclass

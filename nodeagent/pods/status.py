@@ -215,6 +215,19 @@ def _states(container: Container, pod: Pod, state: PodState, now: datetime) -> t
     return {"waiting": _waiting(known, pod, state, now)}, known.last
 
 
+def log_container_id(container: Container, pod: Pod, state: PodState, now: datetime, *, previous: bool) -> str:
+    """Whose log is meant: the current attempt's, or that of the last one that ended; empty when there is none."""
+    shown, last = _states(container, pod, state, now)
+    if previous or "waiting" in shown:
+        return last.container_id if last is not None else ""
+    return state.container(container.name).container_id
+
+
+def waiting_reason(container: Container, pod: Pod, state: PodState, now: datetime) -> str:
+    shown, _ = _states(container, pod, state, now)
+    return str((shown.get("waiting") or {}).get("reason") or "")
+
+
 def _crash_loop(known: ContainerState, pod: Pod) -> Wire:
     return {"reason": "CrashLoopBackOff", "message": crash_loop_message(known, pod)}
 

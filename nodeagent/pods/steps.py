@@ -85,7 +85,8 @@ class Steps:
             self._setup_failed(error)
             return
         record.sandbox, record.volumes = sandbox, volumes
-        record.state = transitions.set_up(record.state, sandbox.addresses)
+        addresses = self._context.addresses.addresses if record.pod.spec.host_network else sandbox.addresses
+        record.state = transitions.set_up(record.state, addresses)
 
     def _refuse_under_pressure(self) -> None:
         started = any(known.container_id for known in self._record.state.containers.values())
