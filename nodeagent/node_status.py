@@ -258,18 +258,19 @@ class NodeStatus:
 
     async def node(self) -> Wire:
         known, settings = self._known, self._settings
+        conditions, images = self.conditions(), await asyncio.to_thread(self._image_list)
         status = {
             "capacity": capacity(known, self._found.disk_total_bytes),
             "allocatable": self.allocatable,
-            "conditions": self.conditions(),
+            "conditions": conditions,
             "addresses": [
                 *({"type": "InternalIP", "address": address} for address in known.addresses),
                 {"type": "Hostname", "address": settings.node_name},
             ],
             "nodeInfo": dict(known.info),
-            "images": await asyncio.to_thread(self._image_list),
+            "images": images,
         }
-        self._given = {"conditions": _lasting(status["conditions"]), "images": status["images"]}
+        self._given = {"conditions": _lasting(conditions), "images": images}
         labels = {
             "kubernetes.io/hostname": settings.node_name,
             "kubernetes.io/os": known.info["operatingSystem"],

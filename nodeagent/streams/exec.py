@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 
 import orjson
@@ -10,6 +9,7 @@ from websockets.asyncio.client import ClientConnection
 
 from nodeagent.errors import AgentError
 from nodeagent.facilities import ExecSession
+from nodeagent.tasks import race
 from schema.base import Wire
 
 STDIN, STDERR, STATUS, RESIZE, CLOSE = 0, 2, 3, 4, 255
@@ -17,17 +17,10 @@ STDIN, STDERR, STATUS, RESIZE, CLOSE = 0, 2, 3, 4, 255
 
 async def serve(connection: ClientConnection, session: ExecSession, *, stderr: bool = True) -> None:
     """Until the process has ended and all it said is sent, or the client has gone; then the session is closed."""
-    incoming = asyncio.create_task(_take_input(connection, session), name="exec input")
-    outgoing = asyncio.create_task(_give_output(connection, session, stderr=stderr), name="exec output")
     try:
-        # The client's going ends the input first; the end of the process, the output.
-        await asyncio.wait([incoming, outgoing], return_when=asyncio.FIRST_COMPLETED)
-        if outgoing.done():
-            outgoing.result()
+        # The client's going ends the input; the end of the process, the output.
+        await race("exec", _take_input(connection, session), _give_output(connection, session, stderr=stderr))
     finally:
-        for task in (incoming, outgoing):
-            task.cancel()
-        await asyncio.wait([incoming, outgoing])
         await session.close()
 
 

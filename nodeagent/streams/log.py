@@ -129,7 +129,7 @@ async def stream(
         while not reader.is_full:
             news.clear()
             is_last = not follow or has_ended()
-            output, is_more = await asyncio.to_thread(reader.step)
+            output, is_more = await _whole_step(reader)
             if output:
                 await send(output)
             if is_more:
@@ -141,3 +141,13 @@ async def stream(
             await send(rest)
     finally:
         reader.close()
+
+
+async def _whole_step(reader: Reader) -> tuple[bytes, bool]:
+    """A step in a thread, waited for even when this task is cancelled: its files must not be closed under it."""
+    step = asyncio.get_running_loop().run_in_executor(None, reader.step)
+    try:
+        return await asyncio.shield(step)
+    except asyncio.CancelledError:
+        await asyncio.wait([step])
+        raise

@@ -12,6 +12,7 @@ from websockets.asyncio.client import ClientConnection
 
 from nodeagent import kernel
 from nodeagent.streams.errors import StreamRefused
+from nodeagent.tasks import race
 
 PIECE_BYTES = 32 * 1024
 CONNECT_SECONDS = 10.0
@@ -48,16 +49,9 @@ def _socket_in(network: Path | None) -> socket.socket:
 
 async def serve(connection: ClientConnection, end: socket.socket) -> None:
     """Until the pod's side has said all it had, or the client has gone."""
-    tasks = [
-        asyncio.create_task(_from_client(connection, end), name="port-forward in"),
-        asyncio.create_task(_from_pod(connection, end), name="port-forward out"),
-    ]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await race("port-forward", _from_client(connection, end), _from_pod(connection, end))
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
         end.close()
 
 

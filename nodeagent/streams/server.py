@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
@@ -21,7 +20,7 @@ from nodeagent.streams import log as logs
 from nodeagent.streams import port_forward
 from nodeagent.streams.errors import StreamRefused
 from nodeagent.streams.inotify import Watcher
-from nodeagent.tasks import Tasks
+from nodeagent.tasks import Tasks, race
 from schema.core.container import Container
 from schema.session import ExecOptions, LogOptions, OpenStream, StreamKind, StreamOpened
 
@@ -113,8 +112,10 @@ class StreamServer:
                 await _opened(connection)
                 record.followers.add(news)
                 try:
-                    await _until_closed(
-                        connection,
+                    # A quiet log would never find out by sending that its reader has gone.
+                    await race(
+                        "log",
+                        connection.wait_closed(),
                         logs.stream(
                             reader,
                             connection.send,
@@ -181,17 +182,3 @@ def _has_ended(record: Record, name: str, attempt: int) -> bool:
 async def _opened(connection: ClientConnection, refusal: StreamRefused | None = None) -> None:
     message = StreamOpened(failure=refusal.status() if refusal is not None else None)
     await connection.send(message.model_dump_json(by_alias=True, exclude_none=True))
-
-
-async def _until_closed(connection: ClientConnection, work: Coroutine[Any, Any, None]) -> None:
-    """Do the work, and give it up as soon as the client has gone: a quiet log would never find out by sending."""
-    doing = asyncio.create_task(work, name="log")
-    watching = asyncio.create_task(connection.wait_closed(), name="log's reader")
-    try:
-        await asyncio.wait([doing, watching], return_when=asyncio.FIRST_COMPLETED)
-        if doing.done():
-            doing.result()
-    finally:
-        for task in (doing, watching):
-            task.cancel()
-        await asyncio.wait([doing, watching])
