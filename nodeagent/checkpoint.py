@@ -1,23 +1,26 @@
-"""What the agent must know after a restart without asking anybody: the pods it should run and what became of them so far,
-and the ConfigMaps and Secrets they use. Secrets are in it because a container that ends must be startable while the control
-plane is away; the file is readable by its owner only.
+"""What an agent needs to go on after its own death: desired pods with what became of them, and the objects they refer to.
 
-The file is two lines: the SHA-256 of the second, and the document. It is written whole to a draft, synced, and renamed, so a
-crash leaves the old or the new one; a disk that lies is found out by the sum. A lost checkpoint costs little: what
-runs is found in the runtime, and the control plane names the pods again.
+One small file per pod, so that a change costs the same however many pods there are:
 
-Writing happens beside everything else: no start of a container waits for a disk.
+    <home>/checkpoint/node.json           the node's address ranges, the host's boot
+    <home>/checkpoint/objects.json        ConfigMaps and Secrets in use
+    <home>/checkpoint/pods/<uid>.json     the pod as desired, and its `PodState`
+
+Secrets are in there because a container must be restarted without a control plane; the directory is its owner's only.
+Each file is written beside its place, synchronised and renamed: it is the old one or the new one. Writing happens in a
+thread behind the workers' backs, so it costs a start nothing; what a crash loses is found again by adoption, because
+containers are named by pod and attempt. A full disk is logged and tried again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -26,148 +29,151 @@ from nodeagent.pods.context import Objects
 from nodeagent.pods.record import Record
 from nodeagent.pods.state import PodState
 from schema.base import Wire
+from schema.core.pod import Pod
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
 RETRY_SECONDS = 5.0
+_state: TypeAdapter[PodState] = TypeAdapter(PodState)
+_MEMORY_ONLY: dict[str, Any] = {
+    "set_up": False,
+    "problem": None,
+    "images": frozenset(),
+    "pulling": frozenset(),
+    "pull_message": "",
+}
 
 
 @dataclass(frozen=True)
-class SavedPod:
-    wire: Wire
-    state: PodState
-    removed: bool = False
-
-
-@dataclass(frozen=True)
-class SavedNode:
+class NodeFacts:
     boot_id: str = ""
     pod_cidr: str = ""
     cluster_cidr: str = ""
+    heartbeat_seconds: float = 5.0
 
 
-@dataclass(frozen=True)
-class Saved:
-    version: int = VERSION
-    node: SavedNode = field(default_factory=SavedNode)
-    pods: Sequence[SavedPod] = ()
-    config_maps: Sequence[Wire] = ()
-    secrets: Sequence[Wire] = field(default=(), repr=False)
+def encode_pod(wire: Wire, state: PodState) -> bytes:
+    return b'{"pod":%b,"state":%b}' % (orjson.dumps(wire), _state.dump_json(replace(state, **_MEMORY_ONLY)))
 
 
-_saved: TypeAdapter[Saved] = TypeAdapter(Saved)
-_saved_pod: TypeAdapter[SavedPod] = TypeAdapter(SavedPod)
-
-
-def load(path: Path) -> Saved | None:
-    """None when there is none, or none that can be trusted; the latter is logged and the file set aside."""
-    try:
-        checksum, _, document = path.read_bytes().partition(b"\n")
-    except FileNotFoundError:
-        return None
-    if hashlib.sha256(document).hexdigest().encode() != checksum:
-        _set_aside(path, "it is damaged")
-        return None
-    try:
-        saved = _saved.validate_json(document)
-    except ValidationError as error:
-        _set_aside(path, f"it cannot be read: {error.error_count()} errors")
-        return None
-    return replace(saved, pods=[replace(pod, state=_forget_the_passing(pod.state)) for pod in saved.pods])
-
-
-def _set_aside(path: Path, why: str) -> None:
-    log.error("checkpoint %s: %s; going on without, containers that run will be found", path, why)
-    path.replace(path.with_suffix(".damaged"))
-
-
-def _forget_the_passing(state: PodState) -> PodState:
-    return replace(state, set_up=False, images=frozenset(), pulling=frozenset(), pull_message="", problem=None)
+def decode_pod(data: bytes) -> tuple[Wire, PodState]:
+    """Raises ValueError."""
+    whole = orjson.loads(data)
+    return whole["pod"], _state.validate_python(whole["state"], strict=False)
 
 
 class Checkpoint:
-    """Takes note of changes at once and writes them soon; `run` is the writer."""
+    def __init__(self, home: Path) -> None:
+        self._directory = home / "checkpoint"
+        self._pods = self._directory / "pods"
+        self._pods.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory.chmod(0o700)
+        self._dirty: dict[Path, Callable[[], bytes] | None] = {}
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    def __init__(self, path: Path, *, delay_seconds: float = 0.0) -> None:
-        self._path = path
-        self._delay = delay_seconds
-        self._pods: dict[str, SavedPod] = {}
-        self._encoded: dict[str, tuple[SavedPod, bytes]] = {}
-        self._node = SavedNode()
-        self._objects = Objects()
-        self._dirty = asyncio.Event()
-        self._failing = False
+    # Reading, at the start
 
-    def restore(self, saved: Saved) -> None:
-        self._node = saved.node
+    def node(self) -> NodeFacts:
+        try:
+            return NodeFacts(**orjson.loads(self._read(self._directory / "node.json")))
+        except (TypeError, ValueError):
+            return NodeFacts()
 
-    def pod_changed(self, record: Record) -> None:
-        self._pods[record.uid] = SavedPod(record.wire, record.state, record.removed)
-        self._dirty.set()
+    def objects(self) -> Objects:
+        try:
+            stored = orjson.loads(self._read(self._directory / "objects.json"))
+            return Objects(_keyed(stored["configMaps"]), _keyed(stored["secrets"]))
+        except (KeyError, TypeError, ValueError):
+            return Objects()
 
-    def pod_gone(self, uid: str) -> None:
-        self._pods.pop(uid, None)
-        self._dirty.set()
+    def records(self) -> list[Record]:
+        found = []
+        for path in sorted(self._pods.glob("*.json")):
+            try:
+                wire, state = decode_pod(self._read(path))
+                found.append(Record(wire, Pod.parse(wire), state))
+            except (KeyError, TypeError, ValueError, ValidationError) as error:
+                # Not ours any more to make sense of; the control plane sends the pod again, adoption finds its containers.
+                log.warning("%s cannot be read and is left out: %s", path, error)
+                path.unlink(missing_ok=True)
+        return found
 
-    def objects_changed(self, objects: Objects) -> None:
-        self._objects = objects
-        self._dirty.set()
+    def _read(self, path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return b"{}"
 
-    def node_changed(self, node: SavedNode) -> None:
-        self._node = node
-        self._dirty.set()
+    # Writing, behind the scenes
+
+    def save_node(self, facts: NodeFacts) -> None:
+        self._put(self._directory / "node.json", lambda: orjson.dumps(asdict(facts)))
+
+    def save_objects(self, objects: Objects) -> None:
+        config_maps, secrets = list(objects.config_maps.values()), list(objects.secrets.values())
+        self._put(
+            self._directory / "objects.json", lambda: orjson.dumps({"configMaps": config_maps, "secrets": secrets})
+        )
+
+    def save(self, record: Record) -> None:
+        wire, state = record.wire, record.state
+        self._put(self._pods / f"{record.uid}.json", lambda: encode_pod(wire, state))
+
+    def forget(self, uid: str) -> None:
+        self._put(self._pods / f"{uid}.json", None)
+
+    def _put(self, path: Path, content: Callable[[], bytes] | None) -> None:
+        self._dirty[path] = content
+        self._idle.clear()
+        self._wake.set()
 
     async def run(self) -> None:
+        """Writes what is dirty, for ever."""
         while True:
-            await self._dirty.wait()
-            if self._delay:
-                await asyncio.sleep(self._delay)
-            if not await self.write():
+            await self._wake.wait()
+            self._wake.clear()
+            batch, self._dirty = self._dirty, {}
+            try:
+                await asyncio.to_thread(_write_all, batch)
+            except OSError as error:
+                log.warning("the checkpoint could not be written, trying again: %s", error)
+                self._dirty = {**batch, **self._dirty}
                 await asyncio.sleep(RETRY_SECONDS)
+                self._wake.set()
+            if not self._dirty:
+                self._idle.set()
 
-    async def write(self) -> bool:
-        """Write now. False where the disk refused (full, read-only): the agent goes on, and tries again later."""
-        self._dirty.clear()
-        pods = dict(self._pods)
-        rest = (self._node, list(self._objects.config_maps.values()), list(self._objects.secrets.values()))
+    async def flushed(self, seconds: float) -> None:
+        """Wait until everything is on disk, but no longer than that."""
         try:
-            await asyncio.to_thread(self._write, pods, *rest)
-        except OSError as error:
-            self._dirty.set()
-            if not self._failing:
-                log.error("checkpoint %s cannot be written: %s; it is tried again", self._path, error)
-            self._failing = True
-            return False
-        if self._failing:
-            log.info("checkpoint %s is written again", self._path)
-        self._failing = False
-        return True
-
-    def _write(self, pods: dict[str, SavedPod], node: SavedNode, config_maps: list[Wire], secrets: list[Wire]) -> None:
-        self._encoded = {uid: self._encode(uid, pod) for uid, pod in pods.items()}
-        document = orjson.dumps(
-            {
-                "version": VERSION,
-                "node": node,
-                "pods": [orjson.Fragment(encoded) for _, encoded in self._encoded.values()],
-                "config_maps": config_maps,
-                "secrets": secrets,
-            }
-        )
-        write_atomically(self._path, hashlib.sha256(document).hexdigest().encode() + b"\n" + document)
-
-    def _encode(self, uid: str, pod: SavedPod) -> tuple[SavedPod, bytes]:
-        known = self._encoded.get(uid)
-        return known if known is not None and known[0] is pod else (pod, _saved_pod.dump_json(pod))
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("the agent ends with its checkpoint unwritten; what runs will be found by adoption")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
+def _keyed(wires: list[Wire]) -> dict[tuple[str, str], Wire]:
+    return {(wire["metadata"]["namespace"], wire["metadata"]["name"]): wire for wire in wires}
+
+
+def _write_all(batch: dict[Path, Callable[[], bytes] | None]) -> None:
+    for path, content in batch.items():
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            _write(path, content())
+
+
+def _write(path: Path, data: bytes) -> None:
+    draft = path.with_suffix(".new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fdatasync(file.fileno())
-    draft.replace(path)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    draft.rename(path)

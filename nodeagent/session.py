@@ -1,7 +1,7 @@
-"""The agent's end of the session (`schema.session`): dials, says who it is, and keeps the conversation going for ever.
+"""The agent's end of the session (`schema.session`): dials, says Hello, hands down what is desired, sends up what is.
 
-A lost connection is dialled again, at first within 50 ms; pods are not touched by it. Reports that were not acknowledged are
-said again first. Whatever the control plane sends is handed to `Listener` in its order.
+It reconnects for ever, quickly at first and with some spread, so that a control plane which returns is found at once and
+not by all nodes in the same instant.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import secrets
 import ssl
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Protocol
 
 from pydantic import ValidationError
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
-from nodeagent.reporting import Reporter
+from nodeagent import node_status
+from nodeagent.node_status import NodeStatus
+from nodeagent.outbox import Outbox
+from nodeagent.settings import Settings
 from schema.base import Model, Wire
 from schema.session import (
     Acknowledge,
@@ -34,158 +36,165 @@ from schema.session import (
 log = logging.getLogger(__name__)
 
 FIRST_DELAY_SECONDS = 0.05
-LAST_DELAY_SECONDS = 5.0
+LONGEST_DELAY_SECONDS = 5.0
 OPEN_SECONDS = 10.0
-WELCOME_SECONDS = 30.0
 MAX_FRAME_BYTES = 256 * 1024 * 1024
-"""A Sync holds every pod of the node with its ConfigMaps and Secrets (1 MiB each)."""
 
 
 class Listener(Protocol):
-    async def welcome(self, message: Welcome) -> None: ...
+    """Who acts on what comes down. None of it waits."""
 
-    def sync(self, message: Sync) -> None: ...
+    def welcomed(self, welcome: Welcome) -> None: ...
 
-    def update(self, message: Update) -> None: ...
+    def synced(self, sync: Sync) -> None: ...
 
-    def open_stream(self, message: OpenStream) -> None: ...
+    def updated(self, update: Update) -> None: ...
 
-
-class NodeSource(Protocol):
-    """Where the node's own status comes from."""
-
-    changed: asyncio.Event
-
-    async def node(self) -> Wire:
-        """The whole Node object."""
-
-    async def changes(self) -> Wire | None:
-        """The fields of the status that differ from those last given, or None."""
+    def stream_requested(self, request: OpenStream) -> None: ...
 
 
-def tls(ca_file: Path | None) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.server.startswith("https:"):
+        return None
+    return ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
+
+
+def websocket_address(settings: Settings, path: str) -> str:
+    scheme, _, rest = settings.server.rstrip("/").partition("://")
+    return f"{'wss' if scheme == 'https' else 'ws'}://{rest}{path}"
 
 
 class Dialler:
-    """Opens WebSockets to the control plane: one way for the session and for every stream."""
+    """Opens WebSockets to the control plane with the node's credential."""
 
-    def __init__(self, server: str, token: str, ca_file: Path | None) -> None:
-        self._base = server.rstrip("/").replace("https://", "wss://", 1).replace("http://", "ws://", 1)
-        self._token = token
-        self._tls = tls(ca_file) if self._base.startswith("wss://") else None
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._context = tls_context(settings)
 
-    async def dial(self, path: str, *, max_size: int = MAX_FRAME_BYTES) -> ClientConnection:
-        return await connect(
-            self._base + path,
-            ssl=self._tls,
-            additional_headers={"Authorization": f"Bearer {self._token}"},
-            compression=None,  # the other end is near, and processors are dearer than bytes
-            proxy=None,
-            max_size=max_size,
+    def dial(self, path: str) -> connect:
+        return connect(
+            websocket_address(self._settings, path),
+            ssl=self._context,
+            additional_headers={"Authorization": f"Bearer {self._settings.token}"},
+            user_agent_header=f"slipway-nodeagent/{node_status.AGENT_VERSION}",
+            compression=None,
             open_timeout=OPEN_SECONDS,
-            close_timeout=2.0,
-            ping_interval=10.0,
-            ping_timeout=20.0,
+            ping_interval=10,
+            ping_timeout=20,
+            close_timeout=2,
+            max_size=MAX_FRAME_BYTES,
+            proxy=None,
         )
 
 
 class Session:
     def __init__(
-        self,
-        dial: Callable[[str], Awaitable[ClientConnection]],
-        *,
-        hello: Callable[[Wire], Hello],
-        source: NodeSource,
-        reporter: Reporter,
-        listener: Listener,
+        self, dialler: Dialler, status: NodeStatus, outbox: Outbox, listener: Listener, *, gather_seconds: float
     ) -> None:
-        self._dial = dial
-        self._hello = hello
-        self._source = source
-        self._reporter = reporter
+        self._dialler = dialler
+        self._status = status
+        self._outbox = outbox
         self._listener = listener
-        self._delay = FIRST_DELAY_SECONDS
-        self._said = ""
+        self._gather_seconds = gather_seconds
+        self._run_id = secrets.token_hex(8)
+        self._told: list[Wire] | None = None
         self.connected = asyncio.Event()
 
     async def run(self) -> None:
+        """For ever."""
+        delay = 0.0
         while True:
             try:
-                await self._once()
-            except (OSError, TimeoutError, ConnectionClosed, InvalidHandshake, InvalidURI, ValidationError) as error:
-                self._complain(error)
+                await self._converse()
+                delay = 0.0
+            except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, ValidationError) as error:
+                delay = 0.0 if self.connected.is_set() else delay
+                log.log(logging.INFO if delay < 1 else logging.WARNING, "session: %s", explain(error))
             finally:
                 self.connected.clear()
-            await asyncio.sleep(self._delay * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-            self._delay = min(self._delay * 2, LAST_DELAY_SECONDS)
+            delay = min(max(delay * 2, FIRST_DELAY_SECONDS), LONGEST_DELAY_SECONDS)
+            await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
 
-    def _complain(self, error: Exception) -> None:
-        """Once per reason: an hour without control plane is not a thousand lines."""
-        text = f"{type(error).__name__}: {error}"
-        if isinstance(error, InvalidStatus):
-            text = f"the control plane answered {error.response.status_code}"
-            if error.response.status_code == 401:
-                text += ": it does not accept this node's token"
-        if text != self._said:
-            log.warning("session: %s; dialling again until it works", text)
-            self._said = text
-
-    async def _once(self) -> None:
-        connection = await self._dial("/agent/v1/session")
-        try:
-            await self._send(connection, self._hello(await self._source.node()))
-            async with asyncio.timeout(WELCOME_SECONDS):
-                welcome = from_control_plane.validate_json(await connection.recv())
-            if not isinstance(welcome, Welcome):
-                raise OSError(f"expected a welcome, got {welcome.type}")
-            await self._listener.welcome(welcome)
-            self._delay, self._said = FIRST_DELAY_SECONDS, ""
-            log.info("session: connected")
+    async def _converse(self) -> None:
+        async with self._dialler.dial("/agent/v1/session") as socket:
+            node = await asyncio.to_thread(self._status.node)
+            self._told = node["status"]["conditions"]
+            hello = Hello(
+                agent_version=node_status.AGENT_VERSION,
+                agent_run=self._run_id,
+                boot_id=node_status.boot_id(),
+                node=node,
+            )
+            await self._send(socket, hello)
+            async with asyncio.timeout(OPEN_SECONDS):
+                first = from_control_plane.validate_json(await socket.recv())
+            if not isinstance(first, Welcome):
+                raise ConnectionError(f"the control plane began with {first.type}, not with a welcome")
             self.connected.set()
-            await self._converse(connection, welcome)
-        finally:
-            await connection.close()
+            log.info("connected to the control plane")
+            self._listener.welcomed(first)
+            tasks = [
+                asyncio.create_task(self._receive(socket), name="session receive"),
+                asyncio.create_task(self._send_reports(socket), name="session reports"),
+                asyncio.create_task(self._beat(socket, first.heartbeat_seconds), name="session heartbeat"),
+            ]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _converse(self, connection: ClientConnection, welcome: Welcome) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._receive(connection), name="session receiver")
-                group.create_task(self._report(connection), name="session reporter")
-                group.create_task(self._beat(connection, welcome.heartbeat_seconds), name="session heartbeat")
-        except* (ConnectionClosed, OSError, ValidationError) as group_error:
-            raise group_error.exceptions[0] from None
+    async def _send(self, socket: ClientConnection, message: Model) -> None:
+        await socket.send(message.model_dump_json(by_alias=True, exclude_none=True))
 
-    async def _receive(self, connection: ClientConnection) -> None:
+    async def _receive(self, socket: ClientConnection) -> None:
         while True:
-            message = from_control_plane.validate_json(await connection.recv())
+            message = from_control_plane.validate_json(await socket.recv())
             match message:
                 case Sync():
-                    self._listener.sync(message)
+                    self._listener.synced(message)
                 case Update():
-                    self._listener.update(message)
-                case Acknowledge():
-                    self._reporter.acknowledge(message.sequence)
+                    self._listener.updated(message)
                 case OpenStream():
-                    self._listener.open_stream(message)
+                    self._listener.stream_requested(message)
+                case Acknowledge(sequence=sequence):
+                    self._outbox.acknowledge(sequence)
                 case Welcome():
-                    await self._listener.welcome(message)
+                    raise ConnectionError("the control plane welcomed us twice")
 
-    async def _report(self, connection: ClientConnection) -> None:
-        for report in self._reporter.unacknowledged:
-            await self._send(connection, report)
+    async def _send_reports(self, socket: ClientConnection) -> None:
+        for report in self._outbox.unacknowledged():
+            await self._send(socket, report)
         while True:
-            await self._send(connection, await self._reporter.next())
+            await self._outbox.news.wait()
+            await self._gather()
+            while (new := self._outbox.take()) is not None:
+                await self._send(socket, new)
 
-    async def _beat(self, connection: ClientConnection, seconds: float) -> None:
+    async def _gather(self) -> None:
+        """Give others the chance to share the frame, unless somebody waits for this one."""
+        try:
+            async with asyncio.timeout(self._gather_seconds):
+                await self._outbox.urgent.wait()
+        except TimeoutError:
+            return
+
+    async def _beat(self, socket: ClientConnection, seconds: float) -> None:
         while True:
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._source.changed.wait()
-            except TimeoutError:
-                pass
-            self._source.changed.clear()
-            await self._send(connection, Heartbeat(node_status=await self._source.changes()))
+            await asyncio.sleep(seconds)
+            conditions = await asyncio.to_thread(self._status.conditions)
+            changed = conditions != self._told
+            self._told = conditions
+            await self._send(socket, Heartbeat(node_status={"conditions": conditions} if changed else None))
 
-    async def _send(self, connection: ClientConnection, message: Model) -> None:
-        await connection.send(message.model_dump_json(by_alias=True, exclude_none=True))
+
+def explain(error: BaseException) -> str:
+    if isinstance(error, InvalidStatus):
+        code = error.response.status_code
+        if code in (401, 403):
+            return f"the control plane refuses this node's token (HTTP {code}); trying again"
+        return f"the control plane answered with HTTP {code}; trying again"
+    return f"{type(error).__name__}: {error}; trying again"

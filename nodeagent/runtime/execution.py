@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 import struct
+import subprocess
 import termios
 import tty
 from collections.abc import Sequence
@@ -227,7 +228,7 @@ def _spawn_with_terminal(argv: Sequence[str]) -> tuple[process.Process, int, dic
     try:
         tty.setraw(slave)
         os.set_blocking(master, False)
-        child = process.spawn(argv, descriptors={0: slave, 1: slave, 2: slave}, new_session=True)
+        child = process.spawn(argv, stdin=slave, stdout=slave, stderr=slave, new_session=True)
     except BaseException:
         os.close(master)
         raise
@@ -237,23 +238,20 @@ def _spawn_with_terminal(argv: Sequence[str]) -> tuple[process.Process, int, dic
 
 
 def _spawn_with_pipes(argv: Sequence[str], stdin: bool) -> tuple[process.Process, int, dict[int, int]]:
-    pairs = [os.pipe2(os.O_CLOEXEC) for _ in range(3 if stdin else 2)]
-    (out_read, out_write), (error_read, error_write) = pairs[0], pairs[1]
-    descriptors = {1: out_write, 2: error_write}
-    input_ = -1
-    if stdin:
-        descriptors[0], input_ = pairs[2]
-        os.set_blocking(input_, False)
-    os.set_blocking(out_read, False)
-    os.set_blocking(error_read, False)
+    out_read, out_write = os.pipe2(os.O_CLOEXEC)
+    error_read, error_write = os.pipe2(os.O_CLOEXEC)
+    input_read, input_ = os.pipe2(os.O_CLOEXEC) if stdin else (-1, -1)
+    for descriptor in (out_read, error_read, *((input_,) if stdin else ())):
+        os.set_blocking(descriptor, False)
     try:
-        child = process.spawn(argv, descriptors=descriptors, new_session=True)
+        source = input_read if stdin else subprocess.DEVNULL
+        child = process.spawn(argv, stdin=source, stdout=out_write, stderr=error_write, new_session=True)
     except BaseException:
         for descriptor in {out_read, error_read, input_} - {-1}:
             os.close(descriptor)
         raise
     finally:
-        for descriptor in descriptors.values():
+        for descriptor in {out_write, error_write, input_read} - {-1}:
             os.close(descriptor)
     return child, input_, {STDOUT: out_read, STDERR: error_read}
 

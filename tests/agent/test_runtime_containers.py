@@ -216,7 +216,7 @@ def conmons(mark: str) -> list[int]:
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             arguments = path.read_bytes()
-            if arguments.startswith(b"conmon\0") and mark.encode() in arguments:
+            if arguments.split(b"\0")[0].endswith(b"conmon") and mark.encode() in arguments:
                 found.append(int(path.parent.name))
     return found
 
@@ -385,6 +385,20 @@ async def test_default_rights_equal_dockers(any_machine):
     masks = {name: int(mask, 16) for name, mask in re.findall(r"Cap(\w+):\s+([0-9a-f]+)", text)}
     assert masks == {"Inh": 0, "Amb": 0, "Bnd": DOCKERS_DEFAULT, "Prm": DOCKERS_DEFAULT, "Eff": DOCKERS_DEFAULT}
     assert re.search(r"Seccomp:\s+2", text), "a filter is on"
+
+
+async def test_a_filter_that_was_kept_filters_as_the_first_did(machine):
+    """crun compiles the filter for the first container only; exec uses it too."""
+    refused = ("sh", "-c", "grep -E '^Seccomp' /proc/self/status; unshare -U true || echo refused")
+    outputs = [(await machine.run(*refused))[1] for _ in range(2)]
+    assert outputs[0] == outputs[1]
+    assert "Seccomp:\t2" in outputs[1]
+    assert "refused" in outputs[1]
+    plan = await machine.start("sleep", "1000")
+    assert "seccomp_bpf_data" in (plan.bundle / "config.json").read_text()
+    session = await machine.runtime.exec(plan.container_id, refused, tty=False, stdin=False)
+    assert "refused" in (await drain(session))[1].decode()
+    await session.close()
 
 
 async def test_kernel_files_are_masked_or_read_only(any_machine):
