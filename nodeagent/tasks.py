@@ -52,17 +52,3 @@ async def persist(name: str, attempt: Callable[[], Awaitable[None]], *, first_de
             delay = first_delay
         await asyncio.sleep(delay)
         delay = min(delay * 2, last_delay)
-
-
-async def race(name: str, *contenders: Coroutine[Any, Any, None]) -> None:
-    """Until the first has ended; the others are cancelled and awaited. What the first raised is raised here."""
-    tasks = [asyncio.create_task(work, name=f"{name} {number}") for number, work in enumerate(contenders)]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        ends = await asyncio.gather(*tasks, return_exceptions=True)
-    for task, end in zip(tasks, ends, strict=True):
-        if task in done and isinstance(end, BaseException):
-            raise end

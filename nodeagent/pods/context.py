@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,10 +67,6 @@ class Planner(Protocol):
     ) -> ContainerPlan: ...
 
 
-async def _nothing_to_close() -> None:
-    return None
-
-
 @dataclass
 class Facilities:
     """The host, real or fake."""
@@ -82,7 +78,6 @@ class Facilities:
     plan: Planner
     list_images: Callable[[], Sequence[Wire]] = list
     """What is here, as in a Node's `status.images`. Blocks."""
-    close: Callable[[], Awaitable[None]] = _nothing_to_close
 
 
 @dataclass
@@ -114,6 +109,8 @@ class Context:
     allocatable: Mapping[str, str] = field(default_factory=dict)
     network_problem: str = ""
     """Why pods cannot have a network of their own now; empty when they can."""
+    network_settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """The network has been brought up, or could not be: before that a pod waits a little instead of complaining."""
     pressure: Callable[[], str] = _never
     """Why no pod may be started now (a full disk); empty when they may."""
     creations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(6))

@@ -38,8 +38,6 @@ class Record:
     saved: PodState | None = None
     """The state that was last given to the checkpoint."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    followers: set[asyncio.Event] = field(default_factory=set)
-    """Set at every change of the state, for those who follow a log to its end."""
 
     @property
     def uid(self) -> str:

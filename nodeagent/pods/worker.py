@@ -88,8 +88,6 @@ class Worker:
         if record.state != record.saved:
             record.saved = record.state
             self._changed(record)
-            for follower in record.followers:
-                follower.set()
         if wire == record.shown and not record.state.gone:
             return
         record.shown = wire
