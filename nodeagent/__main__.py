@@ -122,7 +122,8 @@ def doctor(arguments: argparse.Namespace) -> int:
 def main(words: Sequence[str] | None = None) -> int:
     level = os.environ.get("SLIPWAY_LOG_LEVEL", "INFO")
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("websockets").setLevel(logging.WARNING)
+    for noisy in ("websockets", "httpx", "httpcore"):  # addresses of blobs may carry signatures
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     arguments = parser().parse_args(words)
     return int(arguments.run(arguments))
 

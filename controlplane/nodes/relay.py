@@ -229,7 +229,8 @@ class Relay:
                         for message in [first[1], *more]:
                             self._dispatch(message)
             except (RedisError, OSError) as error:
-                log.warning("redis: %s; relayed streams end", error)
+                if self._ends:
+                    log.warning("redis: %s; relayed streams end", error)
                 self._lose_all(LOST)
                 await asyncio.sleep(bus.RETRY_SECONDS)
 

@@ -192,7 +192,7 @@ class Feed:
                 async for revision in _published():
                     pause = _RETRY_SECONDS[0]
                     self._redis_is_there = True
-                    if revision > self.revision:
+                    if revision == _SUBSCRIBED or revision > self.revision:
                         self._news.set()
             except Exception as error:  # noqa: BLE001 - the loop's outer edge: whatever ails Redis, the poll goes on
                 logger.debug("the change feed is without Redis: %s", error)
@@ -380,8 +380,11 @@ def revision() -> int:
     return start().revision
 
 
+_SUBSCRIBED = 0
+
+
 async def _published() -> AsyncIterator[int]:
-    """The revisions that other processes publish. The first, 0, says that the subscription stands."""
+    """The revisions that other processes publish; first `_SUBSCRIBED`: what came before may have been missed."""
     import redis.asyncio
 
     client = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2.0, health_check_interval=15)
@@ -389,7 +392,7 @@ async def _published() -> AsyncIterator[int]:
         async with client.pubsub() as listener:
             await listener.subscribe(channel())
             async for message in listener.listen():
-                yield int(message["data"]) if message["type"] == "message" else 0
+                yield int(message["data"]) if message["type"] == "message" else _SUBSCRIBED
     finally:
         await client.aclose()
 

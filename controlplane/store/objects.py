@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from controlplane.store import deletion, kinds, transaction, write
+from controlplane.store import deletion, kinds, read, transaction, write
 from controlplane.store.deletion import Deletion
 from controlplane.store.errors import Conflict, StoreError, conflict
 from controlplane.store.history import changes_since, compacted_revision, current_revision
@@ -204,7 +204,7 @@ def write_many(writes: Sequence[Write]) -> list[Wire | StoreError]:
     object or the error, in the order of the writes."""
     if not writes:
         return []
-    with transaction.begin() as tx:
+    with transaction.begin() as tx, read.uncollected():
         _preload(tx, writes)
         return [_attempt(tx, one) for one in writes]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth import authenticate
 from django.http import JsonResponse
@@ -146,7 +148,7 @@ def test_counting_goes_on_without_redis_and_authentication_stays_closed(alice):
     failures.check("x")
 
 
-def _scope(**headers: str) -> dict:
+def _scope(**headers: str) -> dict[str, Any]:
     encoded = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     return {"type": "websocket", "headers": encoded, "client": ("10.0.0.1", 1)}
 

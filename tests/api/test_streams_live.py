@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -45,12 +46,12 @@ async def admin():
     return {"Authorization": "Bearer " + await pool.run(tokens.issue_for_user, user, "test")}
 
 
-def pod(*containers: str, status: dict | None = None, node: str = "n1") -> dict:
+def pod(*containers: str, status: dict[str, Any] | None = None, node: str = "n1") -> dict[str, Any]:
     spec = {"nodeName": node, "containers": [{"name": name, "image": "x"} for name in containers or ("main",)]}
     return {"metadata": {"namespace": "default", "name": "web"}, "spec": spec, "status": status or {}}
 
 
-async def create(wire: dict) -> dict:
+async def create(wire: dict[str, Any]) -> dict[str, Any]:
     return await pool.run(objects.create, kinds.POD, wire)
 
 
@@ -62,12 +63,12 @@ async def agent_of(address: str, streams, **options):
 
 
 @asynccontextmanager
-async def client_of(address: str, headers: dict):
+async def client_of(address: str, headers: dict[str, Any]):
     async with httpx.AsyncClient(base_url=f"http://{address}", headers=headers, timeout=30) as client:
         yield client
 
 
-def dial(address: str, path: str, headers: dict, *protocols: str, **options):
+def dial(address: str, path: str, headers: dict[str, Any], *protocols: str, **options):
     return websockets.connect(
         f"ws://{address}{path}",
         additional_headers=headers,
@@ -107,7 +108,7 @@ async def test_a_log_arrives_whole_with_its_options(address, admin):
 
 
 async def test_a_followed_log_arrives_piece_by_piece(address, admin):
-    heard = asyncio.Queue()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def serve(request, websocket):
         await agents.opened(websocket)
@@ -414,7 +415,7 @@ async def test_exec_needs_edit(address, role):
 # The agent's end
 
 
-async def _asked(address, admin, agent) -> tuple[asyncio.Task, str]:
+async def _asked(address, admin, agent) -> tuple[asyncio.Task[Any], str]:
     """A log request that waits for the agent, and its stream's id."""
 
     async def get():

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import websockets
@@ -54,16 +55,16 @@ async def node_token():
     return await pool.run(tokens.issue_for_node, "n1")
 
 
-def pod(name: str = "web") -> dict:
+def pod(name: str = "web") -> dict[str, Any]:
     spec = {"nodeName": "n1", "containers": [{"name": "main", "image": "x"}]}
     return {"metadata": {"namespace": "default", "name": name}, "spec": spec}
 
 
-async def create(wire: dict) -> dict:
+async def create(wire: dict[str, Any]) -> dict[str, Any]:
     return await pool.run(objects.create, kinds.POD, wire)
 
 
-def dial(address: str, headers: dict, **options):
+def dial(address: str, headers: dict[str, Any], **options):
     protocol = [websockets.Subprotocol(channels.V5)]
     return websockets.connect(
         f"ws://{address}{EXEC}",
@@ -75,7 +76,7 @@ def dial(address: str, headers: dict, **options):
     )
 
 
-def rss_bytes(process: subprocess.Popen) -> int:
+def rss_bytes(process: subprocess.Popen[bytes]) -> int:
     fields = Path(f"/proc/{process.pid}/statm").read_text().split()
     return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -266,9 +267,9 @@ async def test_nothing_is_lost_or_doubled_when_the_process_dies_during_reports(r
         await create(pod(name))
     unacknowledged: dict[int, Report] = {}
     sequence = itertools.count(1)
-    pods: dict[str, dict] = {}
+    pods: dict[str, dict[str, Any]] = {}
 
-    async def talk(address: str, rounds: int, *, kill: subprocess.Popen | None) -> None:
+    async def talk(address: str, rounds: int, *, kill: subprocess.Popen[bytes] | None) -> None:
         async with agents.connect(f"ws://{address}", token=node_token, node="n1", agent_run="one") as agent:
             for name in names:
                 pods[name] = await agent.pod("default", name)

@@ -7,6 +7,7 @@ runs, and the fixtures check that nothing is left on the host.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -26,6 +27,8 @@ import httpx
 import yaml
 
 from schema.instance import instance_id
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per request of a waiting test tells nobody anything
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
@@ -76,16 +79,16 @@ class Instance:
         return (self.home / "admin-password").read_text().strip()
 
     def up(self) -> None:
-        log = (self.home.parent / "up.log").open("a")
-        self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up"],
-            cwd=ROOT,
-            env=dict(self.environment),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        with (self.home.parent / "up.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "up"],
+                cwd=ROOT,
+                env=dict(self.environment),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
         wait_for(f"a ready instance ({self.home.parent}/up.log)", self._is_ready, seconds=START_SECONDS)
 
     def _is_ready(self) -> bool:
