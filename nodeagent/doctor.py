@@ -12,13 +12,13 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from nodeagent.runtime import cgroups, host, preparation
+from schema.instance import default_home
 
 
 class Level(StrEnum):
@@ -348,23 +348,17 @@ def report(findings: Sequence[Finding]) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="nodeagent doctor", description="Say what this host lacks to run containers.")
-    parser.add_argument("--home", type=Path, default=Path("/var/lib/slipway"), help="the state directory")
-    parser.add_argument("--runtime", default="crun", help="the OCI runtime: crun or runc")
-    parser.add_argument("--json", action="store_true", help="findings as a JSON list")
-    options = parser.parse_args(arguments)
+def run(arguments: argparse.Namespace) -> int:
+    """The exit code. ``arguments.json``: findings as a JSON list."""
     try:
         os_release = Path("/etc/os-release").read_text()
     except OSError:
         os_release = ""
-    findings = examine(Context(options.home, options.runtime, distribution_of(os_release)))
-    if options.json:
+    home = Path(os.environ.get("SLIPWAY_HOME") or default_home())
+    runtime = os.environ.get("SLIPWAY_RUNTIME", "crun")
+    findings = examine(Context(home, runtime, distribution_of(os_release)))
+    if arguments.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         print(report(findings))
     return 1 if any(finding.level is Level.ERROR for finding in findings) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

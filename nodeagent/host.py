@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from pathlib import Path
-
-from nodeagent import kernel
 from nodeagent.pods.context import Facilities
 from nodeagent.settings import Settings
-
-log = logging.getLogger(__name__)
-
-LEFT_ON_UNIFIED = Path("/sys/fs/cgroup/unified/cgroup.controllers")
 
 
 def real(settings: Settings) -> Facilities:
@@ -23,7 +14,6 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.runtime.oci import OciRuntime
     from nodeagent.volumes.pods import HostVolumes
 
-    mount_hybrid_controllers()
     return Facilities(
         runtime=OciRuntime(settings),
         network=BridgeNetwork(settings),
@@ -44,23 +34,3 @@ def hollow(settings: Settings) -> Facilities:
         images=fake.FakeImages(pretended),
         plan=fake.plan,
     )
-
-
-def mount_hybrid_controllers(unified: Path = LEFT_ON_UNIFIED) -> None:
-    """On a host with version 1 controllers, crun refuses while one is left to version 2: mount that too, as cgroupfs-mount
-    does. What cannot be mounted is `nodeagent doctor`'s to explain."""
-    try:
-        left = unified.read_text().split()
-    except OSError:
-        return
-    for controller in left:
-        place = unified.parent.parent / controller
-        if place.is_mount():
-            continue
-        with contextlib.suppress(FileExistsError):
-            place.mkdir()
-        try:
-            kernel.mount("cgroup", str(place), "cgroup", data=controller)
-            log.info("mounted the cgroup controller %s at %s", controller, place)
-        except OSError as error:
-            log.warning("the cgroup controller %s is left to version 2 (%s); crun may refuse", controller, error)

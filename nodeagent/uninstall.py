@@ -5,13 +5,14 @@ Images stay in the home, so that the next start is quick; logs and volumes of po
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import time
-from pathlib import Path
+import os
+import signal
 
 from nodeagent import host, removal
 from nodeagent.errors import AgentError
-from nodeagent.runtime import cgroups
+from nodeagent.runtime import cgroups, preparation
 from nodeagent.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ async def remove(settings: Settings) -> list[str]:
             troubles.append(f"{what}: {error}")
     await facilities.runtime.close()  # type: ignore[attr-defined]
     await facilities.images.close()  # type: ignore[attr-defined]
+    preparation.restore(settings.run_dir.absolute())
     troubles += _remove_files(settings)
     return troubles + _remove_cgroups(settings)
 
@@ -62,25 +64,13 @@ def _remove_files(settings: Settings) -> list[str]:
 
 
 def _remove_cgroups(settings: Settings) -> list[str]:
-    """Innermost first; processes that were killed a moment ago may still hold theirs."""
-    troubles = []
-    for root in cgroups.detect().roots:
-        top = root / settings.cgroup_parent
-        deadline = time.monotonic() + CGROUP_SECONDS
-        while (trouble := _remove_tree(top)) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if trouble:
-            troubles.append(trouble)
-    return troubles
-
-
-def _remove_tree(top: Path) -> str:
-    if not top.is_dir():
-        return ""
+    """With whatever process is left in them: one whose container's record was lost."""
+    hierarchy = cgroups.detect()
+    for pid in hierarchy.processes(f"/{settings.cgroup_parent}") - {os.getpid()}:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     try:
-        for directory in sorted((path for path in top.rglob("*") if path.is_dir()), key=lambda p: -len(p.parts)):
-            directory.rmdir()
-        top.rmdir()
-    except OSError as error:
-        return f"cgroup {error.filename}: {error.strerror}"
-    return ""
+        hierarchy.remove(f"/{settings.cgroup_parent}", patience_seconds=CGROUP_SECONDS)
+    except cgroups.CgroupError as error:
+        return [str(error)]
+    return []

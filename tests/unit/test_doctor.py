@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -59,11 +60,11 @@ def test_a_check_that_cannot_look_does_not_stop_the_others():
 @pytest.mark.parametrize(("level", "code"), [(Level.OK, 0), (Level.WARNING, 0), (Level.ERROR, 1)])
 def test_the_exit_code_tells_of_errors_only(monkeypatch, capsys, level, code):
     monkeypatch.setattr(doctor, "examine", lambda _: [Finding("one", level, "said", "do this")])
-    assert doctor.main(["--json"]) == code
+    assert doctor.run(Namespace(json=True)) == code
     assert json.loads(capsys.readouterr().out) == [
         {"check": "one", "level": level, "message": "said", "remedy": "do this"}
     ]
-    assert doctor.main([]) == code
+    assert doctor.run(Namespace(json=False)) == code
     assert "do this" in capsys.readouterr().out
 
 
