@@ -1,199 +1,161 @@
-"""Watches: the change feed in the form that a client asked for. No thread is held while one waits.
+"""Watch: first what there is (where the client asks for it), then every change as it is committed.
 
-`Watcher` turns a target and its options into watch events as bytes; `respond` streams them as one HTTP response, and
-`multiplex` carries many over one WebSocket.
+The part that reads the database (`open_watch`) is synchronous and runs in the store's pool; the part that waits
+(`Watch.events`) is an asynchronous generator over the feed and costs no thread. The HTTP view and the multiplexed
+WebSocket are both built on these two.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 
 from django.http import StreamingHttpResponse
 
-from controlplane.api import errors, query, rendering, tables
+from controlplane.api import errors, metrics, reading, rendering, tables
 from controlplane.api.presentation import Form, Presentation
 from controlplane.api.query import ListOptions
 from controlplane.api.routing import Target
-from controlplane.store import feed, objects, pool
+from controlplane.store import feed, objects
 from controlplane.store.errors import Expired
-from controlplane.store.objects import ChangeRecord, ChangeType, Page
+from controlplane.store.feed import Subscription
+from controlplane.store.record import ChangeRecord
 from schema.base import Wire
 
 BOOKMARK_SECONDS = 60.0
-"""How often a quiet watch is told how far it is, so that it need not list again after a reconnect."""
-LIFE_SECONDS = (1800.0, 3600.0)
-"""A watch without timeoutSeconds ends somewhere in between, so that clients spread over the web processes anew."""
-INITIAL_END = "k8s.io/initial-events-end"
-
-_stopping: asyncio.Event | None = None
-
-
-def stopping() -> asyncio.Event:
-    """Set when the process is going to stop: every watch then ends, and its client resumes elsewhere."""
-    global _stopping
-    if _stopping is None:
-        _stopping = asyncio.Event()
-    return _stopping
+"""How often an idle watch that allows bookmarks is told how far the history has come."""
+DEFAULT_TIMEOUT_SECONDS = 1800.0
+"""Watches without a ``timeoutSeconds`` end between this and twice this, so that they do not all come back at once."""
+INITIAL_EVENTS_END = {"k8s.io/initial-events-end": "true"}
+_CHUNK_BYTES = 64 * 1024
 
 
-class Watcher:
-    """One watch. `events` yields one event per item, as a line of JSON."""
+@dataclass(frozen=True)
+class Watch:
+    """One watch, ready to be followed. ``initial`` holds whole lines, gathered into chunks."""
 
-    def __init__(self, target: Target, options: ListOptions, shown: Presentation, included: str) -> None:
-        self._target = target
-        self._options = options
-        self._shown = shown
-        self._included = included
-        self._columns_told = False
+    target: Target
+    options: ListOptions
+    shown: Presentation
+    included: str
+    initial: tuple[bytes, ...]
+    after: int
 
-    async def events(self) -> AsyncIterator[bytes]:
-        try:
-            async for event in self._events():
-                yield event
-        except Expired as error:
-            yield _line("ERROR", errors.Expired(str(error)).status())
+    def state(self, items: list[Wire]) -> Iterator[bytes]:
+        """What there is, as ADDED events, and the bookmark that ends it where the client asked for one."""
+        gathered = bytearray()
+        for index, item in enumerate(items):
+            gathered += line("ADDED", self._shape(item, columns=index == 0))
+            if len(gathered) > _CHUNK_BYTES:
+                yield bytes(gathered)
+                gathered.clear()
+        if self.options.send_initial_events:
+            gathered += self._bookmark(self.after, initial_end=True, columns=not items)
+        if gathered:
+            yield bytes(gathered)
 
-    async def _events(self) -> AsyncIterator[bytes]:
-        after, initial = await self._beginning()
-        if initial is not None:
-            for item in initial.items:
-                yield self._frame_object(ChangeType.ADDED, item)
-            if self._options.send_initial_events:
-                yield self._bookmark(after, initial_end=True)
-        async for event in self._follow(after):
-            yield event
-
-    async def _beginning(self) -> tuple[int, Page | None]:
-        """Where to follow from, and the objects to begin with: where they are asked for, or where the client names no
-        revision (it then wants the state and what follows)."""
-        options = self._options
-        if options.send_initial_events or (options.send_initial_events is None and not options.revision):
-            page = await pool.run(self._list)
-            return page.revision, page
-        if not options.revision:
-            return await pool.run(objects.current_revision), None
-        return options.revision, None
-
-    def _list(self) -> Page:
-        return objects.list_objects(
-            self._target.kind,
-            namespace=self._target.namespace,
-            labels=self._options.labels,
-            fields=self._options.fields,
-        )
-
-    async def _follow(self, after: int) -> AsyncIterator[bytes]:
-        subscription = feed.subscribe([self._target.kind], after=after, namespace=self._target.namespace)
-        told = after
-        try:
+    async def events(self) -> AsyncGenerator[bytes, None]:
+        """Lines ``{"type": …, "object": …}``; ends at the timeout, or after an ERROR when the history is too short."""
+        for chunk in self.initial:
+            yield chunk
+        timeout = self.options.timeout_seconds or DEFAULT_TIMEOUT_SECONDS * (1 + random.random())  # noqa: S311
+        deadline = asyncio.get_running_loop().time() + timeout
+        with metrics.watching(self.target.kind), closing(self._subscribe()) as subscription:
+            columns = not self.initial
             while True:
                 try:
-                    async with asyncio.timeout(BOOKMARK_SECONDS if self._options.bookmarks else None):
-                        batch = await subscription.batch()
-                except TimeoutError:
-                    if subscription.revision > told:
-                        told = subscription.revision
-                        yield self._bookmark(told)
-                    continue
-                for record in batch:
-                    frame = self._frame(record)
-                    if frame is not None:
-                        told = record.revision
-                        yield frame
-        finally:
-            subscription.close()
+                    changes = await _next(subscription, deadline, bookmarks=self.options.bookmarks)
+                except Expired as error:
+                    yield line("ERROR", errors.Expired(str(error)).status())
+                    return
+                if changes is None:
+                    return
+                if not changes and self.options.bookmarks:
+                    yield self._bookmark(subscription.revision, columns=columns)
+                    columns = False
+                for chunk in self._told(changes, columns=columns):
+                    columns = False
+                    yield chunk
 
-    def _frame(self, record: ChangeRecord) -> bytes | None:
-        seen = record.seen_through(self._options.labels, self._options.fields)
-        if seen is None:
-            return None
-        if self._shown.form is Form.PLAIN:
-            return record.frame(seen)
-        return self._frame_object(seen, record.object)
+    def _subscribe(self) -> Subscription:
+        return feed.subscribe({self.target.kind}, after=self.after, namespace=self.target.namespace)
 
-    def _frame_object(self, event: ChangeType, wire: Wire) -> bytes:
-        return _line(event, self._form(wire))
+    def _told(self, changes: list[ChangeRecord], *, columns: bool) -> Iterator[bytes]:
+        """What of these changes this watch is to be told, together in one piece."""
+        told = []
+        for change in changes:
+            word = change.seen_through(self.options.labels, self.options.fields)
+            if word is None:
+                continue
+            if self.shown.form is Form.PLAIN:
+                told.append(change.frame(word))
+            else:
+                told.append(line(word, self._shape(change.object, columns=columns)))
+                columns = False
+        if told:
+            yield b"".join(told)
 
-    def _form(self, wire: Wire) -> Wire:
-        if self._shown.form is Form.TABLE:
+    def _shape(self, wire: Wire, *, columns: bool) -> Wire:
+        """An object in the form asked for. Of Tables only the first event defines the columns."""
+        version = self.shown.version
+        if self.shown.form is Form.TABLE:
             metadata = {"resourceVersion": wire["metadata"].get("resourceVersion", "")}
-            shown = tables.table(
-                self._target.kind,
+            return tables.table(
+                self.target.kind,
                 [wire],
                 metadata,
-                included=self._included,
-                version=self._shown.version,
-                with_columns=not self._columns_told,
+                included=self.included,
+                version=version,
+                with_columns=columns,
             )
-            self._columns_told = True
-            return shown
-        if self._shown.form is Form.PLAIN:
-            return wire
-        return tables.metadata_only(wire, self._shown.version)
+        return wire if self.shown.form is Form.PLAIN else tables.metadata_only(wire, version)
 
-    def _bookmark(self, revision: int, *, initial_end: bool = False) -> bytes:
-        kind = self._target.kind
+    def _bookmark(self, revision: int, *, initial_end: bool = False, columns: bool = False) -> bytes:
         metadata: Wire = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial_end:
-            metadata["annotations"] = {INITIAL_END: "true"}
-        if self._shown.form is Form.TABLE:
-            marked: Wire = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata}
-            empty = tables.table(
-                kind,
-                [],
-                {"resourceVersion": str(revision)},
-                included="None",
-                version=self._shown.version,
-                with_columns=not self._columns_told,
-            )
-            self._columns_told = True
-            # Clients read the annotation from the row's object, as there is none on a Table.
-            return _line("BOOKMARK", {**empty, "rows": [{"cells": [], "object": marked}]})
-        return _line("BOOKMARK", {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata})
+            metadata["annotations"] = INITIAL_EVENTS_END
+        kind = self.target.kind
+        bookmark = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata}
+        return line("BOOKMARK", self._shape(bookmark, columns=columns))
 
 
-def _line(event: str, wire: Wire) -> bytes:
-    return rendering.dumps({"type": event, "object": wire}) + b"\n"
-
-
-def respond(target: Target, options: ListOptions, shown: Presentation, included: str) -> StreamingHttpResponse:
-    """The watch as an HTTP response of lines."""
-    if options.send_initial_events and options.match != "NotOlderThan":
-        raise query.forbidden_option(
-            "ListOptions",
-            "resourceVersionMatch",
-            "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-        )
-    seconds = options.timeout_seconds or random.uniform(*LIFE_SECONDS)  # noqa: S311 - spreads load, hides nothing
-    lines = limited(Watcher(target, options, shown, included).events(), seconds=seconds)
-    return StreamingHttpResponse(lines, content_type=rendering.JSON)
-
-
-async def limited(events: AsyncIterator[bytes], *, seconds: float) -> AsyncIterator[bytes]:
-    """Until the events end, the time is over or the process stops; a regular end in each case."""
-    stop = asyncio.create_task(stopping().wait(), name="watch stop")
-    deadline = asyncio.get_running_loop().time() + seconds
-    following: asyncio.Task[bytes] | None = None
+async def _next(subscription: Subscription, deadline: float, *, bookmarks: bool) -> list[ChangeRecord] | None:
+    """The next changes; none of them when it is time for a bookmark, None when the watch is over."""
+    now = asyncio.get_running_loop().time()
+    until = min(deadline, now + BOOKMARK_SECONDS) if bookmarks else deadline
     try:
-        while True:
-            following = following or asyncio.ensure_future(anext(events))
-            left = deadline - asyncio.get_running_loop().time()
-            done, _ = await asyncio.wait({stop, following}, timeout=max(left, 0), return_when=asyncio.FIRST_COMPLETED)
-            if following not in done:
-                return
-            try:
-                event = following.result()
-            except StopAsyncIteration:
-                return
-            following = None
-            yield event
-    finally:
-        for task in (stop, following):
-            if task is not None:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
-                    await task
-        await events.aclose()  # type: ignore[attr-defined] # ours are generators
+        async with asyncio.timeout_at(until):
+            return await subscription.batch()
+    except TimeoutError:
+        return None if until >= deadline else []
+
+
+def line(word: str, wire: Wire) -> bytes:
+    return b'{"type":"%b","object":%b}\n' % (word.encode(), rendering.dumps(wire))
+
+
+def open_watch(target: Target, options: ListOptions, shown: Presentation, included: str) -> Watch:
+    """Synchronous. A resourceVersion says where to begin; a watch without one, or with 0, begins with what there is."""
+    anywhere = options.revision in (None, 0)
+    if options.send_initial_events or (options.send_initial_events is None and anywhere):
+        found = reading.page(target, options)
+        draft = Watch(target, options, shown, included, (), found.revision)
+        return replace(draft, initial=tuple(draft.state(found.items)))
+    after = objects.current_revision() if anywhere else options.revision
+    return Watch(target, options, shown, included, (), after or 0)
+
+
+class WatchResponse(StreamingHttpResponse):
+    """A watch may end at any time, so a server that stops ends it as if it were complete: the client takes it up again."""
+
+    ends_cleanly = True
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__(watch.events(), content_type=rendering.JSON)
+
+
+def respond(watch: Watch) -> WatchResponse:
+    return WatchResponse(watch)
