@@ -211,6 +211,11 @@ def test_a_pods_cgroup_holds_the_sum_or_the_largest_init_container():
     pod = Pod.parse({"metadata": {"name": "p"}, "spec": wire})
     total = resources.of_pod(pod)
     assert (total.cpu_limit_millis, total.memory_limit_bytes, total.cpu_request_millis) == (3000, 50 << 20, 3000)
+    assert resources.oci_of_pod(pod, pids_limit=9, swap_accounting=False) == {
+        "cpu": {"shares": 3072},
+        "memory": {"limit": 50 << 20},
+        "pids": {"limit": 9},
+    }
     wire["containers"].append({"name": "free", "image": "i"})
     unlimited = resources.of_pod(Pod.parse({"metadata": {"name": "p"}, "spec": wire}))
     assert (unlimited.cpu_limit_millis, unlimited.memory_limit_bytes) == (None, None)
