@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from nodeagent import uninstall
+from nodeagent import teardown
 from nodeagent.facilities import ImageConfig
 from nodeagent.network.pods import BridgeNetwork
 from nodeagent.runtime import assemble, cgroups
@@ -81,8 +81,8 @@ async def test_a_whole_pod_runs_and_nothing_of_it_is_left_after_removal(tmp_path
         assert (paths["data"] / "part/x").exists()
         await runtime.close()
 
-        assert await uninstall.remove(settings) == []
-        assert await uninstall.remove(settings) == []
+        await teardown.remove(settings)
+        await teardown.remove(settings)
 
         assert not settings.run_dir.exists()
         assert str(settings.home) not in Path("/proc/self/mountinfo").read_text()
