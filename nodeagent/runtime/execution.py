@@ -31,6 +31,7 @@ from schema.base import Wire
 STDOUT, STDERR = 1, 2
 PIECE_BYTES = 32 * 1024
 TERMINAL_PATIENCE_SECONDS = 0.5
+KILL_PATIENCE_SECONDS = 2.0
 _ATTACH_STREAMS = {2: STDOUT, 3: STDERR}
 """conmon's numbers of the streams to ours."""
 
@@ -136,13 +137,22 @@ class Execution:
 
     async def _kill(self) -> None:
         """Kill the process in the container; the runtime's own then ends by itself, and is killed if it does not."""
-        with contextlib.suppress(OSError, ValueError):
-            os.kill(int((self._directory / "pid").read_text()), signal.SIGKILL)
         try:
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(KILL_PATIENCE_SECONDS):
+                if (pid := await self._inner_pid()) is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 await self._child.wait()
         except TimeoutError:
             self._child.kill_and_reap()
+
+    async def _inner_pid(self) -> int | None:
+        """The process in the container. runc notes it only after its start, and nothing tells when; None: it is over."""
+        while self._child.code is None:
+            with contextlib.suppress(OSError, ValueError):
+                return int((self._directory / "pid").read_text())
+            await asyncio.sleep(0.005)
+        return None
 
 
 async def _first_readable(outputs: dict[int, int], ended: asyncio.Future[int] | None = None) -> int | None:

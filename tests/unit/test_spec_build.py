@@ -160,6 +160,19 @@ def test_namespaces_of_the_host_are_left_out():
     assert kinds == {"mount", "cgroup"}
 
 
+def test_sysctls_are_the_pods_own_and_never_the_hosts():
+    def with_sysctl(name: str, **changes: Any) -> Wire:
+        return build(pod_spec={"securityContext": {"sysctls": [{"name": name, "value": "1"}]}}, **changes)
+
+    assert with_sysctl("net.ipv4.tcp_syncookies")["linux"]["sysctl"] == {"net.ipv4.tcp_syncookies": "1"}
+    assert "kernel.shmmax" in with_sysctl("kernel/shmmax")["linux"]["sysctl"]
+    assert "sysctl" not in build()["linux"]
+    with pytest.raises(ConfigError, match=r"kernel\.panic is the whole node's"):
+        with_sysctl("kernel.panic")
+    with pytest.raises(ConfigError, match="would be the host's"):
+        with_sysctl("net.core.somaxconn", sandbox=replace(SANDBOX, network=None))
+
+
 def test_mounts_replace_system_ones_and_carry_their_rights():
     mounts = [Mount(Path("/shm"), "/dev/shm"), Mount(Path("/v"), "/data", read_only=True, propagation="rslave")]
     config = build(mounts=mounts)
