@@ -9,6 +9,7 @@ AgentError
 ├── VolumeError           a ConfigMap, Secret or path that is missing or of the wrong type
 ├── ConfigError           CreateContainerConfigError: an environment source is missing, a user name is unknown
 ├── CreateError           CreateContainerError, RunContainerError: the runtime refused
+├── NodePressure          the node has no room (disk) to start anything new
 └── NotRunning            the container asked for is not there or has ended
 """
 
@@ -51,6 +52,10 @@ class ConfigError(AgentError):
 
 class CreateError(AgentError):
     reason = "CreateContainerError"
+
+
+class NodePressure(AgentError):
+    reason = "NodeUnderDiskPressure"
 
 
 class NotRunning(AgentError):

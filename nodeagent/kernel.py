@@ -34,6 +34,7 @@ RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08
 RESOLVE_IN_ROOT = 0x10
 
+IN_MODIFY = 0x2
 IN_CLOSE_WRITE = 0x8
 IN_MOVED_TO = 0x80
 IN_CREATE = 0x100
@@ -72,6 +73,11 @@ def setns(descriptor: int, kind: int) -> None:
     _check(_libc.setns(descriptor, kind))
 
 
+def syncfs(descriptor: int) -> None:
+    """Write the file system of an open file to its disk."""
+    _check(_libc.syncfs(descriptor))
+
+
 def sethostname(name: str) -> None:
     encoded = name.encode()
     _check(_libc.sethostname(encoded, len(encoded)))
@@ -86,6 +92,31 @@ def inotify(path: Path, mask: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def inotify_init() -> int:
+    """A non-blocking inotify descriptor that watches nothing yet."""
+    return _check(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+
+
+def inotify_add(descriptor: int, path: Path, mask: int) -> int:
+    """The number of the watch, which is the same again for a directory that is already watched."""
+    return _check(_libc.inotify_add_watch(descriptor, os.fsencode(path), mask), str(path))
+
+
+def inotify_remove(descriptor: int, watch: int) -> None:
+    _check(_libc.inotify_rm_watch(descriptor, watch))
+
+
+def inotify_watches(buffer: bytes) -> set[int]:
+    """The watches that the events in what was read belong to; -1 where the queue overflowed."""
+    watches = set()
+    offset = 0
+    while offset < len(buffer):
+        watch, _, _, length = struct.unpack_from("iIII", buffer, offset)
+        watches.add(watch)
+        offset += 16 + length
+    return watches
 
 
 def inotify_events(buffer: bytes) -> list[tuple[int, str]]:

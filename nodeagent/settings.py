@@ -24,6 +24,8 @@ class Settings:
     cgroup_parent: str
     """Relative to each controller's root, e.g. ``slipway-1a2b3c4d``."""
     runtime: str = "crun"
+    pids_limit: int = 4096
+    """Processes and threads that one pod may have; 0: no limit."""
     log_max_bytes: int = 10 * 1024 * 1024
     """A container's log is rotated beyond this."""
     log_max_files: int = 5

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import yaml
 
+from controlplane.api import protobuf
 from controlplane.api.errors import BadRequest, too_large
 
 MAX_BYTES = 3 * 1024 * 1024
@@ -68,6 +69,15 @@ def from_yaml(raw: bytes) -> Body:
     _check_text(value)
     repeated = loader.repeated
     return Body(value, lambda: _paths(value, repeated))
+
+
+def from_protobuf(raw: bytes) -> Body:
+    try:
+        value = protobuf.decode(raw)
+    except protobuf.Malformed as error:
+        raise BadRequest(f"the body is not valid protobuf: {error}") from None
+    _check_extent(value)
+    return Body(value, no_duplicates)
 
 
 # -- extent and text
@@ -168,8 +178,10 @@ _Loader.add_implicit_resolver(
 )
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?"
-               r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"),
+    re.compile(
+        r"^(?:[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*(?=[eE]))(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+    ),
     list("-+0123456789."),
 )
 
@@ -184,7 +196,9 @@ def _construct_int(loader: Any, node: Any) -> int | float:
 
 
 def _construct_float(loader: Any, node: Any) -> float:
-    number = float(str(loader.construct_scalar(node)).replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
+    number = float(
+        str(loader.construct_scalar(node)).replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan")
+    )
     if not math.isfinite(number):
         raise ValueError("infinities and NaN have no JSON form")
     return number

@@ -58,9 +58,7 @@ def _invalid(field: str, message: str) -> errors.Invalid:
 
 def delete(target: Target, asked: DeleteOptions) -> Wire:
     """The object for kinds whose clients expect it, else a Status with the uid."""
-    done = objects.delete(
-        target.kind, target.namespace, target.name, options=asked, dry_run=bool(asked.dry_run)
-    )
+    done = objects.delete(target.kind, target.namespace, target.name, options=asked, dry_run=bool(asked.dry_run))
     if target.kind.delete_returns_object:
         return done.object
     uid = str(done.object.get("metadata", {}).get("uid", ""))
@@ -101,5 +99,3 @@ def _delete_listed(target: Target, item: Wire, asked: DeleteOptions) -> None:
 
 def success(details: Wire) -> Wire:
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
-
-

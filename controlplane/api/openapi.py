@@ -41,7 +41,9 @@ def document(group: str, version: str) -> Document | None:
 @lru_cache(maxsize=1)
 def index() -> Document:
     places = [("api/v1", "", "v1")]
-    places += [(f"apis/{group}/{version}", group, version) for group, versions in discovery.groups() for version in versions]
+    places += [
+        (f"apis/{group}/{version}", group, version) for group, versions in discovery.groups() for version in versions
+    ]
     paths = {}
     for path, group, version in places:
         found = document(group, version)

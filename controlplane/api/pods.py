@@ -24,9 +24,13 @@ def bind(write: Write, body: Body) -> Wire:
     def change(pod: Wire) -> Wire:
         spec = pod["spec"]
         if pod["metadata"].get("deletionTimestamp"):
-            raise errors.conflict(target.kind, target.name, f"pod {target.name} is being deleted, cannot be assigned to a host")
+            raise errors.conflict(
+                target.kind, target.name, f"pod {target.name} is being deleted, cannot be assigned to a host"
+            )
         if spec.get("nodeName"):
-            raise errors.conflict(target.kind, target.name, f"pod {target.name} is already assigned to node {spec['nodeName']!r}")
+            raise errors.conflict(
+                target.kind, target.name, f"pod {target.name} is already assigned to node {spec['nodeName']!r}"
+            )
         return {**pod, "spec": {**spec, "nodeName": node}}
 
     if not write.options.dry_run:
@@ -38,7 +42,9 @@ def _node_name(write: Write, binding: Wire) -> str:
     reference = binding.get("target")
     node = reference.get("name") if isinstance(reference, dict) else None
     if not isinstance(node, str) or not node:
-        raise errors.invalid(write.kind, write.target.name, [Cause("FieldValueRequired", "Required value", "target.name")])
+        raise errors.invalid(
+            write.kind, write.target.name, [Cause("FieldValueRequired", "Required value", "target.name")]
+        )
     return node
 
 
@@ -47,9 +53,7 @@ def evict(target: Target, parameters: Query, body: Body, *, dry_run: bool) -> Wi
     eviction = _object(body, "Eviction")
     given = eviction.get("deleteOptions")
     asked: DeleteOptions = deletion.options(parameters, Body(given, body.duplicates))
-    objects.delete(
-        target.kind, target.namespace, target.name, options=asked, dry_run=dry_run or bool(asked.dry_run)
-    )
+    objects.delete(target.kind, target.namespace, target.name, options=asked, dry_run=dry_run or bool(asked.dry_run))
     return deletion.success({})
 
 

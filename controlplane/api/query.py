@@ -115,7 +115,9 @@ class ListOptions:
                 "ListOptions", "resourceVersionMatch", "is forbidden unless resourceVersion is provided"
             )
         if self.match == "Exact" and self.revision == 0:
-            return forbidden_option("ListOptions", "resourceVersionMatch", '"Exact" is forbidden for resourceVersion "0"')
+            return forbidden_option(
+                "ListOptions", "resourceVersionMatch", '"Exact" is forbidden for resourceVersion "0"'
+            )
         if self.continue_token and self.match:
             return forbidden_option("ListOptions", "resourceVersionMatch", "is forbidden when continue is provided")
         return None

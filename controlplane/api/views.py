@@ -21,7 +21,7 @@ from controlplane.api import (
     watching,
     writing,
 )
-from controlplane.api.base import ApiView, accept
+from controlplane.api.base import ApiView, Labels, accept
 from controlplane.api.presentation import Presentation
 from controlplane.api.query import ListOptions, WriteOptions
 from controlplane.api.routing import Target
@@ -38,6 +38,7 @@ class ResourceView(ApiView):
 
     http_method_names = ["get", "post", "put", "patch", "delete"]
     target: Target
+    verb = ""
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)
@@ -67,9 +68,7 @@ class ResourceView(ApiView):
 
     def _authorize(self, verb: str) -> None:
         target, identity = self.target, self.identity
-        if not authorization.allowed(
-            identity, verb, target.kind, target.namespace, target.name, target.subresource
-        ):
+        if not authorization.allowed(identity, verb, target.kind, target.namespace, target.name, target.subresource):
             raise errors.forbidden(
                 verb,
                 target.kind,
@@ -79,16 +78,21 @@ class ResourceView(ApiView):
                 subresource=target.subresource,
             )
 
+    def labels(self) -> Labels:
+        if not self.verb:
+            return Labels(str(self.request.method).lower())
+        return Labels(self.verb, self.target.kind.group_resource, self.target.subresource)
+
     # -- methods
 
     def get(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
+        shown, included = self._presentation(), self._included()
         if self.target.name:
-            return self._answer(reading.get(self.target))
-        options, included = ListOptions.parse(request.query_params), self._included()
+            return Response(reading.get(self.target, shown, included))
+        options = ListOptions.parse(request.query_params)
         if options.watch:
-            return watching.respond(self.target, options, self._presentation(), included)
-        found = reading.page(self.target, options)
-        return Response(reading.present_list(self.target, found, self._presentation(), included))
+            return watching.respond(watching.open_watch(self.target, options, shown, included))
+        return Response(reading.list_(self.target, options, shown, included))
 
     def post(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         posted: Mapping[str, Callable[[], Wire]] = {"binding": self._bind, "eviction": self._evict}

@@ -9,6 +9,9 @@ Whiteouts become what overlayfs knows: character device 0:0; opaque directories 
 a privilege that this process has given up.
 """
 
+# Names are bytes here, for which pathlib has no methods:
+# ruff: noqa: PTH101, PTH102, PTH106, PTH108, PTH115, PTH211
+
 from __future__ import annotations
 
 import errno

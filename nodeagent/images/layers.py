@@ -51,8 +51,9 @@ class Unpacked:
 async def unpack(
     feed: Feed, directory: Path, *, limits: Limits, partial: int = -1, name: str = "the layer"
 ) -> Unpacked:
-    """Unpack into an empty ``directory``. ``partial`` is a descriptor of the file that keeps the compressed bytes.
+    """Unpack into an empty ``directory`` (an absolute path).
 
+    ``partial`` is a descriptor of the file that keeps the compressed bytes; what it holds already is used first.
     Raises `errors.HostileLayer`, `errors.BadImage` (a broken archive) or `errors.StoreError` (this node's fault).
     """
     resume = os.fstat(partial).st_size if partial >= 0 else 0
@@ -84,13 +85,22 @@ def _digest_file(descriptor: int, digest: Any) -> None:
     os.lseek(descriptor, 0, os.SEEK_SET)
 
 
-async def _start(directory: Path, limits: Limits, partial: int, resume: int) -> asyncio.subprocess.Process:
+class _Process:
+    """The unpacking process, with its pipes known to be there."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise ValueError("both pipes are needed")
+        self.process, self.stdin, self.stdout = process, process.stdin, process.stdout
+
+
+async def _start(directory: Path, limits: Limits, partial: int, resume: int) -> _Process:
     free = _free_bytes(directory) - limits.reserve_bytes
     if free <= 0:
         raise errors.StoreError(f"the file system of {directory} is full: no image can be unpacked")
     unpacked = min(limits.unpacked_bytes, free)
     options = {
-        "directory": str(directory.resolve()),
+        "directory": str(directory),
         "partial": partial,
         "resume": resume,
         "entries": limits.entries,
@@ -108,8 +118,9 @@ async def _start(directory: Path, limits: Limits, partial: int, resume: int) -> 
         env={},
         cwd="/",
     )
-    _widen(process)
-    return process
+    child = _Process(process)
+    _widen(child)
+    return child
 
 
 def _import_paths() -> list[str]:
@@ -122,16 +133,14 @@ def _import_paths() -> list[str]:
     return [ours, theirs]
 
 
-def _widen(process: asyncio.subprocess.Process) -> None:
-    assert process.stdin is not None
+def _widen(process: _Process) -> None:
     pipe = process.stdin.transport.get_extra_info("pipe")
     with contextlib.suppress(OSError, AttributeError):
         fcntl.fcntl(pipe.fileno(), _F_SETPIPE_SZ, _PIPE_BYTES)
 
 
-async def _write(process: asyncio.subprocess.Process, chunk: bytes) -> bool:
+async def _write(process: _Process, chunk: bytes) -> bool:
     """False once the process no longer reads: it then has something to say."""
-    assert process.stdin is not None
     try:
         process.stdin.write(chunk)
         await process.stdin.drain()
@@ -140,33 +149,31 @@ async def _write(process: asyncio.subprocess.Process, chunk: bytes) -> bool:
     return True
 
 
-def _close_input(process: asyncio.subprocess.Process) -> None:
-    assert process.stdin is not None
+def _close_input(process: _Process) -> None:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         process.stdin.close()
 
 
-async def _answer(process: asyncio.subprocess.Process) -> dict[str, Any]:
-    assert process.stdout is not None
+async def _answer(process: _Process) -> dict[str, Any]:
     data = bytearray()
     while piece := await process.stdout.read(65536):
         data += piece
         if len(data) > _LARGEST_ANSWER:
             raise errors.HostileLayer("the layer has more odd entries than can be told")
-    await process.wait()
+    code = await process.process.wait()
     if not data:
-        how = f"signal {-process.returncode}" if (process.returncode or 0) < 0 else f"code {process.returncode}"
+        how = f"signal {-code}" if code < 0 else f"code {code}"
         raise errors.StoreError(f"the unpacking process ended with {how} before it was done")
     answer: dict[str, Any] = json.loads(data)
     return answer
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: _Process) -> None:
     """Nothing of the process is left when this returns, however it came here (cancellation included)."""
-    if process.returncode is None:
+    if process.process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await asyncio.shield(process.wait())
+            process.process.kill()
+        await asyncio.shield(process.process.wait())
 
 
 def _judge(answer: dict[str, Any], name: str, *, digest: str, fed: int) -> Unpacked:

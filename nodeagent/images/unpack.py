@@ -20,7 +20,7 @@ from typing import Any
 
 from nodeagent.images import confine
 from nodeagent.images.extract import Extractor, Refused
-from nodeagent.images.inflate import Inflater, InflateError, kind_of
+from nodeagent.images.inflate import InflateError, Inflater, kind_of
 from nodeagent.images.tarstream import Source, TarError
 
 _PIPE_BYTES = 1024 * 1024

@@ -100,7 +100,8 @@ def _conditions(pod: Pod, state: PodState, now: datetime) -> dict[str, Condition
     initialized = _initialized(pod, state)
     containers_ready = _containers_ready(pod, state)
     ready = _ready(pod, containers_ready)
-    sandbox = ("True" if state.set_up else "False", "", "")
+    up = state.set_up or any(known.phase is Phase.RUNNING for known in state.containers.values())
+    sandbox = ("True" if up else "False", "", "")
     wanted = {"PodReadyToStartContainers": sandbox, "Initialized": initialized, "Ready": ready}
     wanted["ContainersReady"] = containers_ready
     return {
@@ -122,7 +123,7 @@ def _condition(
 def _initialized(pod: Pod, state: PodState) -> _Values:
     if state.final_phase == lifecycle.SUCCEEDED:
         return ("True", "PodCompleted", "")
-    waiting = [c.name for c in pod.spec.init_containers or () if not lifecycle.is_through(c, state.container(c.name))]
+    waiting = [c.name for c in pod.spec.init_containers if not lifecycle.is_through(c, state.container(c.name))]
     if not waiting:
         return ("True", "", "")
     return ("False", "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(waiting)}]")
@@ -131,7 +132,7 @@ def _initialized(pod: Pod, state: PodState) -> _Values:
 def _containers_ready(pod: Pod, state: PodState) -> _Values:
     if state.final_phase:
         return ("False", "PodCompleted" if state.final_phase == lifecycle.SUCCEEDED else "PodFailed", "")
-    serving = [c for c in pod.spec.init_containers or () if lifecycle.is_sidecar(c)] + list(pod.spec.containers)
+    serving = [c for c in pod.spec.init_containers if lifecycle.is_sidecar(c)] + list(pod.spec.containers)
     unready = [c.name for c in serving if not is_ready(c, state)]
     if not unready:
         return ("True", "", "")
@@ -182,7 +183,7 @@ def _foreign_conditions(pod: Pod, now: datetime) -> list[Wire]:
 def _container(container: Container, pod: Pod, state: PodState, now: datetime) -> Wire:
     known = state.container(container.name)
     shown, last = _states(container, pod, state, now)
-    through_init = container in (pod.spec.init_containers or ()) and not lifecycle.is_sidecar(container)
+    through_init = container in pod.spec.init_containers and not lifecycle.is_sidecar(container)
     wire: Wire = {
         "name": container.name,
         "state": shown,
@@ -208,23 +209,26 @@ def _states(container: Container, pod: Pod, state: PodState, now: datetime) -> t
     if known.phase is Phase.RUNNING and known.started_at is not None:
         return {"running": {"startedAt": meta.format_time(known.started_at)}}, known.last
     if known.phase is Phase.TERMINATED and known.termination is not None:
-        if not _comes_again(container, pod, state):
+        if known.crashes == 0 or not lifecycle.comes_again(pod, state, known.name):
             return {"terminated": _terminated(known.termination)}, known.last
-        return {"waiting": _crash_loop(known, pod, now)}, known.termination
+        return {"waiting": _crash_loop(known, pod)}, known.termination
     return {"waiting": _waiting(known, pod, state, now)}, known.last
 
 
-def _comes_again(container: Container, pod: Pod, state: PodState) -> bool:
-    known = state.container(container.name)
-    if state.stop is not None or state.final_phase or known.termination is None:
-        return False
-    policy = pod.spec.restart_policy or restart.ALWAYS
-    if container in (pod.spec.init_containers or ()):
-        policy = restart.init_policy(policy, container.restart_policy)
-    return known.crashes > 0 and restart.wanted(policy, known.termination.exit_code)
+def log_container_id(container: Container, pod: Pod, state: PodState, now: datetime, *, previous: bool) -> str:
+    """Whose log is meant: the current attempt's, or that of the last one that ended; empty when there is none."""
+    shown, last = _states(container, pod, state, now)
+    if previous or "waiting" in shown:
+        return last.container_id if last is not None else ""
+    return state.container(container.name).container_id
 
 
-def _crash_loop(known: ContainerState, pod: Pod, now: datetime) -> Wire:
+def waiting_reason(container: Container, pod: Pod, state: PodState, now: datetime) -> str:
+    shown, _ = _states(container, pod, state, now)
+    return str((shown.get("waiting") or {}).get("reason") or "")
+
+
+def _crash_loop(known: ContainerState, pod: Pod) -> Wire:
     return {"reason": "CrashLoopBackOff", "message": crash_loop_message(known, pod)}
 
 
@@ -259,7 +263,7 @@ def _problem(problem: Problem, pod: Pod, name: str, now: datetime) -> Wire:
 
 
 def _containers(pod: Pod) -> list[Container]:
-    return [*(pod.spec.init_containers or ()), *pod.spec.containers]
+    return [*pod.spec.init_containers, *pod.spec.containers]
 
 
 def _terminated(ended: Termination) -> Wire:

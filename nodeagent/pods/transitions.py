@@ -32,7 +32,7 @@ CANNOT_RUN_EXIT_CODE = 128
 
 def names(pod: Pod) -> list[str]:
     """Of all containers, init containers first."""
-    return [c.name for c in [*(pod.spec.init_containers or ()), *pod.spec.containers]]
+    return [c.name for c in [*pod.spec.init_containers, *pod.spec.containers]]
 
 
 def accepted(pod: Pod, now: datetime) -> PodState:
@@ -150,6 +150,25 @@ def exited(state: PodState, name: str, *, exit_code: int, reason: str, message: 
     return _change(state, name, change)
 
 
+def at_attempt(state: PodState, name: str, attempt: int, container_id: str) -> PodState:
+    """An end came of an attempt that we had not written down yet."""
+
+    def change(known: ContainerState) -> ContainerState:
+        if attempt <= known.attempt:
+            return replace(known, container_id=known.container_id or container_id, removed=False)
+        return replace(
+            known,
+            attempt=attempt,
+            container_id=container_id,
+            phase=Phase.WAITING,
+            last=known.termination or known.last,
+            termination=None,
+            removed=False,
+        )
+
+    return _change(state, name, change)
+
+
 def again(state: PodState, name: str) -> PodState:
     """The next attempt begins. Its image is looked for anew."""
 
@@ -197,6 +216,14 @@ def image_found(state: PodState, name: str) -> PodState:
 
 def pulling(state: PodState, name: str) -> PodState:
     return replace(state, pulling=state.pulling | {name})
+
+
+def not_pulling(state: PodState, name: str) -> PodState:
+    return replace(state, pulling=state.pulling - {name})
+
+
+def pull_progress(state: PodState, text: str) -> PodState:
+    return replace(state, pull_message=text)
 
 
 def container_problem(state: PodState, name: str, kind: Retry, *, reason: str, message: str, now: datetime) -> PodState:
@@ -298,7 +325,7 @@ def rebooted(pod: Pod, state: PodState) -> PodState:
     """The host was restarted: the sandbox is new, so init containers have to run again, as their work may be lost."""
     if state.final_phase or state.stop is not None:
         return state
-    for container in pod.spec.init_containers or ():
+    for container in pod.spec.init_containers:
         if state.container(container.name).phase is Phase.TERMINATED:
             state = again(state, container.name)
     return state

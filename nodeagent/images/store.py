@@ -1,0 +1,159 @@
+"""`ImageStore`: the node's images, as `facilities.Images`. Outline of the package's parts; the work is theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+
+from nodeagent.facilities import Credentials, Image, Progress
+from nodeagent.images import archive, errors, gc, locks, reference
+from nodeagent.images.credentials import for_repository
+from nodeagent.images.flights import Flights
+from nodeagent.images.pull import Puller
+from nodeagent.images.roots import Roots
+from nodeagent.images.settings import ImageSettings
+from nodeagent.images.shelf import Shelf
+from nodeagent.images.state import State
+
+
+def _nobody(_: Progress) -> None:
+    pass
+
+
+class ImageStore:
+    """One per process and event loop; several processes may have one on the same directory (``<home>/images``)."""
+
+    def __init__(self, directory: Path, settings: ImageSettings | None = None) -> None:
+        self._settings = settings or ImageSettings()
+        self._shelf = Shelf(directory.absolute())
+        self._roots = Roots(self._shelf.home)
+        self._puller = Puller(self._shelf, self._settings)
+        self._pulls: Flights[Progress] = Flights("pull")
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Ends what goes on behind the scenes; containers' roots stay mounted."""
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._puller.close()
+        self._roots.close()
+
+    def state(self) -> State:
+        return self._shelf.read()
+
+    async def find(self, reference_text: str) -> Image | None:
+        name = reference.parse(reference_text)
+        return self._shelf.read().image(str(name.at(name.digest) if name.digest else name))
+
+    async def pull(
+        self,
+        reference_text: str,
+        *,
+        credentials: Mapping[str, Credentials],
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Image:
+        name = reference.parse(reference_text)
+        name = name.at(name.digest) if name.digest else name
+        login = for_repository(credentials, name.host, name.repository)
+
+        async def work(tell: Callable[[Progress], None]) -> Image:
+            async with self._bringing_in():
+                image = await self._puller.pull(name, credentials, tell)
+            self._later(self._settle())
+            return image
+
+        # Who comes with another login must show it to the registry: no sharing between different ones.
+        return await self._pulls.join((str(name), login), work, progress or _nobody)
+
+    async def load(self, path: Path | None, progress: Callable[[Progress], None] | None = None) -> list[Image]:
+        """Images out of a ``docker save`` file or OCI layout (None: standard input). See `archive`."""
+        async with self._bringing_in():
+            images = await archive.load(path, self._shelf, self._puller, progress or _nobody)
+        self._later(self._settle())
+        return images
+
+    async def mount(self, image: Image, container_id: str) -> Path:
+        state = self._shelf.read()
+        record = state.images.get(image.image_id)
+        if record is None or not all(state.has_layer(layer) for layer in record.layers):
+            raise errors.StoreError(f"image {image.reference} is no longer on this node; it has to be pulled again")
+        with locks.shared(self._shelf.pulls_lock):
+            path = await self._roots.mount(container_id, image.image_id, state.directories(record))
+        self._shelf.note_use(image.image_id)
+        return path
+
+    async def unmount(self, container_id: str) -> None:
+        await self._roots.unmount(container_id)
+
+    async def collect(self, in_use: set[str]) -> None:
+        for container_id in [one for one in self._roots.present() if one not in in_use]:
+            await self._roots.unmount(container_id)
+        await asyncio.to_thread(self._shelf.drop_half_done)
+        await asyncio.to_thread(self._shelf.make_durable)
+        await asyncio.to_thread(self._collect_garbage)
+        await asyncio.to_thread(self._shelf.drop_unused_layers)
+
+    async def remove(self, reference_text: str) -> list[str]:
+        """Take away a name; with the image's last name, or by its id, the image. Returns what was removed.
+
+        Raises `NotFound`, and `StoreError` where a container runs from it.
+        """
+        image_id, names, whole = self._what_to_remove(reference_text)
+        if whole and image_id in self._roots.present().values():
+            raise errors.StoreError(f"{reference_text} is in use by a container on this node")
+        await asyncio.to_thread(self._shelf.forget, {image_id} if whole else set(), names)
+        return sorted(names) + ([image_id] if whole else [])
+
+    def _what_to_remove(self, text: str) -> tuple[str, set[str], bool]:
+        state = self._shelf.read()
+        wanted = text.removeprefix("sha256:")
+        if len(wanted) >= 12 and all(one in "0123456789abcdef" for one in wanted):
+            found = [key for key in state.images if key.removeprefix("sha256:").startswith(wanted)]
+            if len(found) == 1:
+                return found[0], set(state.names_of(found[0])), True
+        name = str(reference.parse(text))
+        if name not in state.references:
+            raise errors.NotFound(f"there is no image {name} on this node")
+        image_id, digest = state.references[name].image_id, state.references[name].digest
+        tags = {one for one in state.names_of(image_id) if "@" not in one}
+        pinned = {one for one in state.names_of(image_id) if one.endswith(f"@{digest}")} if tags <= {name} else set()
+        names = {name} | pinned
+        return image_id, names, set(state.names_of(image_id)) <= names
+
+    # --- behind the scenes
+
+    @contextlib.asynccontextmanager
+    async def _bringing_in(self) -> AsyncIterator[None]:
+        """While this lasts, no layer is taken out, by whatever process."""
+        lock = locks.shared(self._shelf.pulls_lock)
+        await asyncio.to_thread(lock.__enter__)
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="settle after a pull")
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _settle(self) -> None:
+        """After a pull: the disk catches up, and if it has become full, something old goes."""
+        await asyncio.to_thread(self._shelf.make_durable)
+        if self._shelf.disk().is_over(self._settings.disk_high_percent):
+            await asyncio.to_thread(self._collect_garbage)
+
+    def _collect_garbage(self) -> None:
+        doomed = gc.plan(
+            self._shelf.read(),
+            running=set(self._roots.present().values()),
+            used_at=self._shelf.used_at(),
+            now=time.time(),
+            disk=self._shelf.disk(),
+            settings=self._settings,
+        )
+        if doomed:
+            self._shelf.forget(set(doomed))
