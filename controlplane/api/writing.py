@@ -32,6 +32,8 @@ _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
 _GENERATED_BASE_LENGTH = 63 - _SUFFIX_LENGTH
 _GENERATE_ATTEMPTS = 8
+_MOST_FIELDS_NAMED = 32
+"""Of unknown and repeated fields, in one answer."""
 _TEXTS = ("name", "namespace", "generateName", "uid", "resourceVersion")
 
 
@@ -257,6 +259,8 @@ def _check_fields(write: Write, wire: Wire, body: Body) -> None:
     sentences += [f'duplicate field "{path}"' for path in body.duplicates()]
     if not sentences:
         return
+    if len(sentences) > _MOST_FIELDS_NAMED:
+        sentences = [*sentences[:_MOST_FIELDS_NAMED], f"{len(sentences) - _MOST_FIELDS_NAMED} more of the kind"]
     if write.options.field_validation is FieldValidation.STRICT:
         raise errors.BadRequest(
             f"{write.kind.kind} in version {write.kind.api_version} cannot be handled as a {write.kind.kind}:"
