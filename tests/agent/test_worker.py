@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from nodeagent.errors import ImagePullError
 from nodeagent.facilities import ImageConfig
 from nodeagent.runtime.fake import FakeHost
+from schema.base import Wire
 from tests.agent.pretend import LoopClock, Node, container, deleted, pod_wire, run
 
 
-def conditions(status: dict) -> dict[str, str]:
+def conditions(status: Wire) -> dict[str, str]:
     return {condition["type"]: condition["status"] for condition in status["conditions"]}
 
 
@@ -76,10 +78,10 @@ def test_a_crashing_container_restarts_at_once_then_after_10_20_40_seconds():
     async def scenario():
         async with Node(pod_wire(container("web", ["fake", "exit=1"]))) as node:
             began = [0.0]
-            for attempt in range(1, 5):
-                await node.until(lambda attempt=attempt: len(node.host.starts) > attempt)
+            while len(began) < 5:
+                await node.until(lambda: len(node.host.starts) > len(began))
                 began.append(asyncio.get_running_loop().time())
-            gaps = [round(later - before) for before, later in zip(began, began[1:], strict=False)]
+            gaps = [round(later - before) for before, later in itertools.pairwise(began)]
             assert gaps == [0, 10, 20, 40]
             await node.until(lambda: node.state()["state"].get("waiting"))
             waiting = node.state()["state"]["waiting"]
