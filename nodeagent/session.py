@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 5.0
 OPEN_SECONDS = 10.0
+STREAMS = "/agent/v1/streams/"
+HOPELESS = frozenset({4401, 4403, 4409, 4426})
+"""Close codes after which hurry is of no use: wrong token or node, another agent of this name, another protocol."""
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 
 
@@ -80,7 +83,9 @@ class Dialler:
             compression=None,
             open_timeout=OPEN_SECONDS,
             ping_interval=10,
-            ping_timeout=20,
+            # A stream whose client does not read is not read by the control plane either, pings included: a missing pong
+            # is no death. The session is read all the time.
+            ping_timeout=None if path.startswith(STREAMS) else 20,
             close_timeout=2,
             max_size=MAX_FRAME_BYTES,
             proxy=None,
@@ -106,6 +111,8 @@ class Session:
                 delay = 0.0
             except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, ValidationError) as error:
                 delay = 0.0 if self.connected.is_set() else delay
+                if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in HOPELESS:
+                    delay = LONGEST_DELAY_SECONDS
                 log.log(logging.INFO if delay < 1 else logging.WARNING, "session: %s", explain(error))
             finally:
                 self.connected.clear()
