@@ -339,5 +339,5 @@ def _keyed(wires: list[Wire]) -> dict[tuple[str, str], Wire]:
     return {(wire["metadata"]["namespace"], wire["metadata"]["name"]): wire for wire in wires}
 
 
-def _revision(wire: Wire | None) -> str:
-    return "" if wire is None else str(wire["metadata"].get("resourceVersion", ""))
+def _revision(wire: Wire | None) -> str | None:
+    return None if wire is None else str(wire["metadata"].get("resourceVersion", ""))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -39,7 +41,7 @@ def write(home: Path, name: str, *lines: str) -> None:
         file.write("".join(lines))
 
 
-def read(home: Path, *, attempt: int = 0, **options: object) -> bytes:
+def read(home: Path, *, attempt: int = 0, **options: Any) -> bytes:
     reader = log_stream.Reader(home, "u", "web", attempt, LogOptions(**options))
     pieces = []
     while piece := reader.read():
@@ -110,9 +112,14 @@ def test_the_last_lines_are_right_whatever_their_lengths(tmp_path_factory, lengt
 
 def test_the_last_lines_of_a_long_log_are_found_without_reading_it(tmp_path, monkeypatch):
     write(tmp_path, "0.log", *numbers(200_000))
-    touched = []
-    pread = logfile.os.pread
-    monkeypatch.setattr(logfile.os, "pread", lambda fd, size, at: touched.append(size) or pread(fd, size, at))
+    touched: list[int] = []
+    pread = os.pread
+
+    def counting(descriptor: int, size: int, offset: int) -> bytes:
+        touched.append(size)
+        return pread(descriptor, size, offset)
+
+    monkeypatch.setattr(os, "pread", counting)
     assert read(tmp_path, tail_lines=3).decode().splitlines()[-1] == "line 199999"
     assert sum(touched) <= 2 * logfile.BLOCK
 
