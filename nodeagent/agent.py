@@ -37,7 +37,8 @@ from schema.session import OpenStream, Sync, Update, Welcome
 log = logging.getLogger(__name__)
 
 COLLECT_SECONDS = 60.0
-ROTATE_SECONDS = 5.0
+ROTATE_SECONDS = 1.0
+"""How often logs are looked at: one stat each. What a container writes in between comes on top of the bound."""
 NETWORK_RETRY_SECONDS = 10.0
 FLUSH_SECONDS = 3.0
 

@@ -33,6 +33,8 @@ class ControlPlane:
         self._sessions: list[ServerConnection] = []
         self._server: Server | None = None
         self.port = 0
+        self.pod_cidr = "10.244.7.0/24"
+        self.cluster_cidr = "10.244.0.0/16"
 
     async def __aenter__(self) -> ControlPlane:
         await self.start()
@@ -74,7 +76,7 @@ class ControlPlane:
         assert isinstance(hello, Hello)
         self.hellos.append(hello)
         self._sessions.append(socket)
-        welcome = Welcome(node_uid="n", pod_cidr="10.244.7.0/24", cluster_cidr="10.244.0.0/16", heartbeat_seconds=0.05)
+        welcome = Welcome(node_uid="n", pod_cidr=self.pod_cidr, cluster_cidr=self.cluster_cidr, heartbeat_seconds=0.05)
         await self._say(socket, welcome)
         await self._say(socket, Sync(revision=1, pods=self.pods, config_maps=self.config_maps, secrets=[]))
         async for frame in socket:
@@ -120,3 +122,8 @@ class ControlPlane:
 
     async def until_phase(self, uid: str, phase: str) -> None:
         await self.until(lambda: (found := self.statuses(uid)) and found[-1]["phase"] == phase)
+
+
+async def payloads(socket: ServerConnection) -> list[bytes]:
+    """Every binary frame until the other side ends the stream."""
+    return [frame async for frame in socket if isinstance(frame, bytes)]

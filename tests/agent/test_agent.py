@@ -17,7 +17,7 @@ from nodeagent.runtime.fake import FakeHost
 from schema.base import Wire
 from schema.session import ExecOptions, LogOptions, ObjectKey, OpenStream, StreamKind
 from tests.agent.pretend import container, deleted, facilities, pod_wire, settings
-from tests.agent.scripted import TOKEN, ControlPlane
+from tests.agent.scripted import TOKEN, ControlPlane, payloads
 
 
 @contextlib.asynccontextmanager
@@ -226,10 +226,6 @@ async def opened(socket: ServerConnection) -> Wire:
     return found
 
 
-async def rest(socket: ServerConnection) -> list[bytes]:
-    return [frame async for frame in socket if isinstance(frame, bytes)]
-
-
 async def test_a_log_is_followed_until_its_container_ends(tmp_path, host):
     async with a_running_pod(tmp_path, host) as (plane, agent, uid):
         path = identity.log_path(tmp_path, uid, "web", 0)
@@ -241,7 +237,7 @@ async def test_a_log_is_followed_until_its_container_ends(tmp_path, host):
             file.write("2026-01-01T00:00:01.000000000+00:00 stdout F two\n")
         assert await socket.recv() == b"two\n"
         agent.context.host.runtime.end(f"{uid}-web-0", 0)  # type: ignore[attr-defined]
-        assert await rest(socket) == []
+        assert await payloads(socket) == []
         assert socket.close_code == 1000
 
 
@@ -256,7 +252,7 @@ async def test_the_log_of_a_previous_attempt_is_read(tmp_path, host):
         await plane.until(lambda: len(host.starts) == 2)
         socket = await plane.open_stream(request(StreamKind.LOG, uid, log=options, stream_id="again"))
         assert await opened(socket) == {}
-        assert await rest(socket) == [b"first life\n"]
+        assert await payloads(socket) == [b"first life\n"]
 
 
 async def test_streams_to_what_is_not_there_are_refused_with_the_reason(tmp_path, host):
@@ -272,7 +268,7 @@ async def test_exec_gives_output_and_exit_code(tmp_path, host):
         options = ExecOptions(command=["exit", "7"])
         socket = await plane.open_stream(request(StreamKind.EXEC, uid, exec=options))
         assert await opened(socket) == {}
-        frames = await rest(socket)
+        frames = await payloads(socket)
         assert frames[0] == b"\x02leaving\n"
         assert frames[-1][0] == 3
         status = json.loads(frames[-1][1:])
@@ -290,7 +286,7 @@ async def test_exec_takes_input_until_its_half_close_and_survives_a_senseless_si
         await socket.send(b"\x00hello")
         assert await socket.recv() == b"\x01hello"
         await socket.send(b"\xff\x00")
-        frames = await rest(socket)
+        frames = await payloads(socket)
         assert json.loads(frames[-1][1:])["status"] == "Success"
 
 
@@ -306,4 +302,4 @@ async def test_a_port_is_forwarded(tmp_path, host):
         socket = await plane.open_stream(request(StreamKind.PORT_FORWARD, uid, port=port))
         assert await opened(socket) == {}
         await socket.send(b"hello")
-        assert b"".join(await rest(socket)) == b"HELLO"
+        assert b"".join(await payloads(socket)) == b"HELLO"
