@@ -41,6 +41,7 @@ OPEN_SECONDS = 10.0
 STREAMS = "/agent/v1/streams/"
 HOPELESS = frozenset({4401, 4403, 4409, 4426})
 """Close codes after which hurry is of no use: wrong token or node, another agent of this name, another protocol."""
+GOING_AWAY = 1001
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 
 
@@ -154,6 +155,9 @@ class Session:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
+            except asyncio.CancelledError:
+                await socket.close(GOING_AWAY, "the agent stops")
+                raise
             finally:
                 for task in tasks:
                     task.cancel()
