@@ -197,6 +197,21 @@ def test_a_pod_whose_object_is_gone_is_killed_at_once():
     run(scenario())
 
 
+def test_a_pod_that_the_control_plane_gives_up_is_ended_and_keeps_its_logs():
+    async def scenario():
+        wire = pod_wire()
+        async with Node(wire) as node:
+            await node.until_phase("Running")
+            node.desire(wire | {"status": {"phase": "Failed", "reason": "Evicted", "message": "too much"}})
+            await node.until_phase("Failed")
+            await node.until(node.is_clean)
+            assert (node.heard.last["reason"], node.heard.last["message"]) == ("Evicted", "too much")
+            assert (node.home / "pods" / node.record.uid / "logs").exists()
+            assert not node.heard.statuses[-1].gone
+
+    run(scenario())
+
+
 def test_sidecars_start_first_keep_running_and_end_last():
     async def scenario():
         sidecar = container("proxy", restartPolicy="Always")
