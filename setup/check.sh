@@ -12,5 +12,5 @@ step "mypy: strict types" "$bin/mypy" schema controlplane nodeagent dashboard te
 step "import contracts" "$bin/lint-imports"
 SLIPWAY_HOME=$(mktemp -d) step "migrations complete" "$bin/python" manage.py makemigrations --check --dry-run
 if [ -e dashboard/frontend/package.json ]; then
-    step "front end: types and lint" npm --prefix dashboard/frontend run --silent check
+    step "front end: types, format, tests" npm --prefix dashboard/frontend run --silent check
 fi
