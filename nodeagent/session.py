@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 5.0
 OPEN_SECONDS = 10.0
+STREAMS = "/agent/v1/streams/"
+HOPELESS = frozenset({4401, 4403, 4409, 4426})
+"""Close codes after which hurry is of no use: wrong token or node, another agent of this name, another protocol."""
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 
 
@@ -80,7 +83,9 @@ class Dialler:
             compression=None,
             open_timeout=OPEN_SECONDS,
             ping_interval=10,
-            ping_timeout=20,
+            # A stream whose client does not read is not read by the control plane either, pings included: a missing pong
+            # is no death. The session is read all the time.
+            ping_timeout=None if path.startswith(STREAMS) else 20,
             close_timeout=2,
             max_size=MAX_FRAME_BYTES,
             proxy=None,
@@ -88,16 +93,13 @@ class Dialler:
 
 
 class Session:
-    def __init__(
-        self, dialler: Dialler, status: NodeStatus, outbox: Outbox, listener: Listener, *, gather_seconds: float
-    ) -> None:
+    def __init__(self, dialler: Dialler, status: NodeStatus, outbox: Outbox, listener: Listener) -> None:
         self._dialler = dialler
         self._status = status
         self._outbox = outbox
         self._listener = listener
-        self._gather_seconds = gather_seconds
         self._run_id = secrets.token_hex(8)
-        self._told: list[Wire] | None = None
+        self._told: Wire | None = None
         self.connected = asyncio.Event()
 
     async def run(self) -> None:
@@ -109,6 +111,8 @@ class Session:
                 delay = 0.0
             except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, ValidationError) as error:
                 delay = 0.0 if self.connected.is_set() else delay
+                if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in HOPELESS:
+                    delay = LONGEST_DELAY_SECONDS
                 log.log(logging.INFO if delay < 1 else logging.WARNING, "session: %s", explain(error))
             finally:
                 self.connected.clear()
@@ -118,7 +122,7 @@ class Session:
     async def _converse(self) -> None:
         async with self._dialler.dial("/agent/v1/session") as socket:
             node = await asyncio.to_thread(self._status.node)
-            self._told = node["status"]["conditions"]
+            self._told = {key: node["status"][key] for key in node_status.CHANGING}
             hello = Hello(
                 agent_version=node_status.AGENT_VERSION,
                 agent_run=self._run_id,
@@ -169,26 +173,15 @@ class Session:
         for report in self._outbox.unacknowledged():
             await self._send(socket, report)
         while True:
-            await self._outbox.news.wait()
-            await self._gather()
-            while (new := self._outbox.take()) is not None:
-                await self._send(socket, new)
-
-    async def _gather(self) -> None:
-        """Give others the chance to share the frame, unless somebody waits for this one."""
-        try:
-            async with asyncio.timeout(self._gather_seconds):
-                await self._outbox.urgent.wait()
-        except TimeoutError:
-            return
+            await self._send(socket, await self._outbox.next())
 
     async def _beat(self, socket: ClientConnection, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds)
-            conditions = await asyncio.to_thread(self._status.conditions)
-            changed = conditions != self._told
-            self._told = conditions
-            await self._send(socket, Heartbeat(node_status={"conditions": conditions} if changed else None))
+            news = await asyncio.to_thread(self._status.changing)
+            is_news = news != self._told
+            self._told = news
+            await self._send(socket, Heartbeat(node_status=news if is_news else None))
 
 
 def explain(error: BaseException) -> str:
