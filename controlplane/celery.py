@@ -142,6 +142,9 @@ app.conf.update(
 class SharedScheduler(Scheduler):
     """Beat without a file. Several may run: each period of a task is claimed in Redis by the first to come."""
 
+    producer = None  # type: ignore[assignment]
+    """Celery's would wait for a connection of its own, which we have no use for."""
+
     def apply_async(self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:
         period: float = getattr(entry.schedule, "run_every").total_seconds()  # noqa: B009 - ours all have it
         try:
