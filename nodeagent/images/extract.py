@@ -59,9 +59,7 @@ class Extractor:
             tarstream.FIFO: self._fifo,
         }
         for member in tarstream.members(self._source):
-            self._entries_left -= 1
-            if self._entries_left < 0:
-                raise Refused(f"it has more than {self._most_entries} entries")
+            self._count()
             path = _path(member.name, "entry")
             head, _, name = path.rpartition(b"/")
             if head not in self._directories:
@@ -76,6 +74,11 @@ class Extractor:
                 raise _unknown(member)
             maker(path, member)
         self._finish()
+
+    def _count(self) -> None:
+        self._entries_left -= 1
+        if self._entries_left < 0:
+            raise Refused(f"it has more than {self._most_entries} entries")
 
     def summary(self) -> dict[str, Any]:
         """Paths are in file system encoding (surrogate escapes for bytes that are not UTF-8)."""
@@ -282,7 +285,7 @@ class Extractor:
             raise Refused(f"a hard link leads to {_show(path)}, which is no directory of this layer")
         if len(path) > _LONGEST_PATH:
             raise Refused("a path is longer than 4095 bytes")
-        self._entries_left -= 1
+        self._count()
         self._make_directory(path, 0o755)
         return path
 

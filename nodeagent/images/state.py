@@ -51,6 +51,8 @@ class ImageRecord:
 class ReferenceRecord:
     image_id: str
     digest: str
+    implied: bool = False
+    """A digest that came along with a tag, not asked for by anyone: it finds the image, but does not keep it."""
 
 
 @dataclass(frozen=True)
