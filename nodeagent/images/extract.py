@@ -17,7 +17,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Any
 
 from nodeagent.images import tarstream
 from nodeagent.images.tarstream import Member, Source, TarError
@@ -35,6 +34,13 @@ _KINDS = {tarstream.CHARACTER_DEVICE: "character", tarstream.BLOCK_DEVICE: "bloc
 
 class Refused(Exception):
     """The archive asks for something that no layer may have."""
+
+
+class Made:
+    """What an archive has made: bytes of files, entries, opaque directories, and those without an entry of their own."""
+
+    def __init__(self, size: int, entries: int, opaque: list[str], implied: list[str]) -> None:
+        self.size, self.entries, self.opaque, self.implied = size, entries, opaque, implied
 
 
 class Extractor:
@@ -80,14 +86,14 @@ class Extractor:
         if self._entries_left < 0:
             raise Refused(f"it has more than {self._most_entries} entries")
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Made:
         """Paths are in file system encoding (surrogate escapes for bytes that are not UTF-8)."""
-        return {
-            "size": self._most_bytes - self._bytes_left,
-            "entries": self._most_entries - self._entries_left,
-            "opaque": sorted(os.fsdecode(path) for path in self._opaque),
-            "implied": sorted(os.fsdecode(path) for path, time in self._directories.items() if time == -1),
-        }
+        return Made(
+            self._most_bytes - self._bytes_left,
+            self._most_entries - self._entries_left,
+            sorted(os.fsdecode(path) for path in self._opaque),
+            sorted(os.fsdecode(path) for path, time in self._directories.items() if time == -1),
+        )
 
     # --- kinds of entry
 

@@ -117,10 +117,10 @@ class ImageStore:
         name = str(reference.parse(text))
         if name not in state.references:
             raise errors.NotFound(f"there is no image {name} on this node")
-        image_id, digest = state.references[name].image_id, state.references[name].digest
+        image_id = state.references[name].image_id
         tags = {one for one in state.names_of(image_id) if "@" not in one}
-        pinned = {one for one in state.names_of(image_id) if one.endswith(f"@{digest}")} if tags <= {name} else set()
-        names = {name} | pinned
+        along = {one for one in state.names_of(image_id) if state.references[one].implied}
+        names = {name} | (along if tags <= {name} else set())
         return image_id, names, set(state.names_of(image_id)) <= names
 
     # --- behind the scenes

@@ -203,7 +203,7 @@ def awkward_image():
         images.directory("bin"),
         images.file("bin/tool", "x", mode=0o4755),
         images.symlink("bin/sh", "/bin/tool"),
-        images.hard_link("bin/same", "bin/tool"),
+        replace(images.hard_link("bin/same", "bin/tool"), mode=0o4755),
         images.directory("tmp", mode=0o1777),
         images.directory("shared", mode=0o2775, uid=10, gid=20),
         images.file("shared/f", "1", uid=10, gid=20),
@@ -260,7 +260,7 @@ async def test_an_image_looks_as_buildah_sees_it(store, hub, home):
     theirs = tree(Path(buildah("mount", name)))
     buildah("umount", name)
     assert set(ours) == set(theirs)
-    assert {path for path in ours if ours[path] != theirs[path]} == set()
+    assert {path: (ours[path], theirs[path]) for path in ours if ours[path] != theirs[path]} == {}
 
 
 class TestCollection:
