@@ -9,8 +9,10 @@ def main() -> None:
     django.setup()
     from benchmarks.store import pod
     from controlplane.store import objects
+    from controlplane.store.signals import committed
     from schema.kinds import POD
 
+    committed.disconnect(dispatch_uid="controllers.queue")
     for _ in range(200):
         objects.create(POD, {**pod(""), "metadata": {"generateName": "p-", "namespace": "default"}})
 

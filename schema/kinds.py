@@ -90,7 +90,7 @@ POD = Kind(
     model=Pod,
     short_names=("po",),
     categories=("all",),
-    subresources=("status", "binding", "log", "exec", "attach"),
+    subresources=("status", "binding", "eviction", "log", "exec", "attach", "portforward"),
     selectable_fields=(
         "spec.nodeName",
         "spec.restartPolicy",

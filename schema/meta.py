@@ -217,7 +217,9 @@ class DeleteOptions(ApiModel):
     """How an object is to be deleted."""
 
     api_version: str = ""
+    """Always v1."""
     kind: str = ""
+    """Always DeleteOptions."""
     grace_period_seconds: Natural64 | None = None
     """How long the object may take to end; 0 deletes at once; absent uses the object's own."""
     preconditions: Preconditions | None = None
@@ -247,19 +249,28 @@ class StatusDetails(ApiModel):
     """What a Status is about."""
 
     name: str = ""
+    """Name of the object."""
     group: str = ""
+    """Group of the object."""
     kind: str = ""
+    """Kind of the object, or its resource."""
     uid: str = ""
+    """UID of the object."""
     causes: list[StatusCause] = []
+    """All reasons for a failure."""
     retry_after_seconds: Int32 = 0
+    """Try again after so many seconds."""
 
 
 class Status(ApiModel):
     """The answer to a request that returns no object."""
 
     api_version: str = "v1"
+    """Always v1."""
     kind: str = "Status"
+    """Always Status."""
     metadata: ListMeta = Field(default_factory=ListMeta)
+    """Standard list metadata."""
     status: str = ""
     """Success or Failure."""
     message: str = ""

@@ -33,7 +33,8 @@ class _Server(uvicorn.Server):
 
 
 def _listen() -> socket.socket:
-    listener = socket.socket()
+    # asyncio switches Nagle's delay off only where it is told that this is TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     return listener
 
@@ -58,7 +59,7 @@ async def serve(application: Any, **options: Any) -> AsyncIterator[str]:
         async with asyncio.timeout(DEADLINE_SECONDS):
             while not server.started:
                 await asyncio.sleep(0.01)
-        yield "127.0.0.1:%d" % listener.getsockname()[1]
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         await task
@@ -86,7 +87,7 @@ def process(application: str, **environment: str) -> Iterator[tuple[str, subproc
         },
         cwd=Path(__file__).resolve().parent.parent,
     )
-    address = "127.0.0.1:%d" % listener.getsockname()[1]
+    address = f"127.0.0.1:{listener.getsockname()[1]}"
     listener.close()
     try:
         yield address, child

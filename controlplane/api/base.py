@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
-from django.http import HttpResponseBase
-from rest_framework.authentication import BaseAuthentication
+from django.http import HttpRequest, HttpResponseBase
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,18 +16,27 @@ from controlplane.access.authentication import BearerAuthentication, SessionAuth
 from controlplane.access.identity import Identity
 from controlplane.api import errors, parsers, query, rendering
 from controlplane.api.bodies import Body, no_duplicates
-from controlplane.api.errors import ApiError
 from schema.kinds import Kind
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Labels:
+    """What a request was, as metrics count it."""
+
+    verb: str
+    resource: str = ""
+    subresource: str = ""
+
+
 class ApiView(APIView):
     """Closed unless a view says `public`: without an identity nothing is answered."""
 
-    authentication_classes: ClassVar[Sequence[type[BaseAuthentication]]] = [BearerAuthentication, SessionAuthentication]
+    authentication_classes = [BearerAuthentication, SessionAuthentication]
     renderer_classes = [rendering.Renderer]
     content_negotiation_class = parsers.Negotiation
+    http_method_names = ["get", "head"]
     public = False
 
     kind: Kind | None = None
@@ -70,20 +78,25 @@ class ApiView(APIView):
         if error is None:
             log.exception("%s %s failed", self.request.method, self.request.path)
             error = errors.InternalError("an internal error occurred; the server's log says more")
+        elif error.code >= 500:
+            log.warning("%s %s: %s", self.request.method, self.request.path, exc)
         response = Response(error.status(), status=error.code, headers=error.headers())
         if error.code == 401:
             response["WWW-Authenticate"] = 'Bearer realm="slipway"'
         response.exception = True
         return response
 
-    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+    def http_method_not_allowed(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def labels(self) -> Labels:
+        return Labels(str(self.request.method).lower())
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Whatever kind of response: streams are none of DRF's."""
         final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)
         final["Cache-Control"] = final.get("Cache-Control", "no-cache, private")
+        final.labels = self.labels()  # type: ignore[attr-defined] # for metrics, read by the handler
         if self.warnings:
             final["Warning"] = ", ".join(warning_header(text) for text in dict.fromkeys(self.warnings))
         return final
@@ -99,6 +112,3 @@ def warning_header(text: str) -> str:
 
 def accept(request: Request) -> str:
     return request.headers.get("Accept", "")
-
-
-__all__ = ["ApiError", "ApiView", "accept", "warning_header"]

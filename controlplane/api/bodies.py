@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import yaml
 
+from controlplane.api import protobuf
 from controlplane.api.errors import BadRequest, too_large
 
 MAX_BYTES = 3 * 1024 * 1024
@@ -68,6 +69,15 @@ def from_yaml(raw: bytes) -> Body:
     _check_text(value)
     repeated = loader.repeated
     return Body(value, lambda: _paths(value, repeated))
+
+
+def from_protobuf(raw: bytes) -> Body:
+    try:
+        value = protobuf.decode(raw)
+    except protobuf.Malformed as error:
+        raise BadRequest(f"the body is not valid protobuf: {error}") from None
+    _check_extent(value)
+    return Body(value, no_duplicates)
 
 
 # -- extent and text

@@ -25,7 +25,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions as drf
 
@@ -216,6 +217,10 @@ def from_exception(error: Exception, kind: Kind | None = None, name: str = "") -
         return unknown_path()
     if isinstance(error, RequestDataTooBig):
         return too_large()
+    if isinstance(error, SuspiciousOperation | UnicodeError | DataError):
+        return BadRequest("the request cannot be read: " + str(error).splitlines()[0])
+    if isinstance(error, OperationalError | InterfaceError):
+        return ServiceUnavailable("the database does not answer; try again", retry_after_seconds=1)
     if isinstance(error, drf.APIException):
         return _from_framework(error)
     return None

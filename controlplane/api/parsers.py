@@ -28,7 +28,7 @@ class Parser(BaseParser):
 
     decode: ClassVar[Decoder]
 
-    def parse(
+    def parse(  # type: ignore[override] # DRF passes on whatever it is given
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Body:
         raw = stream.read(bodies.MAX_BYTES + 1)
@@ -47,7 +47,7 @@ OBJECTS = tuple(
         ("application/yaml", bodies.from_yaml),
         ("application/x-yaml", bodies.from_yaml),
         ("text/yaml", bodies.from_yaml),
-        # PROTOBUF belongs here once a decoder for it exists.
+        (PROTOBUF, bodies.from_protobuf),
     )
 )
 PATCHES = tuple(

@@ -6,6 +6,7 @@ over plain HTTP they are answered with the Status that the WebSocket was refused
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
@@ -29,13 +30,11 @@ from schema.session import StreamKind
 
 log = logging.getLogger(__name__)
 
+_LEFT = Close(1001, "the client went away")
+
 View = Callable[[HttpRequest, Identity, str, str], Awaitable[HttpResponseBase]]
 Answer = Callable[..., Any]
 """An asynchronous view; Django's types know only the others."""
-
-
-class LogBroken(ConnectionError):
-    """The log ended before its end. Raised into the response, so that the client sees a cut and no regular end."""
 
 
 def endpoint(*methods: str) -> Callable[[View], Answer]:
@@ -99,6 +98,7 @@ class _Pieces:
     def __init__(self, end: End, what: str) -> None:
         self._end = end
         self._what = what
+        self._loop = asyncio.get_running_loop()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -107,14 +107,17 @@ class _Pieces:
                 yield frame if isinstance(frame, bytes) else frame.encode()
         except StreamClosed as closed:
             if closed.close.code != 1000:
-                raise LogBroken(
-                    f"the log of {self._what} was cut: {closed.close.reason or closed.close.code}"
-                ) from None
+                log.warning("the log of %s was cut: %s", self._what, closed.close.reason or closed.close.code)
+                # Django leaves a response without its end when its task is cancelled, and the server then cuts the
+                # connection: the client sees that something is missing. Any other exception would do so with a
+                # traceback in the server's log.
+                raise asyncio.CancelledError from None
         finally:
-            self.close()
+            self._end.close(_LEFT)
 
     def close(self) -> None:
-        self._end.close(Close(1001, "the client went away"))
+        """Django calls it in a thread."""
+        self._loop.call_soon_threadsafe(self._end.close, _LEFT)
 
 
 @endpoint("GET", "POST")

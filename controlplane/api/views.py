@@ -21,7 +21,7 @@ from controlplane.api import (
     watching,
     writing,
 )
-from controlplane.api.base import ApiView, accept
+from controlplane.api.base import ApiView, Labels, accept
 from controlplane.api.presentation import Presentation
 from controlplane.api.query import ListOptions, WriteOptions
 from controlplane.api.routing import Target
@@ -38,6 +38,7 @@ class ResourceView(ApiView):
 
     http_method_names = ["get", "post", "put", "patch", "delete"]
     target: Target
+    verb = ""
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)
@@ -77,6 +78,11 @@ class ResourceView(ApiView):
                 subresource=target.subresource,
             )
 
+    def labels(self) -> Labels:
+        if not self.verb:
+            return Labels(str(self.request.method).lower())
+        return Labels(self.verb, self.target.kind.group_resource, self.target.subresource)
+
     # -- methods
 
     def get(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -84,7 +90,7 @@ class ResourceView(ApiView):
             return self._answer(reading.get(self.target))
         options, included = ListOptions.parse(request.query_params), self._included()
         if options.watch:
-            return watching.respond(self.target, options, self._presentation(), included)
+            return watching.respond(watching.open_watch(self.target, options, self._presentation(), included))
         found = reading.page(self.target, options)
         return Response(reading.present_list(self.target, found, self._presentation(), included))
 

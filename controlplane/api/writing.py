@@ -119,10 +119,10 @@ def patch(write: Write, content_type: str, body: Body) -> Wire:
 
 def _apply_patch(kind: Kind, media: str, old: Wire, given: Any) -> Any:
     if media == parsers.JSON_PATCH:
-        return patching.json_patch(copy.deepcopy(old), given)
+        return patching.json_patch(old, given)
     if media == parsers.MERGE_PATCH:
-        return patching.merge_patch(copy.deepcopy(old), given)
-    return patching.strategic_merge(kind, copy.deepcopy(old), given)
+        return patching.merge_patch(old, given)
+    return patching.strategic_merge(kind, old, given)
 
 
 def _update(write: Write, make: Callable[[Wire], Wire]) -> Wire:

@@ -97,7 +97,8 @@ class Bus:
                     self._settled.set()
                     await self._deliver(subscriptions)
             except (RedisError, OSError) as error:
-                log.warning("redis: %s; trying again", error)
+                if self._subscriptions is not None or not self._settled.is_set():
+                    log.warning("redis: %s; other web processes are out of reach until it is back", error)
             self._subscriptions = None
             self._settled.set()
             await asyncio.sleep(RETRY_SECONDS)

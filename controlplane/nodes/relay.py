@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PRESENCE_SECONDS = 15
-PRESENCE_INTERVAL_SECONDS = 5.0
+PRESENCE_SECONDS = 9
+PRESENCE_INTERVAL_SECONDS = 3.0
 INBOX_LIFE_SECONDS = 60
 """An inbox that nobody empties any more vanishes after this."""
 BATCH = 64
@@ -229,7 +229,8 @@ class Relay:
                         for message in [first[1], *more]:
                             self._dispatch(message)
             except (RedisError, OSError) as error:
-                log.warning("redis: %s; relayed streams end", error)
+                if self._ends:
+                    log.warning("redis: %s; relayed streams end", error)
                 self._lose_all(LOST)
                 await asyncio.sleep(bus.RETRY_SECONDS)
 

@@ -66,16 +66,29 @@ class ReportWriter:
         while self._queue:
             batch = self._next_batch()
             try:
-                await pool.run(store, [waiting.entry for waiting in batch])
+                await self._write(batch)
             except (DatabaseError, StoreError) as error:
                 # The database is away or busy. Nothing was acknowledged: keep them, first in the queue.
                 log.warning("%d reports wait for the database: %s", len(batch), error)
                 self._queue[:0] = [waiting for waiting in batch if not waiting.done.done()]
                 await asyncio.sleep(RETRY_SECONDS)
-                continue
-            for waiting in batch:
-                if not waiting.done.done():
-                    waiting.done.set_result(None)
+
+    async def _write(self, batch: list[_Waiting]) -> None:
+        try:
+            await pool.run(store, [waiting.entry for waiting in batch])
+        except (DatabaseError, StoreError):
+            raise
+        except Exception:
+            if len(batch) > 1:
+                # One of them cannot be stored; it must not hold up the others.
+                for waiting in batch:
+                    await self._write([waiting])
+                return
+            # Sent again it would fail again, and its node would never get any further.
+            log.exception("a report of node %s cannot be stored and is dropped", batch[0].entry.node)
+        for waiting in batch:
+            if not waiting.done.done():
+                waiting.done.set_result(None)
 
     def _next_batch(self) -> list[_Waiting]:
         """Whole reports, in their order, at least one."""

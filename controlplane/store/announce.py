@@ -41,6 +41,7 @@ class Publisher:
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._waiting: int | None = None
+        self._busy = False
         self._thread: threading.Thread | None = None
 
     def publish(self, revision: int) -> None:
@@ -49,7 +50,7 @@ class Publisher:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="store-publisher", daemon=True)
                 self._thread.start()
-            self._condition.notify()
+            self._condition.notify_all()
 
     def _run(self) -> None:
         client: redis.Redis | None = None
@@ -58,17 +59,36 @@ class Publisher:
             try:
                 client = client or _connect()
                 client.publish(channel(), revision)
+                self._rest()
             except Exception as error:  # noqa: BLE001 - the thread's outer edge: any failure is only a lost hint
                 logger.debug("revision %d was not published: %s", revision, error)
                 client = None
+                self._keep(revision)
                 time.sleep(_RETRY_SECONDS)
+
+    def _keep(self, revision: int) -> None:
+        """For the next attempt, unless a newer one is there by now."""
+        with self._condition:
+            if self._waiting is None:
+                self._waiting = revision
 
     def _next(self) -> int:
         with self._condition:
             while self._waiting is None:
                 self._condition.wait()
             revision, self._waiting = self._waiting, None
+            self._busy = True
             return revision
+
+    def _rest(self) -> None:
+        with self._condition:
+            self._busy = False
+            self._condition.notify_all()
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until everything is published; False where the time was too short."""
+        with self._condition:
+            return self._condition.wait_for(lambda: self._waiting is None and not self._busy, timeout=seconds)
 
 
 def _connect() -> redis.Redis:
@@ -78,6 +98,11 @@ def _connect() -> redis.Redis:
 
 
 _publisher = Publisher()
+
+
+def flush(seconds: float) -> bool:
+    """For processes that end right after a write: a lost message costs the others a poll's time."""
+    return _publisher.flush(seconds)
 
 
 def _forked() -> None:

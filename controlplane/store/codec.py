@@ -115,6 +115,37 @@ def _metadata(row: Row) -> Wire:
     return built
 
 
+def encoded(storage: Storage, values: Sequence[Any]) -> bytes:
+    """The JSON text of `wire`, put together from the values of `storage.COLUMNS`, which hold JSON texts already."""
+    uid, namespace, name, revision, generation, created, deleted, grace, labels, metadata, spec, status = values[:12]
+    head: Wire = {"name": name}
+    if namespace:
+        head["namespace"] = namespace
+    head |= {
+        "uid": uid,
+        "resourceVersion": str(revision),
+        "generation": generation,
+        "creationTimestamp": created,
+    }
+    if deleted:
+        head["deletionTimestamp"] = deleted
+        if grace is not None:
+            head["deletionGracePeriodSeconds"] = grace
+    meta = dumps(head)
+    if labels != "{}":
+        meta = b'%b,"labels":%b}' % (meta[:-1], labels.encode())
+    meta = _joined(meta, _opened_text(storage, uid, "metadata", metadata))
+    body = b'%b"metadata":%b}' % (storage.json_prefix, meta)
+    content_text = _opened_text(storage, uid, "spec", spec)
+    body = _joined(body, content_text) if storage.flat else b'%b,"spec":%b}' % (body[:-1], content_text)
+    return b'%b,"status":%b}' % (body[:-1], status.encode()) if status else body
+
+
+def _joined(first: bytes, second: bytes) -> bytes:
+    """Two JSON objects as one; the first is not empty."""
+    return first if second == b"{}" else b"%b,%b" % (first[:-1], second[1:])
+
+
 def columns(row: Row, promoted: Mapping[str, Any]) -> list[Any]:
     """The values of ``storage.column_names``."""
     storage = row.storage
@@ -137,7 +168,7 @@ def columns(row: Row, promoted: Mapping[str, Any]) -> list[Any]:
 
 def row(storage: Storage, values: Sequence[Any]) -> Row:
     """From the values of `storage.COLUMNS`."""
-    uid, namespace, name, revision, generation, created, deleted, grace, labels, metadata, spec, status = values
+    uid, namespace, name, revision, generation, created, deleted, grace, labels, metadata, spec, status = values[:12]
     return Row(
         storage,
         uid,
@@ -168,6 +199,10 @@ def _sealed(storage: Storage, uid: str, part: str, value: Wire) -> str:
 
 def _opened(storage: Storage, uid: str, part: str, text: str) -> Any:
     return orjson.loads(encryption.unseal(text, _context(storage, uid, part)) if storage.encrypted else text)
+
+
+def _opened_text(storage: Storage, uid: str, part: str, text: str) -> bytes:
+    return encryption.unseal(text, _context(storage, uid, part)) if storage.encrypted else text.encode()
 
 
 def seal_change(storage: Storage, uid: str, revision: int, raw: bytes) -> str:

@@ -12,7 +12,7 @@ import time
 from django.conf import settings
 from django.db import connection, transaction
 
-from controlplane.store import read
+from controlplane.store import history, read
 from controlplane.store.turn import turn
 
 _STEP = 1000
@@ -25,7 +25,7 @@ def compact(*, keep_seconds: float | None = None, keep_rows: int | None = None) 
     seconds = settings.CHANGE_HISTORY_SECONDS if keep_seconds is None else keep_seconds
     rows = settings.CHANGE_HISTORY_ROWS if keep_rows is None else keep_rows
     target = _target(seconds, rows)
-    compacted = read.compacted_revision()
+    compacted = history.compacted_revision()
     while compacted < target:
         compacted = _step(target)
     return compacted
@@ -34,7 +34,7 @@ def compact(*, keep_seconds: float | None = None, keep_rows: int | None = None) 
 def _target(keep_seconds: float, keep_rows: int) -> int:
     """The newest revision that may go."""
     old = read.query("SELECT max(revision) FROM store_change WHERE at < %s", [time.time() - keep_seconds])[0][0] or 0
-    return max(int(old), read.current_revision() - keep_rows)
+    return max(int(old), history.current_revision() - keep_rows)
 
 
 def _step(target: int) -> int:

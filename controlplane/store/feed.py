@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
@@ -28,7 +27,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from django.db import DatabaseError
 
-from controlplane.store import kinds, pool, read, signals
+from controlplane.store import history, kinds, pool, signals
 from controlplane.store.announce import channel
 from controlplane.store.errors import Expired
 from controlplane.store.record import ChangeRecord
@@ -145,10 +144,7 @@ class Feed:
                 pause = min(pause * 2, _RETRY_SECONDS[1])
 
     async def _begin(self) -> None:
-        self._head = self._floor = await pool.run(read.current_revision)
-        # The process is set up: the collector need no longer walk over all that it was built of, each time that a
-        # list of a thousand objects is made. It halves their cost.
-        gc.freeze()
+        self._head = self._floor = await pool.run(history.current_revision)
         self._ready.set()
 
     async def _wait_for_news(self) -> None:
@@ -160,7 +156,7 @@ class Feed:
         await self._check_history()
 
     async def _check_history(self) -> None:
-        current = await pool.run(read.current_revision)
+        current = await pool.run(history.current_revision)
         if current < self.revision:
             self._restart("the history was set back", current)
         elif current > self.revision:
@@ -171,9 +167,9 @@ class Feed:
         while True:
             self._news.clear()
             try:
-                records = await pool.run(read.changes_since, self.revision, _BATCH)
+                records = await pool.run(history.changes_since, self.revision, _BATCH)
             except Expired:
-                self._restart("the change feed fell behind the history", await pool.run(read.current_revision))
+                self._restart("the change feed fell behind the history", await pool.run(history.current_revision))
                 return
             # Commits of this process may have come in during the read.
             self._append(record for record in records if record.revision == self.revision + 1)
@@ -196,7 +192,7 @@ class Feed:
                 async for revision in _published():
                     pause = _RETRY_SECONDS[0]
                     self._redis_is_there = True
-                    if revision > self.revision:
+                    if revision == _SUBSCRIBED or revision > self.revision:
                         self._news.set()
             except Exception as error:  # noqa: BLE001 - the loop's outer edge: whatever ails Redis, the poll goes on
                 logger.debug("the change feed is without Redis: %s", error)
@@ -335,14 +331,14 @@ class Subscription:
             self._queue.extend(record for record in self._feed.since(self._position) if self._wants(record))
             self._position = max(self._position, self._feed.revision)
             return
-        records = await pool.run(read.changes_since, self._position, _BATCH)
+        records = await pool.run(history.changes_since, self._position, _BATCH)
         self._queue.extend(record for record in records if self._wants(record))
         if records:
             self._position = records[-1].revision
 
     async def _require_future(self) -> None:
         """Another process may be ahead of this feed, but nobody is ahead of the database."""
-        current = await pool.run(read.current_revision)
+        current = await pool.run(history.current_revision)
         if self._position > current:
             raise Expired(f"too large resource version: {self._position}, current: {current}")
 
@@ -384,8 +380,11 @@ def revision() -> int:
     return start().revision
 
 
+_SUBSCRIBED = 0
+
+
 async def _published() -> AsyncIterator[int]:
-    """The revisions that other processes publish. The first, 0, says that the subscription stands."""
+    """The revisions that other processes publish; first `_SUBSCRIBED`: what came before may have been missed."""
     import redis.asyncio
 
     client = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2.0, health_check_interval=15)
@@ -393,7 +392,7 @@ async def _published() -> AsyncIterator[int]:
         async with client.pubsub() as listener:
             await listener.subscribe(channel())
             async for message in listener.listen():
-                yield int(message["data"]) if message["type"] == "message" else 0
+                yield int(message["data"]) if message["type"] == "message" else _SUBSCRIBED
     finally:
         await client.aclose()
 

@@ -10,20 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from controlplane.store import deletion, kinds, transaction, write
+from controlplane.store import deletion, kinds, read, transaction, write
 from controlplane.store.deletion import Deletion
 from controlplane.store.errors import Conflict, StoreError, conflict
+from controlplane.store.history import changes_since, compacted_revision, current_revision
+from controlplane.store.lists import Page, list_encoded, list_objects
+from controlplane.store.owners import abandoned, dependents_of
 from controlplane.store.pods import Usage, node_usage, pending_pods, pods_on
-from controlplane.store.read import (
-    Page,
-    abandoned,
-    changes_since,
-    compacted_revision,
-    current_revision,
-    dependents_of,
-    get,
-    list_objects,
-)
+from controlplane.store.read import get, get_encoded
 from controlplane.store.record import ChangeRecord, ChangeType
 from controlplane.store.transaction import Transaction
 from controlplane.store.write import Change
@@ -53,6 +47,8 @@ __all__ = [
     "dependents_of",
     "finish_deletion",
     "get",
+    "get_encoded",
+    "list_encoded",
     "list_objects",
     "mutate",
     "node_usage",
@@ -208,7 +204,7 @@ def write_many(writes: Sequence[Write]) -> list[Wire | StoreError]:
     object or the error, in the order of the writes."""
     if not writes:
         return []
-    with transaction.begin() as tx:
+    with transaction.begin() as tx, read.uncollected():
         _preload(tx, writes)
         return [_attempt(tx, one) for one in writes]
 

@@ -62,6 +62,11 @@ class Storage:
         return "spec" not in self.kind.model.model_fields
 
     @cached_property
+    def json_prefix(self) -> bytes:
+        """How the JSON text of every object begins."""
+        return f'{{"apiVersion":"{self.kind.api_version}","kind":"{self.kind.kind}",'.encode()
+
+    @cached_property
     def table(self) -> str:
         return self.model._meta.db_table
 

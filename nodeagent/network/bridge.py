@@ -108,10 +108,12 @@ def delete_link(name: str) -> None:
                 host.delete(link.index)
 
 
-def ports_of(bridge: Bridge) -> set[str]:
-    """Names of the interfaces on the bridge."""
+def ports_of(name: str) -> set[str]:
+    """Names of the interfaces on the bridge ``name``."""
     with Netlink() as host:
-        return {link.name for link in host.links() if link.master == bridge.index}
+        links = host.links()
+    indexes = {link.index for link in links if link.name == name}
+    return {link.name for link in links if link.master in indexes}
 
 
 def node_addresses() -> list[str]:

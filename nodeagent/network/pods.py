@@ -90,6 +90,7 @@ class BridgeNetwork:
         await self.collect(set())
         await self._nft(rules.remove(self._table))
         await asyncio.to_thread(bridge.remove, self._bridge_name)
+        await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 
     async def _nft(self, text: str) -> None:
         async with self._nft_lock:
@@ -198,10 +199,8 @@ class BridgeNetwork:
         owners = set(self._node.addresses.owners()) if self._node else set()
         for uid in sorted((found | owners) - in_use):
             await self.delete(uid)
-        if self._node is None:
-            return
         expected = {veth_name(uid) for uid in in_use}
-        for name in await asyncio.to_thread(bridge.ports_of, self._node.bridge):
+        for name in await asyncio.to_thread(bridge.ports_of, self._bridge_name):
             if name not in expected:
                 await asyncio.to_thread(bridge.delete_link, name)
 

@@ -207,14 +207,14 @@ def of_process(pid: int | str = "self") -> dict[str, str]:
 
 
 def place(hierarchy: Hierarchy, pid: int, path: str) -> None:
-    """Move a process to ``path`` in each hierarchy where it is not at the root already.
+    """Move a process to ``path`` in each hierarchy where it is not at the root or there already.
 
-    A move costs a grace period of the kernel's RCU, and the root is nobody's to kill or limit, so there it may stay.
+    The root is nobody's to kill or limit, so there it may stay.
     """
-    places = of_process()
+    places = of_process(pid)
     for root in hierarchy.roots:
         names = [""] if root == hierarchy.unified else [n for n, at in hierarchy.controllers.items() if at == root]
-        if all(places.get(name, "/") == "/" for name in names):
+        if all(places.get(name, "/") in ("/", path) for name in names):
             continue
         directory = root / path.lstrip("/")
         directory.mkdir(parents=True, exist_ok=True)

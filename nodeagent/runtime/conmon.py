@@ -18,7 +18,7 @@ import errno
 import json
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,6 @@ from nodeagent.errors import AgentError, CreateError, NotRunning
 from nodeagent.runtime import messages, process
 
 CREATE_DEADLINE_SECONDS = 60.0
-_SYNC, _START = 3, 4
-"""Descriptors as conmon gets them."""
 _RESIZE, _REOPEN_LOG = 1, 2
 
 
@@ -46,6 +44,8 @@ class Launch:
     terminal: bool
     stdin: bool
     stdin_once: bool
+    command: str
+    """What is executed in it, for messages."""
 
     @property
     def runtime_log(self) -> Path:
@@ -66,32 +66,27 @@ class Launch:
         return argv
 
 
-async def create(launch: Launch, *, place: Callable[[int], None]) -> tuple[int, int]:
+async def create(launch: Launch) -> tuple[int, int]:
     """Start conmon and wait until the container is created: (conmon's pid, the container's pid).
 
-    ``place`` is called with conmon's pid before it starts anything, so that it can be moved out of the agent's cgroup.
     Raises `CreateError` with the runtime's own reason.
     """
     sync_read, sync_write = os.pipe2(os.O_CLOEXEC)
-    start_read, start_write = os.pipe2(os.O_CLOEXEC)
     try:
         try:
             child = process.spawn(
                 launch.argv(),
-                descriptors={_SYNC: sync_write, _START: start_read},
+                pass_descriptors=(sync_write,),
                 environment={
                     "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-                    "_OCI_SYNCPIPE": str(_SYNC),
-                    "_OCI_STARTPIPE": str(_START),
+                    "_OCI_SYNCPIPE": str(sync_write),
                 },
+                directory=launch.bundle,  # where it leaves its "oom" file
                 new_session=True,
             )
         finally:
             os.close(sync_write)
-            os.close(start_read)
         try:
-            place(child.pid)
-            os.write(start_write, b"\0")
             pid = await _created(sync_read, launch)
             # The process that we started only forked the one that stays, and is done.
             await child.wait()
@@ -100,7 +95,6 @@ async def create(launch: Launch, *, place: Callable[[int], None]) -> tuple[int, 
             raise
     finally:
         os.close(sync_read)
-        os.close(start_write)
     return int((launch.bundle / "conmon.pid").read_text()), pid
 
 
@@ -120,7 +114,7 @@ async def _created(sync: int, launch: Launch) -> int:
     pid = int(answer.get("data", answer.get("pid", -1)))
     if pid <= 0:
         logged = messages.last_error(text(launch.runtime_log))
-        raise CreateError(messages.humanise(logged or str(answer.get("message") or "")))
+        raise CreateError(messages.humanise(logged or str(answer.get("message") or ""), command=launch.command))
     return pid
 
 

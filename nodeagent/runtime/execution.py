@@ -1,8 +1,8 @@
 """Processes started inside running containers, and attaching to a container's own.
 
-``exec`` is one ``<runtime> exec`` whose standard streams are our pipes, or, with a terminal, a pseudo-terminal of ours
-that the runtime copies to the container's. ``attach`` speaks to conmon's socket: each packet from it is one byte that
-names the stream and then output; each packet to it is input.
+``exec`` is one ``<runtime> exec`` whose standard streams are our pipes. With a terminal, crun hands us the container's
+own over a socket; runc wants to be left for that, so it is given a terminal of ours, which it copies. ``attach`` speaks
+to conmon's socket: each packet from it is one byte that names the stream and then output; each packet to it is input.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import fcntl
 import json
 import os
 import pty
+import select
 import signal
 import socket
 import struct
+import subprocess
 import termios
 import tty
 from collections.abc import Sequence
@@ -45,6 +47,7 @@ class Execution:
         """Our end of each output still open: stream number to descriptor."""
         self._terminal = terminal
         self._closed = False
+        self._told = False
 
     async def read(self) -> tuple[int, bytes] | None:
         while self._outputs:
@@ -55,17 +58,13 @@ class Execution:
             del self._outputs[stream]
             if not self._terminal:
                 os.close(descriptor)
-        if self._closed or (refusal := await self._refusal()) is None:
+        if self._closed or self._told or (refusal := await self._refusal()) is None:
             return None
-        self._closed_refusal = True
+        self._told = True
         return STDERR, (refusal + "\n").encode()
 
-    _closed_refusal = False
-
     async def _refusal(self) -> str | None:
-        """Why the runtime did not start the process, to be told once in place of its output."""
-        if self._closed_refusal:
-            return None
+        """Why the runtime did not start the process: told once, in place of its output."""
         await self._child.wait()
         text = messages.last_error(conmon.text(self._directory / "log"))
         return messages.humanise(text) if text else None
@@ -90,7 +89,7 @@ class Execution:
         self._input = -1
 
     async def resize(self, *, width: int, height: int) -> None:
-        if self._terminal and not self._closed:
+        if self._terminal and self._input >= 0:
             fcntl.ioctl(self._input, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
             self._child.send(signal.SIGWINCH)
 
@@ -150,7 +149,7 @@ def process_spec(config: Wire, command: Sequence[str], *, terminal: bool, enviro
     return {**own, "args": list(command), "terminal": terminal, "env": [*kept, *extra, *environment]}
 
 
-def start(
+async def start(
     record: Record,
     command: Sequence[str],
     *,
@@ -161,23 +160,75 @@ def start(
     environment: Sequence[str],
 ) -> Execution:
     """Spawn ``<runtime> exec``. ``directory`` is made for its files and removed by `Execution.close`."""
+    _write_process(record, command, directory, terminal=terminal, environment=environment)
+    argv = [*runtime, "--log", str(directory / "log"), "--log-format", "json", "exec"]
+    argv += ["--pid-file", str(directory / "pid"), "--process", str(directory / "process.json")]
+    if not terminal:
+        child, input_, outputs = _spawn_with_pipes([*argv, record.container_id], stdin)
+    elif Path(runtime[0]).name == "crun":
+        child, input_, outputs = await _spawn_with_console(argv, record.container_id, directory)
+    else:
+        child, input_, outputs = _spawn_with_terminal([*argv, "--tty", record.container_id])
+    return Execution(child, directory=directory, input_=input_, outputs=outputs, terminal=terminal)
+
+
+def _write_process(
+    record: Record, command: Sequence[str], directory: Path, *, terminal: bool, environment: Sequence[str]
+) -> None:
     directory.mkdir(parents=True, mode=0o700)
     config = json.loads((record.bundle / "config.json").read_text())
     spec = process_spec(config, command, terminal=terminal, environment=environment)
     (directory / "process.json").write_text(json.dumps(spec))
-    argv = [*runtime, "--log", str(directory / "log"), "--log-format", "json", "exec"]
-    argv += ["--pid-file", str(directory / "pid"), "--process", str(directory / "process.json"), record.container_id]
-    spawn = _spawn_with_terminal if terminal else _spawn_with_pipes
-    child, input_, outputs = spawn(argv, stdin)
-    return Execution(child, directory=directory, input_=input_, outputs=outputs, terminal=terminal)
 
 
-def _spawn_with_terminal(argv: Sequence[str], stdin: bool) -> tuple[process.Process, int, dict[int, int]]:
+async def _spawn_with_console(
+    argv: Sequence[str], container_id: str, directory: Path
+) -> tuple[process.Process, int, dict[int, int]]:
+    folder = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as listener:
+            listener.bind(f"/proc/self/fd/{folder}/console")
+            listener.listen(1)
+            listener.setblocking(False)
+            # By way of our descriptor: a socket's address may have 107 bytes, and the run directory more.
+            path = f"/proc/{os.getpid()}/fd/{folder}/console"
+            child = process.spawn([*argv, "--tty", "--console-socket", path, container_id], new_session=True)
+            try:
+                master = await _receive_console(listener, child)
+            except BaseException:
+                child.kill_and_reap()
+                raise
+    finally:
+        os.close(folder)
+    return child, master, {STDOUT: master} if master >= 0 else {}
+
+
+async def _receive_console(listener: socket.socket, child: process.Process) -> int:
+    """The terminal's master as the runtime sends it; -1 when the runtime ended without."""
+    if await _first_readable({0: child.pidfd, 1: listener.fileno()}) == 0 and not _acceptable(listener):
+        return -1
+    connection, _ = listener.accept()
+    with connection:
+        connection.setblocking(False)
+        await process.readable(connection.fileno())
+        _, descriptors, _, _ = socket.recv_fds(connection, 4096, 1)
+    if not descriptors:
+        return -1
+    os.set_inheritable(descriptors[0], False)
+    os.set_blocking(descriptors[0], False)
+    return descriptors[0]
+
+
+def _acceptable(listener: socket.socket) -> bool:
+    return bool(select.select([listener], [], [], 0)[0])
+
+
+def _spawn_with_terminal(argv: Sequence[str]) -> tuple[process.Process, int, dict[int, int]]:
     master, slave = pty.openpty()
     try:
         tty.setraw(slave)
         os.set_blocking(master, False)
-        child = process.spawn(argv, descriptors={0: slave, 1: slave, 2: slave}, new_session=True)
+        child = process.spawn(argv, stdin=slave, stdout=slave, stderr=slave, new_session=True)
     except BaseException:
         os.close(master)
         raise
@@ -187,23 +238,20 @@ def _spawn_with_terminal(argv: Sequence[str], stdin: bool) -> tuple[process.Proc
 
 
 def _spawn_with_pipes(argv: Sequence[str], stdin: bool) -> tuple[process.Process, int, dict[int, int]]:
-    pairs = [os.pipe2(os.O_CLOEXEC) for _ in range(3 if stdin else 2)]
-    (out_read, out_write), (error_read, error_write) = pairs[0], pairs[1]
-    descriptors = {1: out_write, 2: error_write}
-    input_ = -1
-    if stdin:
-        descriptors[0], input_ = pairs[2]
-        os.set_blocking(input_, False)
-    os.set_blocking(out_read, False)
-    os.set_blocking(error_read, False)
+    out_read, out_write = os.pipe2(os.O_CLOEXEC)
+    error_read, error_write = os.pipe2(os.O_CLOEXEC)
+    input_read, input_ = os.pipe2(os.O_CLOEXEC) if stdin else (-1, -1)
+    for descriptor in (out_read, error_read, *((input_,) if stdin else ())):
+        os.set_blocking(descriptor, False)
     try:
-        child = process.spawn(argv, descriptors=descriptors, new_session=True)
+        source = input_read if stdin else subprocess.DEVNULL
+        child = process.spawn(argv, stdin=source, stdout=out_write, stderr=error_write, new_session=True)
     except BaseException:
         for descriptor in {out_read, error_read, input_} - {-1}:
             os.close(descriptor)
         raise
     finally:
-        for descriptor in descriptors.values():
+        for descriptor in {out_write, error_write, input_read} - {-1}:
             os.close(descriptor)
     return child, input_, {STDOUT: out_read, STDERR: error_read}
 

@@ -10,14 +10,12 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nodeagent.runtime import capabilities, cgroups
+from nodeagent.runtime import capabilities, cgroups, seccomp
 from schema.base import Wire
 
-SECCOMP_PROFILES = (
-    Path("/etc/containers/seccomp.json"),
-    Path("/usr/share/containers/seccomp.json"),
-)
-"""The administrator's own comes before the distribution's."""
+ADMINISTRATORS_SECCOMP_PROFILE = Path("/etc/containers/seccomp.json")
+SECCOMP_PROFILE = Path("/usr/share/containers/seccomp.json")
+"""Of the package golang-github-containers-common."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +78,14 @@ def facts() -> HostFacts:
 
 
 def seccomp_profile() -> Wire | None:
-    """The distribution's default profile; None where it is not installed (doctor complains)."""
-    for path in SECCOMP_PROFILES:
-        if path.exists():
-            profile: Wire = json.loads(path.read_text())
-            return profile
+    """The administrator's profile as it is, or else the distribution's made as strict as Docker's; None without both."""
+    profile: Wire
+    if ADMINISTRATORS_SECCOMP_PROFILE.exists():
+        profile = json.loads(ADMINISTRATORS_SECCOMP_PROFILE.read_text())
+        return profile
+    if SECCOMP_PROFILE.exists():
+        profile = json.loads(SECCOMP_PROFILE.read_text())
+        return seccomp.as_docker(profile)
     return None
 
 

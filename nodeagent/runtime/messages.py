@@ -26,11 +26,14 @@ def last_error(log: str) -> str:
     return message
 
 
-def humanise(text: str) -> str:
-    """One sentence: what the runtime could not do and why."""
+def humanise(text: str, *, command: str = "") -> str:
+    """One sentence: what the runtime could not do and why. ``command`` is what it was to execute."""
     message = " ".join(text.split())
     if match := _EXEC.search(message):
-        return f'exec: "{match[1]}": {match[2].removesuffix(": unknown")}'
+        reason = match[2].removesuffix(": unknown").removeprefix(f"stat {match[1]}: ")
+        return f'exec: "{match[1]}": {reason}'
+    if (match := _OPEN_EXECUTABLE.search(message)) and command:
+        return f'exec: "{command}": {match[1].lower()}'
     if match := _NOT_IN_PATH.search(message):
         where = "no such file or directory" if "/" in match[1] else "executable file not found in $PATH"
         return f'exec: "{match[1]}": {where}'

@@ -29,7 +29,8 @@ import orjson
 from nodeagent import kernel
 from nodeagent.errors import CreateError, NotRunning
 from nodeagent.facilities import ContainerPlan, ExecSession, Exit, Running
-from nodeagent.runtime import cgroups, conmon, execution, messages, process, record
+from nodeagent.runtime import cgroups, conmon, execution, messages, preparation, process, record
+from nodeagent.runtime.filters import Filters
 from nodeagent.runtime.record import Record
 from nodeagent.settings import Settings
 from schema.base import Wire
@@ -52,10 +53,13 @@ class OciRuntime:
         self._runtime = process.executable(settings.runtime)
         self._global_args = ["--root", str(run / "runtime")]
         self._conmon_cgroup = f"/{settings.cgroup_parent}/conmon"
+        preparation.prepare(run)
         self._hierarchy = hierarchy or cgroups.detect()
+        self._filters = Filters(run / "runtime") if Path(self._runtime).name == "crun" else None
         self._records: dict[str, Record] = {}
         self._exits: asyncio.Queue[Exit] = asyncio.Queue()
         self._inotify = -1
+        self._moves: set[asyncio.Future[None]] = set()
         self._counter = itertools.count()
 
     # --- watching for ends ---------------------------------------------------------------------------------------
@@ -70,6 +74,7 @@ class OciRuntime:
 
     async def close(self) -> None:
         """Stop watching. Containers go on."""
+        await asyncio.gather(*self._moves)
         for entry in self._records.values():
             entry.close()
         if self._inotify >= 0:
@@ -100,10 +105,13 @@ class OciRuntime:
         if entry.exited or self._note_exit_file(entry):
             return
         log.warning("conmon of container %s was killed: killing the container", entry.container_id)
+        self._kill_all(entry)
+        self._report(entry, code=_KILLED, finished=datetime.now(UTC).timestamp())
+
+    def _kill_all(self, entry: Record) -> None:
         for pid in self._hierarchy.processes(entry.cgroup):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self._report(entry, code=_KILLED, finished=datetime.now(UTC).timestamp())
 
     def _report(self, entry: Record, *, code: int, finished: float) -> None:
         if entry.exited or not entry.created:
@@ -147,19 +155,23 @@ class OciRuntime:
         try:
             self._prepare(plan, entry)
             launch = self._launch(plan)
-            entry.conmon, entry.pid = await conmon.create(launch, place=self._place)
+            entry.conmon, entry.pid = await conmon.create(launch)
         except BaseException:
             await self.delete(plan.container_id)
             raise
         entry.created = True
+        if self._filters:
+            self._filters.learn(plan.spec, plan.container_id)
         if not self._watch(entry):
             self._conmon_ended(entry)
+        self._move_away(entry)
 
     def _prepare(self, plan: ContainerPlan, entry: Record) -> None:
         plan.bundle.mkdir(parents=True, mode=0o700)
         plan.log.parent.mkdir(parents=True, exist_ok=True)
         record.save(entry)
-        (plan.bundle / "config.json").write_bytes(orjson.dumps(plan.spec))
+        config = self._filters.annotate(plan.spec) if self._filters else plan.spec
+        (plan.bundle / "config.json").write_bytes(orjson.dumps(config))
         try:
             self._hierarchy.create(cgroups.pod_path(plan.cgroup_parent, plan.pod_uid), plan.pod_limits)
         except OSError as error:
@@ -177,10 +189,24 @@ class OciRuntime:
             terminal=plan.terminal,
             stdin=plan.stdin,
             stdin_once=plan.stdin_once,
+            command=plan.spec["process"]["args"][0],
         )
 
-    def _place(self, pid: int) -> None:
-        cgroups.place(self._hierarchy, pid, self._conmon_cgroup)
+    def _move_away(self, entry: Record) -> None:
+        """Take conmon out of the agent's cgroup, so that what stops or limits the agent there leaves containers alone.
+
+        In a thread and not awaited: a move may wait for a grace period of the kernel's RCU, 10 ms.
+        """
+
+        def move() -> None:
+            try:
+                cgroups.place(self._hierarchy, entry.conmon, self._conmon_cgroup)
+            except OSError as error:
+                log.debug("conmon of %s stays in the agent's cgroup: %s", entry.container_id, error)
+
+        future = asyncio.get_running_loop().run_in_executor(None, move)
+        self._moves.add(future)
+        future.add_done_callback(self._moves.discard)
 
     async def start(self, container_id: str) -> datetime:
         entry = self._known(container_id)
@@ -188,7 +214,7 @@ class OciRuntime:
             return before
         code, output = await self._run("start", container_id)
         if code != 0:
-            raise CreateError(messages.humanise(messages.last_error(output)))
+            raise CreateError(messages.humanise(messages.last_error(output), command=_command(entry)))
         (entry.bundle / record.STARTED).touch()
         return entry.started_at or datetime.now(UTC)
 
@@ -205,8 +231,10 @@ class OciRuntime:
         entry = self._records.get(container_id) or record.load(bundle)
         if entry is not None:
             entry.exited = True  # whoever deletes does not wait to hear of the end
-            await self._delete_from_runtime(entry)
+            # Killed by us, it is gone in 2 ms; the runtime would look again only after ten.
+            self._kill_all(entry)
             await self._await_conmon(entry)
+            await self._delete_from_runtime(entry)
             entry.close()
             await self._remove_cgroup(entry)
             bundle = entry.bundle
@@ -238,9 +266,7 @@ class OciRuntime:
     async def _remove_cgroup(self, entry: Record) -> None:
         if self._hierarchy.remove_if_empty(entry.cgroup):
             return
-        for pid in self._hierarchy.processes(entry.cgroup):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self._kill_all(entry)
         try:
             await asyncio.to_thread(self._hierarchy.remove, entry.cgroup)
         except cgroups.CgroupError as error:
@@ -273,6 +299,7 @@ class OciRuntime:
         watched = _is_conmon(entry) and self._watch(entry)
         found = conmon.read_exit(self._exit_directory, entry.container_id)
         if found is None and watched:
+            self._move_away(entry)
             return None
         if found is None:
             self._conmon_ended(entry)
@@ -292,7 +319,7 @@ class OciRuntime:
         environment: Sequence[str] = (),
     ) -> ExecSession:
         entry = self._running(container_id)
-        return execution.start(
+        return await execution.start(
             entry,
             command,
             runtime=[self._runtime, *self._global_args],
@@ -337,6 +364,12 @@ def _running(entry: Record) -> Running:
     started = entry.started_at
     assert started is not None  # noqa: S101
     return Running(entry.container_id, entry.pod_uid, entry.name, entry.attempt, entry.pid, started)
+
+
+def _command(entry: Record) -> str:
+    with contextlib.suppress(OSError, ValueError, LookupError):
+        return str(json.loads((entry.bundle / "config.json").read_text())["process"]["args"][0])
+    return ""
 
 
 def _is_conmon(entry: Record) -> bool:

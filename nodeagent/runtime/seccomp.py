@@ -23,6 +23,53 @@ _GO_ARCHITECTURES = {
 """``uname -m`` to (Go's word, libseccomp's word)."""
 
 
+_NAMESPACES_AND_MOUNTS = (
+    "fsconfig", "fsmount", "fsopen", "fspick", "mount", "mount_setattr", "move_mount", "open_tree", "pivot_root", "setns",
+    "umount", "umount2", "unshare",
+)  # fmt: skip
+_STRICTER: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (_NAMESPACES_AND_MOUNTS, ("CAP_SYS_ADMIN",)),
+    (("get_mempolicy", "mbind", "set_mempolicy"), ("CAP_SYS_NICE",)),
+    (("reboot",), ("CAP_SYS_BOOT",)),
+    (("syslog",), ("CAP_SYSLOG",)),
+    (("keyctl",), ()),
+)
+"""(system calls, capability that allows them; none: nothing does)."""
+_NAMESPACE_FLAGS = 0x7E020000
+"""CLONE_NEW* without CLONE_NEWTIME, as a mask over clone's flags."""
+_EPERM = 1
+
+
+def as_docker(profile: Wire) -> Wire:
+    """The distribution's profile with Docker's rules where it is looser.
+
+    It is made for rootless nesting and lets everybody make user namespaces and mounts, which opens much of the kernel
+    to code that would otherwise not reach it. clone3, whose flags a filter cannot see, is unknown to such a container:
+    its C library falls back to clone.
+    """
+    stricter = {name for names, _ in _STRICTER for name in names} | {"clone", "clone3"}
+    rules = [
+        rule
+        if rule["action"] != "SCMP_ACT_ALLOW"
+        else rule | {"names": [n for n in rule["names"] if n not in stricter]}
+        for rule in profile["syscalls"]
+    ]
+    for names, allowing in _STRICTER:
+        rules += [_allow(names, allowing)] if allowing else []
+        refusal = {"names": list(names), "action": "SCMP_ACT_ERRNO", "errnoRet": _EPERM}
+        rules.append(refusal | {"excludes": {"caps": list(allowing)}})
+    flags = {"index": 0, "value": _NAMESPACE_FLAGS, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}
+    rules.append(_allow(("clone", "clone3"), ("CAP_SYS_ADMIN",)))
+    rules.append(
+        {"names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [flags], "excludes": {"caps": ["CAP_SYS_ADMIN"]}}
+    )
+    return profile | {"syscalls": [rule for rule in rules if rule["names"]]}
+
+
+def _allow(names: Iterable[str], capabilities: Iterable[str]) -> Wire:
+    return {"names": list(names), "action": "SCMP_ACT_ALLOW", "includes": {"caps": list(capabilities)}}
+
+
 def translate(profile: Wire, *, capabilities: Iterable[str], machine: str, kernel: tuple[int, int]) -> Wire:
     """The OCI ``linux.seccomp`` object for a container with these capabilities on this host."""
     go_architecture, native = _GO_ARCHITECTURES.get(machine, (machine, ""))

@@ -143,10 +143,8 @@ class Container(ApiModel):
     """What the container is given and may use at most."""
     resize_policy: Annotated[list[ContainerResizePolicy], NotYet("running containers are not resized")] = []
     """What a change of resources means for the running container."""
-    restart_policy: Annotated[
-        str | None, OneOf("Always", "OnFailure", "Never"), NotYet("the pod's restartPolicy applies to every container")
-    ] = None
-    """Restart behaviour of this container. Always on an init container makes it a sidecar."""
+    restart_policy: Annotated[str | None, OneOf("Always", "OnFailure", "Never")] = None
+    """Only on an init container, and only Always: it keeps running beside the containers (a sidecar)."""
     restart_policy_rules: Annotated[
         list[ContainerRestartRule], NotYet("the pod's restartPolicy applies to every container")
     ] = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from schema.base import ApiModel
+from schema.base import ApiModel, NotYet
 from schema.quantity import Quantity
 
 _MapType = Literal["granular", "atomic"]
@@ -87,7 +87,7 @@ class EnvVarSource(ApiModel):
     """A key of a ConfigMap in the pod's namespace."""
     secret_key_ref: SecretKeySelector | None = None
     """A key of a Secret in the pod's namespace."""
-    file_key_ref: FileKeySelector | None = None
+    file_key_ref: Annotated[FileKeySelector | None, NotYet("environment files are not read")] = None
     """A key of an environment file in a volume."""
 
 

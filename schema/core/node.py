@@ -28,10 +28,15 @@ class ConfigMapNodeConfigSource(ApiModel):
     """Unused; kept for compatibility."""
 
     namespace: str = ""
+    """Unused."""
     name: str = ""
+    """Unused."""
     uid: str = ""
+    """Unused."""
     resource_version: str = ""
+    """Unused."""
     kubelet_config_key: str = ""
+    """Unused."""
 
 
 class NodeConfigSource(ApiModel):
@@ -181,9 +186,13 @@ class NodeConfigStatus(ApiModel):
     """Unused; kept for compatibility."""
 
     assigned: NodeConfigSource | None = None
+    """Unused."""
     active: NodeConfigSource | None = None
+    """Unused."""
     last_known_good: NodeConfigSource | None = None
+    """Unused."""
     error: str = ""
+    """Unused."""
 
 
 class NodeStatus(ApiModel):

@@ -24,7 +24,7 @@ from schema.core.pod_status import HostIP, PodCondition, PodIP, PodStatus
 from schema.core.reference import LocalObjectReference
 from schema.core.resources import ResourceList, ResourceRequirements
 from schema.core.volume import Volume
-from schema.meta import Int32, Natural64, Object
+from schema.meta import Int32, Natural64, Object, Positive32
 
 
 class HostAlias(ApiModel):
@@ -105,9 +105,7 @@ class PodSpec(ApiModel):
     """Whether ended containers are started again: Always, OnFailure or Never. Always by default."""
     termination_grace_period_seconds: Natural64 | None = None
     """Seconds between the request to stop and the kill; 30 by default."""
-    active_deadline_seconds: Annotated[
-        Annotated[int, Field(ge=1, le=2**31 - 1)] | None, NotYet("the pod is not ended at a deadline")
-    ] = None
+    active_deadline_seconds: Positive32 | None = None
     """Seconds after which the pod is failed and its containers are killed."""
     dns_policy: Annotated[str, OneOf("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")] = ""
     """How /etc/resolv.conf is made: ClusterFirst (default), ClusterFirstWithHostNet, Default (the node's) or None."""
@@ -125,9 +123,9 @@ class PodSpec(ApiModel):
     """The node the pod runs on; set by the scheduler, or by whoever makes the pod to pass it by."""
     host_network: bool = False
     """Use the node's network instead of one of its own."""
-    host_pid: Annotated[bool, NotYet("containers get a process namespace of their own")] = False
+    host_pid: bool = False
     """See the node's processes."""
-    host_ipc: Annotated[bool, NotYet("pods get an IPC namespace of their own")] = False
+    host_ipc: bool = False
     """Use the node's IPC."""
     share_process_namespace: Annotated[
         bool | None, NotYet("containers get a process namespace of their own", unless=False)
@@ -143,7 +141,7 @@ class PodSpec(ApiModel):
     """With hostname, the pod's full name is <hostname>.<subdomain>.<namespace>.svc.<cluster domain>."""
     affinity: Affinity | None = None
     """Rules about where the pod is placed."""
-    scheduler_name: str = ""
+    scheduler_name: Annotated[str, NotYet("Slipway's own scheduler places every pod", unless="default-scheduler")] = ""
     """Which scheduler places the pod; default-scheduler by default."""
     tolerations: list[Toleration] = []
     """Taints of nodes that the pod tolerates."""
@@ -155,7 +153,7 @@ class PodSpec(ApiModel):
     """Importance of the pod: higher is placed first."""
     dns_config: PodDNSConfig | None = None
     """What to add to the resolver configuration."""
-    readiness_gates: Annotated[list[PodReadinessGate], NotYet("only the containers decide about readiness")] = []
+    readiness_gates: list[PodReadinessGate] = []
     """Further conditions for the pod to be ready."""
     runtime_class_name: Annotated[str | None, NotYet("the node's runtime is used")] = None
     """Which runtime runs the pod, by the name of a RuntimeClass."""
@@ -177,13 +175,11 @@ class PodSpec(ApiModel):
         bool | None, Field(alias="setHostnameAsFQDN"), NotYet("the host name is the short one", unless=False)
     ] = None
     """Use the full name as the kernel's host name."""
-    os: PodOS | None = None
+    os: Annotated[PodOS | None, NotYet("nodes run Linux", unless={"name": "linux"})] = None
     """The operating system the pod needs."""
     host_users: Annotated[bool | None, NotYet("user namespaces are not used", unless=True)] = None
     """False to give the pod a user namespace of its own."""
-    scheduling_gates: Annotated[
-        list[PodSchedulingGate], ListKey("name"), NotYet("the pod is placed regardless of its gates")
-    ] = []
+    scheduling_gates: Annotated[list[PodSchedulingGate], ListKey("name")] = []
     """The pod is not placed while there are any."""
     resource_claims: Annotated[
         list[PodResourceClaim], ListKey("name"), NotYet("dynamic resource allocation is not there")

@@ -94,9 +94,7 @@ class SecurityContext(ApiModel):
     """Mount the container's root read-only. False by default."""
     allow_privilege_escalation: bool | None = None
     """Whether a process may gain more privileges than its parent (no_new_privs is set if not). True by default."""
-    proc_mount: Annotated[
-        str | None, OneOf("Default", "Unmasked"), NotYet("/proc is always masked", unless="Default")
-    ] = None
+    proc_mount: Annotated[str | None, OneOf("Default", "Unmasked")] = None
     """Default masks and write-protects sensitive parts of /proc; Unmasked does not."""
     seccomp_profile: SeccompProfile | None = None
     """Which system calls the container may make."""
@@ -119,13 +117,19 @@ class PodSecurityContext(ApiModel):
     """Refuse to start containers as user 0."""
     supplemental_groups: list[Natural64] = []
     """Group ids that the containers' first processes also have."""
-    supplemental_groups_policy: Annotated[str | None, OneOf("Merge", "Strict")] = None
+    supplemental_groups_policy: Annotated[
+        str | None,
+        OneOf("Merge", "Strict"),
+        NotYet("groups of the image's /etc/group are always merged in", unless="Merge"),
+    ] = None
     """Merge adds the groups that the image's /etc/group gives the user; Strict does not."""
     fs_group: Natural64 | None = None
     """Group that owns the pod's volumes and is given to all its processes."""
     sysctls: Annotated[list[Sysctl], NotYet("kernel parameters are not set")] = []
     """Kernel parameters of the pod's namespaces."""
-    fs_group_change_policy: Annotated[str | None, OneOf("Always", "OnRootMismatch")] = None
+    fs_group_change_policy: Annotated[
+        str | None, OneOf("Always", "OnRootMismatch"), NotYet("ownership is always set", unless="Always")
+    ] = None
     """Whether a volume's ownership is changed Always or only OnRootMismatch."""
     seccomp_profile: SeccompProfile | None = None
     """Which system calls the containers may make."""

@@ -163,9 +163,13 @@ class VolumeProjection(ApiModel):
     """Fields of the pod."""
     config_map: ConfigMapProjection | None = None
     """Keys of a ConfigMap."""
-    service_account_token: ServiceAccountTokenProjection | None = None
+    service_account_token: Annotated[
+        ServiceAccountTokenProjection | None, NotYet("service account tokens are not made: the pod waits")
+    ] = None
     """A token of the service account."""
-    cluster_trust_bundle: ClusterTrustBundleProjection | None = None
+    cluster_trust_bundle: Annotated[
+        ClusterTrustBundleProjection | None, NotYet("trust bundles are not there: the pod waits")
+    ] = None
     """Trust anchors."""
 
 
@@ -389,13 +393,9 @@ class Volume(ApiModel):
     """The keys of a ConfigMap as files."""
     secret: SecretVolumeSource | None = None
     """The keys of a Secret as files."""
-    projected: Annotated[ProjectedVolumeSource | None, NotYet("projected volumes are not made: the pod waits")] = None
+    projected: ProjectedVolumeSource | None = None
     """Several sources in one directory."""
-    downward_api: Annotated[
-        DownwardAPIVolumeSource | None,
-        Field(alias="downwardAPI"),
-        NotYet("downwardAPI volumes are not made: the pod waits"),
-    ] = None
+    downward_api: Annotated[DownwardAPIVolumeSource | None, Field(alias="downwardAPI")] = None
     """Fields of the pod as files."""
     persistent_volume_claim: Annotated[
         PersistentVolumeClaimVolumeSource | None, NotYet("persistent volumes are not there: the pod waits")

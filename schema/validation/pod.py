@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schema.core.pod import Pod, PodDNSConfig, PodSpec
+from schema.core.pod import Container, Pod, PodDNSConfig, PodSpec
 from schema.validation import affinity, container, security, volume
 from schema.validation.causes import Problems
 from schema.validation.container import Surroundings
@@ -30,13 +30,36 @@ def _check_containers(spec: PodSpec, path: str, problems: Problems) -> None:
     volumes = {each.name for each in spec.volumes}
     around = Surroundings(volumes, spec.host_network)
     container.check_all(spec.containers, f"{path}.containers", around, problems)
+    for position, each in enumerate(spec.containers):
+        if each.restart_policy:
+            here = f"{path}.containers[{position}].restartPolicy"
+            problems.forbidden(here, "may not be set for non-init containers")
     # Init containers have ended before the others start: their host ports conflict with nobody's.
     before = Surroundings(volumes, spec.host_network, names=around.names)
     container.check_all(spec.init_containers, f"{path}.initContainers", before, problems)
+    _check_init(spec.init_containers, f"{path}.initContainers", problems)
     if spec.ephemeral_containers:
         debugging = Surroundings(volumes, spec.host_network, names=around.names)
         for position, each in enumerate(spec.ephemeral_containers):
             container.check(each, f"{path}.ephemeralContainers[{position}]", debugging, problems)
+
+
+def _check_init(containers: list[Container], path: str, problems: Problems) -> None:
+    """Only a sidecar (restartPolicy Always) lives on, so only it can be probed or hooked."""
+    for position, each in enumerate(containers):
+        here = f"{path}[{position}]"
+        if each.restart_policy and each.restart_policy != "Always":
+            problems.not_supported(f"{here}.restartPolicy", each.restart_policy, ["Always"])
+        if each.restart_policy == "Always":
+            continue
+        for name, value in (
+            ("lifecycle", each.lifecycle),
+            ("livenessProbe", each.liveness_probe),
+            ("readinessProbe", each.readiness_probe),
+            ("startupProbe", each.startup_probe),
+        ):
+            if value is not None:
+                problems.forbidden(f"{here}.{name}", "may not be set for init containers without restartPolicy=Always")
 
 
 def _check_names(spec: PodSpec, path: str, problems: Problems) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -33,7 +34,7 @@ def make_root(directory: Path) -> Path:
     for name in ("bin", "dev", "etc", "proc", "sys", "tmp", "root"):
         (directory / name).mkdir(parents=True)
     shutil.copy(busybox, directory / "bin/busybox")
-    for applet in os.popen(f"{busybox} --list").read().split():
+    for applet in subprocess.check_output([busybox, "--list"], text=True).split():
         with contextlib.suppress(FileExistsError):
             (directory / "bin" / applet).symlink_to("busybox")
     (directory / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/:/bin/sh\n")

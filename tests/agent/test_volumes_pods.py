@@ -9,6 +9,7 @@ import pytest
 from nodeagent import kernel, removal
 from nodeagent.errors import VolumeError
 from nodeagent.volumes.pods import HostVolumes
+from schema.base import Wire
 from tests.agent.host import instance, needs_host, pod
 
 pytestmark = needs_host
@@ -20,7 +21,7 @@ def volumes():
         yield HostVolumes(settings)
 
 
-def with_volumes(*volumes: dict, mounts: tuple[dict, ...] = (), **spec: object):
+def with_volumes(*volumes: Wire, mounts: tuple[Wire, ...] = (), **spec: object):
     container = {"name": "c", "image": "i", "volumeMounts": list(mounts)}
     return pod({"volumes": list(volumes), "containers": [container], **spec})
 
@@ -184,7 +185,7 @@ async def test_sub_paths_are_made_and_pinned(volumes, tmp_path):
     the_pod = with_volumes({"name": "d", "emptyDir": {}}, mounts=mounts)
     paths = await prepare(volumes, the_pod)
     for _ in range(2):  # a restarted container asks again
-        first, second = await mounts_of(volumes, the_pod, paths, POD="web-0")
+        first, _second = await mounts_of(volumes, the_pod, paths, POD="web-0")
     (paths["d"] / "one/two/file").write_text("x")
     assert (first.source / "file").read_text() == "x"
     assert (paths["d"] / "logs/web-0").is_dir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -114,7 +115,7 @@ def test_roles_add_up():
     assert authorization.allowed(identity, "get", kinds.POD, "other", "x")
 
 
-def _pod(name: str, node: str, **spec) -> dict:
+def _pod(name: str, node: str, **spec) -> dict[str, Any]:
     metadata = {"namespace": "default", "name": name}
     containers = [{"name": "main", "image": "x"}]
     return objects.create(

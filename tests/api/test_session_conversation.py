@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 import pytest
 import websockets
@@ -42,16 +43,16 @@ async def agent_of(server: str, node: str = "n1", **options):
         yield agent
 
 
-def pod(name: str, node: str = "n1", **spec) -> dict:
+def pod(name: str, node: str = "n1", **spec) -> dict[str, Any]:
     metadata = {"namespace": "default", "name": name}
     return {"metadata": metadata, "spec": {"nodeName": node, "containers": [{"name": "main", "image": "x"}], **spec}}
 
 
-async def create(wire: dict, kind=kinds.POD) -> dict:
+async def create(wire: dict[str, Any], kind=kinds.POD) -> dict[str, Any]:
     return await pool.run(objects.create, kind, wire)
 
 
-async def get(kind, name: str, namespace: str = "default") -> dict:
+async def get(kind, name: str, namespace: str = "default") -> dict[str, Any]:
     return await pool.run(objects.get, kind, "" if kind is kinds.NODE else namespace, name)
 
 
@@ -226,14 +227,15 @@ async def test_a_heartbeat_changes_conditions(server):
         assert (await get(kinds.NODE, "n1"))["status"]["capacity"]["cpu"] == "4"
 
 
+async def is_ready(node: str, status: str) -> bool:
+    condition = liveness.ready_condition(await get(kinds.NODE, node))
+    return condition is not None and condition["status"] == status
+
+
 async def test_a_connected_node_that_was_doubted_says_again_that_it_is_ready(server):
     async with agent_of(server):
-        assert await pool.run(liveness.mark_lost, "n1", _session_of("n1")) is None
-
-        async def ready():
-            return liveness.ready_condition(await get(kinds.NODE, "n1"))["status"] == "True"
-
-        await eventually(ready)
+        await pool.run(liveness.mark_lost, "n1", _session_of("n1"))
+        await eventually(lambda: is_ready("n1", "True"))
 
 
 def _session_of(node: str) -> str:
@@ -247,10 +249,7 @@ async def test_a_lost_session_makes_the_node_unknown(server, monkeypatch):
     async with agent_of(server):
         pass
 
-    async def unknown():
-        return liveness.ready_condition(await get(kinds.NODE, "n1"))["status"] == "Unknown"
-
-    await eventually(unknown)
+    await eventually(lambda: is_ready("n1", "Unknown"))
 
 
 async def test_an_agent_that_is_back_at_once_is_not_doubted(server, monkeypatch):
@@ -355,6 +354,13 @@ async def test_a_user_is_no_node(server):
     assert caught.value.response.status_code == 403
 
 
+def _filled(number: int):
+    def fill(stored: dict[str, Any]) -> dict[str, Any]:
+        return {**stored, "data": {"v": str(number), "filler": "x" * 500_000}}
+
+    return fill
+
+
 async def test_an_agent_that_does_not_read_costs_bounded_memory_and_catches_up(server):
     await create(pod("web", volumes=[{"name": "v", "configMap": {"name": "big"}}]))
     big = {"metadata": {"namespace": "default", "name": "big"}, "data": {"v": "0"}}
@@ -362,10 +368,7 @@ async def test_an_agent_that_does_not_read_costs_bounded_memory_and_catches_up(s
     async with agent_of(server) as agent:
         agent.websocket.transport.pause_reading()
         for number in range(1, 60):
-            filled = {"v": str(number), "filler": "x" * 500_000}
-            await pool.run(
-                objects.mutate, kinds.CONFIG_MAP, "default", "big", lambda cm, data=filled: {**cm, "data": data}
-            )
+            await pool.run(objects.mutate, kinds.CONFIG_MAP, "default", "big", _filled(number))
         session = hub.current().sessions.find("n1")
         assert isinstance(session, agent_session.AgentSession)
         assert len(session._desired._waiting.objects) <= 1

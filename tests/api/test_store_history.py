@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -48,14 +49,15 @@ def test_racing_threads_and_processes_leave_no_gap():
         finally:
             connections.close_all()
 
-    script = "for n in range(80): objects.create(CONFIG_MAP, config_map(f'{sys.argv[1]}-{n}'))"
-    with ThreadPoolExecutor(6) as executor:
-        jobs = [executor.submit(work, index) for index in range(4)]
-        jobs += [executor.submit(store_process.run, script, f"p{index}") for index in range(2)]
-        for job in jobs:
+    script = "for n in range(150): objects.create(CONFIG_MAP, config_map(f'{sys.argv[1]}-{n}'))"
+    crowd = store_process.Crowd(script, "p0", "p1")
+    with ThreadPoolExecutor(4) as executor:
+        crowd.go()
+        for job in [executor.submit(work, index) for index in range(4)]:
             job.result()
+    crowd.wait()
     changes = objects.changes_since(start, 10_000)
-    assert [change.revision for change in changes] == list(range(start + 1, start + 1 + 4 * 80 + 2 * 80))
+    assert [change.revision for change in changes] == list(range(start + 1, start + 1 + 4 * 80 + 2 * 150))
     assert all(int(change.object["metadata"]["resourceVersion"]) == change.revision for change in changes)
 
 
@@ -204,7 +206,10 @@ def test_pages_of_secrets_come_from_the_sealed_history():
 def test_pages_obey_their_selectors_at_their_moment():
     for number in range(8):
         objects.create(POD, pod(f"p{number}", labels={"half": str(number % 2), "n": str(number)}))
-    selectors = {"labels": LabelSelector.parse("half=0,n<9"), "fields": FieldSelector.parse("spec.restartPolicy=")}
+    selectors: dict[str, Any] = {
+        "labels": LabelSelector.parse("half=0,n<9"),
+        "fields": FieldSelector.parse("spec.restartPolicy="),
+    }
     moment = objects.list_objects(POD, **selectors)
     page = objects.list_objects(POD, limit=1, **selectors)
     objects.replace(POD, pod("p4", labels={"half": "1"}))
@@ -250,9 +255,9 @@ _STEPS = st.lists(
 def test_the_history_replayed_is_the_state(steps):
     for item in objects.list_objects(CONFIG_MAP).items:
         _discard(item)
-    replica: dict[str, dict] = {}
+    replica: dict[str, Any] = {}
     position = objects.current_revision()
-    open_pages: list[tuple[list, objects.Page, int]] = []
+    open_pages: list[tuple[list[Any], objects.Page[Any], int]] = []
     for step, argument, detail in steps:
         if step == "page":
             open_pages.append(

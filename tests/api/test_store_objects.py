@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import orjson
 import pytest
 from django.db import connections
 
@@ -325,6 +327,7 @@ def test_a_pod_is_bound_once():
     first, again, other = objects.write_many(
         [objects.Bind("default", "a", "n1"), objects.Bind("default", "a", "n1"), objects.Bind("default", "a", "n2")]
     )
+    assert isinstance(first, dict)
     assert first["status"]["conditions"][0]["type"] == "PodScheduled"
     assert again == first
     assert isinstance(other, Conflict)
@@ -601,3 +604,38 @@ def test_the_most_important_pending_pod_comes_first():
         objects.create(POD, wire)
     objects.create(POD, pod("bound", node="n1"))
     assert [item["metadata"]["name"] for item in objects.pending_pods()] == ["b", "a", "c"]
+
+
+def test_the_encoded_form_is_the_object_to_the_byte():
+    metadata = {"name": "ä", "annotations": {"a": 'b"\\'}, "finalizers": ["example.com/x"], "labels": {"l": "m"}}
+    held = {"metadata": {**metadata, "namespace": "default"}, "data": {"k": "v"}}
+    objects.create(CONFIG_MAP, held)
+    objects.delete(CONFIG_MAP, "default", "ä")
+    objects.create(CONFIG_MAP, {"metadata": {"name": "bare", "namespace": "default"}})
+    objects.create(SECRET, held)
+    objects.create(NODE, {"metadata": metadata, "status": {"phase": "x"}})
+    objects.create(POD, pod("a", node="n1"))
+    objects.delete(POD, "default", "a")
+    for kind in (CONFIG_MAP, SECRET, NODE, POD, NAMESPACE):
+        plain, encoded = objects.list_objects(kind), objects.list_encoded(kind)
+        assert plain.items
+        assert encoded.items == [orjson.dumps(item) for item in plain.items]
+        assert encoded.revision == plain.revision
+        for item in plain.items:
+            place = item["metadata"].get("namespace", ""), item["metadata"]["name"]
+            assert objects.get_encoded(kind, *place) == orjson.dumps(item)
+
+
+def test_encoded_pages_filter_and_follow_the_history():
+    for number in range(6):
+        objects.create(POD, pod(f"p{number}", labels={"n": str(number)}))
+    question: dict[str, Any] = {
+        "labels": LabelSelector.parse("n>0"),
+        "fields": FieldSelector.parse("spec.restartPolicy="),
+    }
+    moment = objects.list_encoded(POD, **question)
+    page = objects.list_encoded(POD, limit=2, **question)
+    objects.delete(POD, "default", "p4")
+    rest = objects.list_encoded(POD, continue_token=page.continue_token, **question)
+    assert page.items + rest.items == moment.items
+    assert len(moment.items) == 5

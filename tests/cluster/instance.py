@@ -7,6 +7,7 @@ runs, and the fixtures check that nothing is left on the host.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -26,6 +27,8 @@ import httpx
 import yaml
 
 from schema.instance import instance_id
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per request of a waiting test tells nobody anything
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
@@ -76,16 +79,16 @@ class Instance:
         return (self.home / "admin-password").read_text().strip()
 
     def up(self) -> None:
-        log = (self.home.parent / "up.log").open("a")
-        self.process = subprocess.Popen(
-            [sys.executable, "manage.py", "up"],
-            cwd=ROOT,
-            env=dict(self.environment),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        with (self.home.parent / "up.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "up"],
+                cwd=ROOT,
+                env=dict(self.environment),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
         wait_for(f"a ready instance ({self.home.parent}/up.log)", self._is_ready, seconds=START_SECONDS)
 
     def _is_ready(self) -> bool:
@@ -123,15 +126,20 @@ class Instance:
 
     @property
     def api(self) -> httpx.Client:
+        """For the test's own thread."""
         if self._client is None:
-            user = yaml.safe_load(self.kubeconfig.read_text())["users"][0]["user"]
-            self._client = httpx.Client(
-                base_url=f"https://127.0.0.1:{self.api_port}",
-                headers={"Authorization": f"Bearer {user['token']}"},
-                verify=ssl.create_default_context(cafile=str(self.home / "pki" / "ca.crt")),
-                timeout=30,
-            )
+            self._client = self.client()
         return self._client
+
+    def client(self, *, timeout: float = 30) -> httpx.Client:
+        """Another one, for another thread."""
+        user = yaml.safe_load(self.kubeconfig.read_text())["users"][0]["user"]
+        return httpx.Client(
+            base_url=f"https://127.0.0.1:{self.api_port}",
+            headers={"Authorization": f"Bearer {user['token']}"},
+            verify=ssl.create_default_context(cafile=str(self.home / "pki" / "ca.crt")),
+            timeout=timeout,
+        )
 
     def _close(self) -> None:
         if self._client is not None:

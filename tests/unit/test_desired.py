@@ -142,8 +142,11 @@ def test_an_object_nobody_uses_is_not_told():
 
 def test_a_secret_leaves_the_node_with_its_last_pod():
     desired = _started(_pod("u1", secrets=["key"]), _pod("u2", secrets=["key"]))
-    assert desired.pod_removed("u1", 11).ceased == frozenset()
-    assert desired.pod_removed("u2", 12).ceased == {SECRET}
+    first, last = desired.pod_removed("u1", 11), desired.pod_removed("u2", 12)
+    assert first is not None
+    assert last is not None
+    assert not first.ceased
+    assert last.ceased == {SECRET}
     update = desired.take()
     assert update is not None
     assert [key.name for key in update.removed_secrets] == ["key"]

@@ -10,7 +10,7 @@ from schema.base import Wire
 
 
 def _restartable(container: Wire) -> bool:
-    return pick(container, "restartPolicy") == "Always"
+    return bool(pick(container, "restartPolicy") == "Always")
 
 
 def _init_status(wire: Wire) -> str | None:

@@ -5,6 +5,9 @@ PatchError    400: it cannot be read; 422: it can, but does not fit the object (
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class PatchError(Exception):
     """``status`` is the HTTP code of the answer, ``message`` its text."""
@@ -21,3 +24,12 @@ def malformed(message: str) -> PatchError:
 
 def unfit(message: str) -> PatchError:
     return PatchError(422, message)
+
+
+@contextmanager
+def deep_nesting_refused() -> Iterator[None]:
+    """Documents a thousand levels deep are nobody's: refused, instead of an error of ours."""
+    try:
+        yield
+    except RecursionError:
+        raise unfit("the patch or what it makes is nested too deeply") from None

@@ -7,14 +7,17 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from controlplane.api.patches.errors import malformed, unfit
+from controlplane.api.patches.errors import deep_nesting_refused, malformed, unfit
 
 OPERATIONS_LIMIT = 10_000
+COPIED_LIMIT = 3 * 1024 * 1024
+"""Characters that all copy operations of a patch may copy: twenty of them, each of the whole, would make a million."""
 _INDEX = re.compile(r"0|[1-9][0-9]*", re.ASCII)
 _ESCAPE = re.compile(r"~(?![01])")
 _MISSING = object()
 
 
+@deep_nesting_refused()
 def json_patch(target: Any, operations: Any) -> Any:
     """All operations in order, or a PatchError and nothing at all."""
     if not isinstance(operations, list):
@@ -22,9 +25,28 @@ def json_patch(target: Any, operations: Any) -> Any:
     if len(operations) > OPERATIONS_LIMIT:
         raise malformed(f"a JSON patch may have at most {OPERATIONS_LIMIT} operations, this one has {len(operations)}")
     document = copy.deepcopy(target)
+    copied = 0
     for position, operation in enumerate(operations):
-        document = _apply(document, operation, f"operation {position}")
+        where = f"operation {position}"
+        copied += _copied(document, operation, where)
+        if copied > COPIED_LIMIT:
+            raise unfit(f"{where}: the patch copies more than {COPIED_LIMIT} bytes in all")
+        document = _apply(document, operation, where)
     return document
+
+
+def _copied(document: Any, operation: Any, where: str) -> int:
+    if not isinstance(operation, dict) or operation.get("op") != "copy":
+        return 0
+    return _size(_get(document, _pointer(operation, "from", where), where))
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, dict):
+        return 2 + sum(len(name) + 4 + _size(each) for name, each in value.items())
+    if isinstance(value, list):
+        return 2 + sum(1 + _size(each) for each in value)
+    return len(value) + 2 if isinstance(value, str) else 8
 
 
 def _apply(document: Any, operation: Any, where: str) -> Any:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from controlplane.api.patches.errors import deep_nesting_refused
 
+
+@deep_nesting_refused()
 def merge_patch(target: Any, patch: Any) -> Any:
-    """Objects merge field by field, null removes, everything else replaces."""
+    """Objects merge field by field, null removes, everything else replaces. Raises `PatchError`."""
+    return _merge(target, patch)
+
+
+def _merge(target: Any, patch: Any) -> Any:
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)
     result = dict(target) if isinstance(target, dict) else {}
@@ -15,5 +22,5 @@ def merge_patch(target: Any, patch: Any) -> Any:
         if value is None:
             result.pop(name, None)
         else:
-            result[name] = merge_patch(result.get(name), value)
+            result[name] = _merge(result.get(name), value)
     return result

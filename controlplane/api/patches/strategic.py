@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from controlplane.api.patches.errors import malformed
+from controlplane.api.patches.errors import deep_nesting_refused, malformed
 from controlplane.api.patches.ordering import in_order
 from schema import shapes
 from schema.base import ApiModel, Wire
@@ -30,6 +30,7 @@ SET_ORDER = "$setElementOrder"
 Type = type[ApiModel] | None
 
 
+@deep_nesting_refused()
 def strategic_merge(kind: Kind, target: Wire, patch: Any) -> Wire:
     """``target`` with ``patch`` applied, along the types of ``kind``. Raises `PatchError`."""
     if not isinstance(patch, dict):

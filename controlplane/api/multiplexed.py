@@ -1,0 +1,163 @@
+"""``/ws/watch``: many watches over one WebSocket, for the dashboard.
+
+The client says ``{"op": "watch", "id": "a", "path": "/api/v1/pods", "query": {…}}`` and ``{"op": "stop", "id": "a"}``.
+The server says ``{"id": "a", "type": "ADDED|MODIFIED|DELETED|BOOKMARK|ERROR", "object": {…}}``. A watch without a
+resourceVersion begins with all objects as ADDED and the bookmark that ends them. An ERROR ends its watch: its object is
+a Status, 410 where the client must start over without a resourceVersion.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from controlplane.access import authentication, authorization
+from controlplane.access.errors import AccessError, TooManyFailures
+from controlplane.access.identity import Identity
+from controlplane.api import errors, query, rendering, routing, tables, watching
+from controlplane.api.presentation import Presentation
+from controlplane.api.query import ListOptions
+from controlplane.api.routing import Target
+from controlplane.api.watching import Watch
+from controlplane.nodes.errors import Disconnected, Refused
+from controlplane.nodes.websocket import Socket
+from controlplane.store import pool
+from schema.base import Wire
+
+log = logging.getLogger(__name__)
+
+MAX_WATCHES = 64
+MAX_MESSAGE_BYTES = 64 * 1024
+_POLICY_VIOLATION = 1008
+
+
+@dataclass(frozen=True)
+class _Ask:
+    id: str
+    target: Target
+    options: ListOptions
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """The ASGI application."""
+    socket = Socket(scope, receive, send)
+    try:
+        identity = await authentication.identify_scope(scope)
+    except TooManyFailures as error:
+        await socket.refuse(Refused(429, str(error)))
+        return
+    except AccessError as error:
+        await socket.refuse(Refused(401, str(error)))
+        return
+    try:
+        await socket.accept()
+        await _Connection(socket, identity).run()
+    except Disconnected:
+        return
+
+
+class _Connection:
+    """A task per watch; their frames leave through one lock, so a slow client slows its watches."""
+
+    def __init__(self, socket: Socket, identity: Identity) -> None:
+        self._socket = socket
+        self._identity = identity
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._sending = asyncio.Lock()
+
+    async def run(self) -> None:
+        try:
+            while True:
+                await self._take(await self._socket.receive())
+        finally:
+            for task in list(self._watches.values()):
+                task.cancel()
+            await asyncio.gather(*self._watches.values(), return_exceptions=True)
+
+    async def _take(self, frame: str | bytes) -> None:
+        message = _parse(frame)
+        name = message.get("id") if message is not None else None
+        if message is None or not isinstance(name, str):
+            await self._socket.close(_POLICY_VIOLATION, "not a message of this protocol")
+            raise Disconnected
+        self._stop(name)
+        if message.get("op") == "watch":
+            self._start(name, message)
+
+    def _stop(self, name: str) -> None:
+        task = self._watches.pop(name, None)
+        if task is not None:
+            task.cancel()
+
+    def _start(self, name: str, message: Wire) -> None:
+        task = asyncio.create_task(self._watch(name, message), name=f"multiplexed watch {name}")
+        self._watches[name] = task
+        task.add_done_callback(lambda ended: self._ended(name, ended))
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        if self._watches.get(name) is task:
+            del self._watches[name]
+        if not task.cancelled() and (failure := task.exception()) is not None and not isinstance(failure, Disconnected):
+            log.error("multiplexed watch %s ended unexpectedly", name, exc_info=failure)
+
+    async def _watch(self, name: str, message: Wire) -> None:
+        try:
+            if len(self._watches) > MAX_WATCHES:
+                raise errors.TooManyRequests(f"one connection carries at most {MAX_WATCHES} watches")
+            watch = await self._open(name, message)
+            async with aclosing(watch.events()) as events:
+                async for lines in events:
+                    await self._tell(name, lines)
+        except Exception as error:
+            known = errors.from_exception(error)
+            if known is None:
+                raise
+            await self._tell(name, watching.line("ERROR", known.status()))
+
+    async def _open(self, name: str, message: Wire) -> Watch:
+        asked = _ask(name, message)
+        target = asked.target
+        if not await pool.run(authorization.allowed, self._identity, "watch", target.kind, target.namespace, "", ""):
+            raise errors.forbidden(
+                "watch", target.kind, user=self._identity.name, namespace=target.namespace, name="", subresource=""
+            )
+        return await pool.run(watching.open_watch, target, asked.options, Presentation(), tables.include(""))
+
+    async def _tell(self, name: str, lines: bytes) -> None:
+        """One frame for each line: the id goes in front of what the line holds."""
+        start = b'{"id":%b,' % rendering.dumps(name)
+        async with self._sending:
+            for line in lines.split(b"\n")[:-1]:
+                await self._socket.send((start + line[1:]).decode())
+
+
+def _parse(frame: str | bytes) -> Wire | None:
+    if len(frame) > MAX_MESSAGE_BYTES:
+        return None
+    try:
+        message = orjson.loads(frame)
+    except orjson.JSONDecodeError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+def _ask(name: str, message: Wire) -> _Ask:
+    """Raises `ApiError` and `SelectorError`."""
+    path, given = message.get("path"), message.get("query") or {}
+    target = routing.parse(path) if isinstance(path, str) else None
+    if target is None or target.name or "watch" not in target.kind.verbs:
+        raise errors.unknown_path()
+    if not isinstance(given, Mapping) or not all(isinstance(value, str) for value in given.values()):
+        raise errors.BadRequest("query must be an object of strings")
+    query.check(given)
+    asked = {key: given[key] for key in ("labelSelector", "fieldSelector", "resourceVersion") if given.get(key)}
+    options = ListOptions.parse({**asked, "watch": "true", "allowWatchBookmarks": "true"})
+    if options.revision is None:
+        options = replace(options, send_initial_events=True)
+    return _Ask(name, target, replace(options, timeout_seconds=query.MAX_TIMEOUT_SECONDS))

@@ -1,0 +1,31 @@
+"""The paths of the API, each with or without a trailing slash."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, re_path
+
+from controlplane.api import discovery, health, metrics, openapi, streams, version, views
+
+_GROUP = r"(?P<group>[^/]+)"
+_VERSION = r"(?P<version>[^/]+)"
+
+PREFIXES = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", "/metrics")
+"""What `asgi` serves without Django's own handler."""
+
+urlpatterns: list[URLPattern] = [
+    *streams.urlpatterns,
+    re_path(r"^(?:api/[^/]+|apis/[^/]+/[^/]+)/[^/]", views.ResourceView.as_view()),
+    re_path(rf"^api/{_VERSION}/?$", discovery.ResourceListView.as_view()),
+    re_path(rf"^apis/{_GROUP}/{_VERSION}/?$", discovery.ResourceListView.as_view()),
+    re_path(rf"^apis/{_GROUP}/?$", discovery.GroupView.as_view()),
+    re_path(r"^api/?$", discovery.DiscoveryView.as_view(core=True)),
+    re_path(r"^apis/?$", discovery.DiscoveryView.as_view()),
+    re_path(r"^openapi/v3/?$", openapi.IndexView.as_view()),
+    re_path(rf"^openapi/v3/api/{_VERSION}/?$", openapi.DocumentView.as_view()),
+    re_path(rf"^openapi/v3/apis/{_GROUP}/{_VERSION}/?$", openapi.DocumentView.as_view()),
+    re_path(r"^openapi/v2/?$", openapi.AbsentView.as_view()),
+    re_path(r"^version/?$", version.VersionView.as_view()),
+    re_path(r"^(?:livez|healthz)(?:/(?P<check>[a-z]+))?/?$", health.HealthView.as_view()),
+    re_path(r"^readyz(?:/(?P<check>[a-z]+))?/?$", health.HealthView.as_view(checks=health.READY, title="readyz")),
+    re_path(r"^metrics/?$", metrics.MetricsView.as_view()),
+]

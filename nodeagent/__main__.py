@@ -1,0 +1,132 @@
+"""The agent's command line: ``nodeagent run | remove | image | doctor``.
+
+Each command imports what it needs and no more: `run` lives for months and should stay small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from nodeagent.settings import Settings
+from schema.instance import default_home, instance_id
+
+log = logging.getLogger("nodeagent")
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="nodeagent", description="Runs this host's pods for a Slipway control plane.")
+    commands = top.add_subparsers(dest="command", required=True)
+    run_parser = commands.add_parser("run", help="run the agent in the foreground")
+    _add_places(run_parser)
+    run_parser.add_argument("--server", required=True, help="https://HOST:6443 of the control plane")
+    credential = run_parser.add_mutually_exclusive_group(required=True)
+    credential.add_argument("--token-file", type=Path, help="file that holds the node's token")
+    credential.add_argument("--token", help="the node's token; other users of this host can see it in the process list")
+    run_parser.add_argument("--ca-file", type=Path, help="certificate that signs the server's (default: the system's)")
+    run_parser.add_argument("--node-name", default=socket.gethostname().lower())
+    run_parser.add_argument(
+        "--runtime", default=os.environ.get("SLIPWAY_RUNTIME", "crun"), help="crun, runc or another OCI runtime"
+    )
+    run_parser.add_argument(
+        "--hollow", action="store_true", help="pretend: the whole agent without containers, for benchmarks"
+    )
+    run_parser.set_defaults(run=run)
+    remove_parser = commands.add_parser("remove", help="stop and remove everything this agent made on the host")
+    _add_places(remove_parser)
+    remove_parser.set_defaults(run=remove)
+    _add_others(commands)
+    return top
+
+
+def _add_places(command: argparse.ArgumentParser) -> None:
+    home = Path(os.environ.get("SLIPWAY_HOME") or default_home()) / "node"
+    command.add_argument("--home", type=Path, default=home, help="state that outlives a reboot (default: %(default)s)")
+    command.add_argument(
+        "--run-dir", type=Path, help="sockets and pinned namespaces (default: /run/slipway-<id of the home>)"
+    )
+    command.add_argument("--cgroup-parent", help="cgroup that containers run below (default: slipway-<id of the home>)")
+
+
+def _add_others(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """`image` and `doctor` bring their own options; their modules are loaded only when they are asked for."""
+    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    if asked == "image":
+        from nodeagent.images import cli
+
+        cli.add_parser(commands)
+    else:
+        commands.add_parser("image", help="pull, load, list and remove images")
+    doctor_parser = commands.add_parser("doctor", help="say what this host lacks, and how to mend it")
+    doctor_parser.add_argument("--json", action="store_true", help="for programs")
+    doctor_parser.set_defaults(run=doctor)
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    home = arguments.home.absolute()
+    instance = instance_id(home)
+    token_file: Path | None = getattr(arguments, "token_file", None)
+    return Settings(
+        home=home,
+        run_dir=(arguments.run_dir or Path(f"/run/slipway-{instance}")).absolute(),
+        server=getattr(arguments, "server", ""),
+        token=token_file.read_text().strip() if token_file else getattr(arguments, "token", None) or "",
+        ca_file=getattr(arguments, "ca_file", None),
+        node_name=getattr(arguments, "node_name", ""),
+        cgroup_parent=arguments.cgroup_parent or f"slipway-{instance}",
+        runtime=getattr(arguments, "runtime", "crun"),
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    settings = settings_of(arguments)
+    for directory in (settings.home, settings.run_dir):
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    asyncio.run(_run(settings, hollow=arguments.hollow))
+    return os.EX_OK
+
+
+async def _run(settings: Settings, *, hollow: bool) -> None:
+    from nodeagent import host
+    from nodeagent.agent import Agent
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    agent = Agent(settings, host.hollow(settings) if hollow else host.real(settings))
+    await agent.run(stop)
+
+
+def remove(arguments: argparse.Namespace) -> int:
+    from nodeagent import uninstall
+
+    troubles = asyncio.run(uninstall.remove(settings_of(arguments)))
+    for trouble in troubles:
+        print(f"error: {trouble}", file=sys.stderr)
+    return 1 if troubles else os.EX_OK
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    from nodeagent import doctor as checks
+
+    return checks.run(arguments)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    level = os.environ.get("SLIPWAY_LOG_LEVEL", "INFO")
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for noisy in ("websockets", "httpx", "httpcore"):  # addresses of blobs may carry signatures
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    arguments = parser().parse_args(words)
+    return int(arguments.run(arguments))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,311 @@
+"""The agent of one node: pod workers, and what feeds them.
+
+At the start it reads its checkpoint and adopts what the runtime still knows, so that containers go on whoever died; then
+it connects. What the control plane wants comes as Sync and Update; what becomes of it goes up through the outbox. Without
+a control plane the last desired state is kept alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nodeagent import node_status
+from nodeagent.checkpoint import Checkpoint, NodeFacts
+from nodeagent.errors import AgentError
+from nodeagent.facilities import Exit, Running
+from nodeagent.node_status import NodeStatus
+from nodeagent.outbox import Outbox
+from nodeagent.pods import identity, transitions
+from nodeagent.pods.context import Clock, Context, Facilities, Objects, WallClock
+from nodeagent.pods.record import Record
+from nodeagent.pods.state import Phase
+from nodeagent.pods.status import Host
+from nodeagent.pods.worker import Worker
+from nodeagent.session import Dialler, Session
+from nodeagent.settings import Settings
+from nodeagent.streams.opening import Streams
+from nodeagent.streams.rotation import rotate
+from nodeagent.tasks import Tasks, persist
+from schema.base import Wire
+from schema.core.pod import Pod
+from schema.session import OpenStream, Sync, Update, Welcome
+
+log = logging.getLogger(__name__)
+
+COLLECT_SECONDS = 60.0
+ROTATE_SECONDS = 5.0
+NETWORK_RETRY_SECONDS = 10.0
+FLUSH_SECONDS = 3.0
+
+
+@dataclass
+class Found:
+    """What the runtime knew of a pod when the agent started."""
+
+    running: list[Running] = field(default_factory=list)
+    exits: list[Exit] = field(default_factory=list)
+
+
+class Agent:
+    def __init__(self, settings: Settings, facilities: Facilities, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.records: dict[str, Record] = {}
+        self._clock = clock or WallClock()
+        self._tasks = Tasks("agent")
+        self._checkpoint = Checkpoint(settings.home)
+        self._facts = NodeFacts()
+        self._status = NodeStatus(settings)
+        self._outbox = Outbox()
+        self._found: dict[str, Found] = {}
+        self._synced = False
+        self._watchers: dict[str, list[asyncio.Event]] = {}
+        self.context = Context(
+            settings=settings,
+            host=facilities,
+            reports=self._outbox,
+            clock=self._clock,
+            addresses=Host(node_status.addresses()),
+            allocatable=node_status.allocatable(settings),
+            network_problem="the node has not got its address range from the control plane yet",
+            pressure=self._status.pressure,
+        )
+        dialler = Dialler(settings)
+        self._streams = Streams(self, dialler)
+        self._session = Session(dialler, self._status, self._outbox, self, gather_seconds=settings.report_seconds)
+
+    # Life
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until ``stop`` is set. Containers stay."""
+        await self._resume()
+        self._tasks.spawn("checkpoint", self._persisted("checkpoint", self._checkpoint.run))
+        self._tasks.spawn("exits", self._persisted("exits", self._take_exits))
+        self._tasks.spawn("collection", self._persisted("collection", self._collect_now_and_then))
+        self._tasks.spawn("rotation", self._persisted("rotation", self._rotate_now_and_then))
+        self._tasks.spawn("session", self._persisted("session", self._session.run))
+        await stop.wait()
+        await self._streams.close()
+        await self._checkpoint.flushed(FLUSH_SECONDS)
+        await self._tasks.close()
+        for closing in (self.context.host.runtime, self.context.host.images):
+            close = getattr(closing, "close", None)
+            if close is not None:
+                await close()
+
+    async def _persisted(self, name: str, attempt: object) -> None:
+        await persist(name, attempt, first_delay=0.5, last_delay=30.0)  # type: ignore[arg-type]
+
+    async def _resume(self) -> None:
+        self._facts = self._checkpoint.node()
+        self.context.objects = self._checkpoint.objects()
+        running, exits = await self.context.host.runtime.adopt()
+        for one in running:
+            self._found.setdefault(one.pod_uid, Found()).running.append(one)
+        for end in exits:
+            self._found.setdefault(_pod_uid(end.container_id), Found()).exits.append(end)
+        if self._facts.pod_cidr:
+            await self._start_network()
+        rebooted = self._facts.boot_id not in ("", node_status.boot_id())
+        for record in self._checkpoint.records():
+            if rebooted:
+                record.state = transitions.rebooted(record.pod, record.state)
+            self._begin(record)
+
+    # Pods
+
+    def _begin(self, record: Record) -> None:
+        """Start the worker of a pod, with what was found of it."""
+        self._adopt(record, self._found.pop(record.uid, Found()))
+        self.records[record.uid] = record
+        self._tasks.spawn(f"pod {identity.full_name(record.pod)}", self._live(record))
+
+    def _adopt(self, record: Record, found: Found) -> None:
+        for one in found.running:
+            for name in record.names():
+                record.state = transitions.adopted(
+                    record.pod, record.state, name, container_id=one.container_id, started_at=one.started_at
+                )
+        known = {one.container_id for one in found.running} | {end.container_id for end in found.exits}
+        for name, state in record.state.containers.items():
+            if state.phase is Phase.RUNNING and state.container_id not in known:
+                record.state = transitions.lost(record.state, name, self._clock.now())
+        record.exits.extend(found.exits)
+
+    async def _live(self, record: Record) -> None:
+        await Worker(record, self.context, self._changed).run()
+        if record.state.gone and self.records.get(record.uid) is record:
+            del self.records[record.uid]
+            self._checkpoint.forget(record.uid)
+            self._wake_watchers(record.uid)
+
+    def _changed(self, record: Record) -> None:
+        if not record.state.gone:
+            self._checkpoint.save(record)
+        self._wake_watchers(record.uid)
+
+    @contextlib.contextmanager
+    def watching(self, uid: str, event: asyncio.Event) -> Iterator[None]:
+        """Sets ``event`` whenever the pod's state changes."""
+        self._watchers.setdefault(uid, []).append(event)
+        try:
+            yield
+        finally:
+            self._watchers[uid].remove(event)
+            if not self._watchers[uid]:
+                del self._watchers[uid]
+
+    def _wake_watchers(self, uid: str) -> None:
+        for event in self._watchers.get(uid, ()):
+            event.set()
+
+    async def _take_exits(self) -> None:
+        async for end in self.context.host.runtime.exits():
+            record = self.records.get(_pod_uid(end.container_id))
+            if record is None:
+                log.info("container %s ended, and nobody wants to know", end.container_id)
+                continue
+            record.exits.append(end)
+            record.wake.set()
+
+    # What the control plane says
+
+    def welcomed(self, welcome: Welcome) -> None:
+        facts = NodeFacts(node_status.boot_id(), welcome.pod_cidr, welcome.cluster_cidr, welcome.heartbeat_seconds)
+        moved = (facts.pod_cidr, facts.cluster_cidr) != (self._facts.pod_cidr, self._facts.cluster_cidr)
+        if facts != self._facts:
+            self._facts = facts
+            self._checkpoint.save_node(facts)
+        if moved or self.context.network_problem:
+            self._tasks.spawn("network", self._persisted("network", self._bring_up_network))
+
+    async def _bring_up_network(self) -> None:
+        while not await self._start_network():
+            await asyncio.sleep(NETWORK_RETRY_SECONDS)
+        for record in self.records.values():
+            record.wake.set()
+
+    async def _start_network(self) -> bool:
+        try:
+            await self.context.host.network.start(pod_cidr=self._facts.pod_cidr, cluster_cidr=self._facts.cluster_cidr)
+        except (AgentError, OSError) as error:
+            log.error("pods cannot have a network: %s", error)
+            self.context.network_problem = self._status.network_problem = str(error)
+            return False
+        self.context.network_problem = self._status.network_problem = ""
+        return True
+
+    def synced(self, sync: Sync) -> None:
+        self._replace_objects(Objects(_keyed(sync.config_maps), _keyed(sync.secrets)))
+        wanted = {wire["metadata"]["uid"] for wire in sync.pods}
+        for wire in sync.pods:
+            self._desire(wire)
+        for uid, record in self.records.items():
+            if uid not in wanted:
+                self._remove(record)
+        self._synced = True
+        self._tasks.spawn("cleaning", self._clean())
+
+    def updated(self, update: Update) -> None:
+        objects = Objects(dict(self.context.objects.config_maps), dict(self.context.objects.secrets))
+        objects.config_maps.update(_keyed(update.config_maps))
+        objects.secrets.update(_keyed(update.secrets))
+        for key in update.removed_config_maps:
+            objects.config_maps.pop((key.namespace, key.name), None)
+        for key in update.removed_secrets:
+            objects.secrets.pop((key.namespace, key.name), None)
+        self._replace_objects(objects)
+        for wire in update.pods:
+            self._desire(wire)
+        for uid in update.removed_pods:
+            if uid in self.records:
+                self._remove(self.records[uid])
+
+    def stream_requested(self, request: OpenStream) -> None:
+        self._streams.open(request)
+
+    def _desire(self, wire: Wire) -> None:
+        record = self.records.get(wire["metadata"]["uid"])
+        if record is None:
+            pod = Pod.parse(wire)
+            record = Record(wire, pod, transitions.accepted(pod, self._clock.now()))
+            self._begin(record)
+        elif record.wire != wire:
+            record.desire(wire)
+        self._checkpoint.save(record)
+
+    def _remove(self, record: Record) -> None:
+        record.removed = True
+        record.wake.set()
+
+    def _replace_objects(self, objects: Objects) -> None:
+        before, self.context.objects = self.context.objects, objects
+        changed = {
+            namespace
+            for old, new in ((before.config_maps, objects.config_maps), (before.secrets, objects.secrets))
+            for namespace, name in old.keys() | new.keys()
+            if _revision(old.get((namespace, name))) != _revision(new.get((namespace, name)))
+        }
+        if not changed:
+            return
+        self._checkpoint.save_objects(objects)
+        for record in self.records.values():
+            if record.namespace in changed:
+                record.refresh = True
+                record.wake.set()
+
+    # Keeping the host tidy
+
+    async def _clean(self) -> None:
+        """After the control plane has said what is wanted: end what runs for nobody, and give back what nobody has."""
+        leftovers, self._found = self._found, {}
+        for found in leftovers.values():
+            for container_id in [
+                *(one.container_id for one in found.running),
+                *(end.container_id for end in found.exits),
+            ]:
+                log.info("container %s belongs to no pod of this node; it is removed", container_id)
+                await self.context.host.runtime.delete(container_id)
+        await self._collect()
+
+    async def _collect_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(COLLECT_SECONDS)
+            if self._synced:
+                await self._collect()
+
+    async def _collect(self) -> None:
+        host, uids = self.context.host, set(self.records)
+        containers = {
+            state.container_id
+            for record in self.records.values()
+            for state in record.state.containers.values()
+            if state.container_id
+        }
+        for collecting in (host.network.collect(uids), host.volumes.collect(uids), host.images.collect(containers)):
+            try:
+                await collecting
+            except (AgentError, OSError) as error:
+                log.warning("something could not be given back yet: %s", error)
+
+    async def _rotate_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(ROTATE_SECONDS)
+            for record in list(self.records.values()):
+                await rotate(record, self.context)
+
+
+def _pod_uid(container_id: str) -> str:
+    """Container ids begin with the pod's uid (`pods.identity`), which has 36 characters."""
+    return container_id[:36]
+
+
+def _keyed(wires: list[Wire]) -> dict[tuple[str, str], Wire]:
+    return {(wire["metadata"]["namespace"], wire["metadata"]["name"]): wire for wire in wires}
+
+
+def _revision(wire: Wire | None) -> str:
+    return "" if wire is None else str(wire["metadata"].get("resourceVersion", ""))

@@ -1,0 +1,207 @@
+"""The agent's end of the session (`schema.session`): dials, says Hello, hands down what is desired, sends up what is.
+
+It reconnects for ever, quickly at first and with some spread, so that a control plane which returns is found at once and
+not by all nodes in the same instant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import ssl
+from typing import Protocol
+
+from pydantic import ValidationError
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+
+from nodeagent import node_status
+from nodeagent.node_status import NodeStatus
+from nodeagent.outbox import Outbox
+from nodeagent.settings import Settings
+from schema.base import Model, Wire
+from schema.session import (
+    Acknowledge,
+    Heartbeat,
+    Hello,
+    OpenStream,
+    Sync,
+    Update,
+    Welcome,
+    from_control_plane,
+)
+
+log = logging.getLogger(__name__)
+
+FIRST_DELAY_SECONDS = 0.05
+LONGEST_DELAY_SECONDS = 5.0
+OPEN_SECONDS = 10.0
+STREAMS = "/agent/v1/streams/"
+HOPELESS = frozenset({4401, 4403, 4409, 4426})
+"""Close codes after which hurry is of no use: wrong token or node, another agent of this name, another protocol."""
+MAX_FRAME_BYTES = 256 * 1024 * 1024
+
+
+class Listener(Protocol):
+    """Who acts on what comes down. None of it waits."""
+
+    def welcomed(self, welcome: Welcome) -> None: ...
+
+    def synced(self, sync: Sync) -> None: ...
+
+    def updated(self, update: Update) -> None: ...
+
+    def stream_requested(self, request: OpenStream) -> None: ...
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.server.startswith("https:"):
+        return None
+    return ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
+
+
+def websocket_address(settings: Settings, path: str) -> str:
+    scheme, _, rest = settings.server.rstrip("/").partition("://")
+    return f"{'wss' if scheme == 'https' else 'ws'}://{rest}{path}"
+
+
+class Dialler:
+    """Opens WebSockets to the control plane with the node's credential."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._context = tls_context(settings)
+
+    def dial(self, path: str) -> connect:
+        return connect(
+            websocket_address(self._settings, path),
+            ssl=self._context,
+            additional_headers={"Authorization": f"Bearer {self._settings.token}"},
+            user_agent_header=f"slipway-nodeagent/{node_status.AGENT_VERSION}",
+            compression=None,
+            open_timeout=OPEN_SECONDS,
+            ping_interval=10,
+            # A stream whose client does not read is not read by the control plane either, pings included: a missing pong
+            # is no death. The session is read all the time.
+            ping_timeout=None if path.startswith(STREAMS) else 20,
+            close_timeout=2,
+            max_size=MAX_FRAME_BYTES,
+            proxy=None,
+        )
+
+
+class Session:
+    def __init__(
+        self, dialler: Dialler, status: NodeStatus, outbox: Outbox, listener: Listener, *, gather_seconds: float
+    ) -> None:
+        self._dialler = dialler
+        self._status = status
+        self._outbox = outbox
+        self._listener = listener
+        self._gather_seconds = gather_seconds
+        self._run_id = secrets.token_hex(8)
+        self._told: list[Wire] | None = None
+        self.connected = asyncio.Event()
+
+    async def run(self) -> None:
+        """For ever."""
+        delay = 0.0
+        while True:
+            try:
+                await self._converse()
+                delay = 0.0
+            except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, ValidationError) as error:
+                delay = 0.0 if self.connected.is_set() else delay
+                if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in HOPELESS:
+                    delay = LONGEST_DELAY_SECONDS
+                log.log(logging.INFO if delay < 1 else logging.WARNING, "session: %s", explain(error))
+            finally:
+                self.connected.clear()
+            delay = min(max(delay * 2, FIRST_DELAY_SECONDS), LONGEST_DELAY_SECONDS)
+            await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
+
+    async def _converse(self) -> None:
+        async with self._dialler.dial("/agent/v1/session") as socket:
+            node = await asyncio.to_thread(self._status.node)
+            self._told = node["status"]["conditions"]
+            hello = Hello(
+                agent_version=node_status.AGENT_VERSION,
+                agent_run=self._run_id,
+                boot_id=node_status.boot_id(),
+                node=node,
+            )
+            await self._send(socket, hello)
+            async with asyncio.timeout(OPEN_SECONDS):
+                first = from_control_plane.validate_json(await socket.recv())
+            if not isinstance(first, Welcome):
+                raise ConnectionError(f"the control plane began with {first.type}, not with a welcome")
+            self.connected.set()
+            log.info("connected to the control plane")
+            self._listener.welcomed(first)
+            tasks = [
+                asyncio.create_task(self._receive(socket), name="session receive"),
+                asyncio.create_task(self._send_reports(socket), name="session reports"),
+                asyncio.create_task(self._beat(socket, first.heartbeat_seconds), name="session heartbeat"),
+            ]
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _send(self, socket: ClientConnection, message: Model) -> None:
+        await socket.send(message.model_dump_json(by_alias=True, exclude_none=True))
+
+    async def _receive(self, socket: ClientConnection) -> None:
+        while True:
+            message = from_control_plane.validate_json(await socket.recv())
+            match message:
+                case Sync():
+                    self._listener.synced(message)
+                case Update():
+                    self._listener.updated(message)
+                case OpenStream():
+                    self._listener.stream_requested(message)
+                case Acknowledge(sequence=sequence):
+                    self._outbox.acknowledge(sequence)
+                case Welcome():
+                    raise ConnectionError("the control plane welcomed us twice")
+
+    async def _send_reports(self, socket: ClientConnection) -> None:
+        for report in self._outbox.unacknowledged():
+            await self._send(socket, report)
+        while True:
+            await self._outbox.news.wait()
+            await self._gather()
+            while (new := self._outbox.take()) is not None:
+                await self._send(socket, new)
+
+    async def _gather(self) -> None:
+        """Give others the chance to share the frame, unless somebody waits for this one."""
+        try:
+            async with asyncio.timeout(self._gather_seconds):
+                await self._outbox.urgent.wait()
+        except TimeoutError:
+            return
+
+    async def _beat(self, socket: ClientConnection, seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            conditions = await asyncio.to_thread(self._status.conditions)
+            changed = conditions != self._told
+            self._told = conditions
+            await self._send(socket, Heartbeat(node_status={"conditions": conditions} if changed else None))
+
+
+def explain(error: BaseException) -> str:
+    if isinstance(error, InvalidStatus):
+        code = error.response.status_code
+        if code in (401, 403):
+            return f"the control plane refuses this node's token (HTTP {code}); trying again"
+        return f"the control plane answered with HTTP {code}; trying again"
+    return f"{type(error).__name__}: {error}; trying again"

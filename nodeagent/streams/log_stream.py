@@ -1,0 +1,141 @@
+"""Serving a container's log: the options applied, followed across rotation, no line lost and none twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from nodeagent.pods import identity
+from nodeagent.streams import logfile
+from nodeagent.streams.inotify import Watcher
+from nodeagent.streams.logfile import Line, OpenFile
+from schema.session import LogOptions
+
+Send = Callable[[bytes], Awaitable[None]]
+Watching = Callable[[asyncio.Event], contextlib.AbstractContextManager[None]]
+
+FRAME_BYTES = 64 * 1024
+
+
+def exists(home: Path, pod_uid: str, name: str, attempt: int) -> bool:
+    return bool(logfile.paths(identity.log_dir(home, pod_uid, name), attempt))
+
+
+class Reader:
+    """Reads an attempt's files in order. Blocking; one thread at a time."""
+
+    def __init__(self, home: Path, pod_uid: str, name: str, attempt: int, options: LogOptions) -> None:
+        self.directory = identity.log_dir(home, pod_uid, name)
+        self.options = options
+        self._attempt = attempt
+        self._files: list[OpenFile] | None = None
+        self._rest = b""
+        self._held = b""
+        """Pieces of a line that goes on, already in the form that is shown."""
+        self._since = options.since_time
+        self._left = options.limit_bytes
+
+    @property
+    def is_full(self) -> bool:
+        """``limitBytes`` is reached."""
+        return self._left is not None and self._left <= 0
+
+    def read(self) -> bytes:
+        """What is there now, up to about a frame; empty when everything has been read."""
+        if self._files is None:
+            self._begin()
+        shown = bytearray()
+        while len(shown) < FRAME_BYTES and not self.is_full:
+            block = self._block()
+            if not block:
+                break
+            shown += self._show(block)
+        return self._limited(bytes(shown))
+
+    def _begin(self) -> None:
+        files = logfile.open_from(self.directory, self._attempt, 1)
+        first = 0
+        if self.options.tail_lines is not None:
+            first = logfile.seek_tail(files, self.options.tail_lines) if files else 0
+        for file in files[:first]:
+            file.close()
+        self._files = files[first:]
+
+    def _block(self) -> bytes:
+        files = self._files or []
+        while files:
+            block = files[0].read()
+            if block:
+                return block
+            if len(files) == 1:
+                # A newer file means that the writer has left this one for good; only then is its end the end.
+                newer = logfile.open_from(self.directory, self._attempt, files[0].number + 1)
+                if not newer:
+                    return b""
+                files.extend(newer)
+                if block := files[0].read():
+                    return block
+            files.pop(0).close()
+        self._files = logfile.open_from(self.directory, self._attempt, 1)
+        return self._files[0].read() if self._files else b""
+
+    def _show(self, block: bytes) -> bytes:
+        *whole, self._rest = (self._rest + block).split(b"\n")
+        return b"".join(self._shown(line) for raw in whole if (line := logfile.parse(raw)) is not None)
+
+    def _shown(self, line: Line) -> bytes:
+        if self._is_too_old(line):
+            return b""
+        stamp = logfile.shown_time(line) + b" " if self.options.timestamps and not self._held else b""
+        piece = stamp + line.content
+        if line.partial:
+            self._held += piece
+            return b""
+        shown, self._held = self._held + piece, b""
+        return shown
+
+    def _is_too_old(self, line: Line) -> bool:
+        if self._since is None:
+            return False
+        at = logfile.time_of(line)
+        if at is None or at < self._since:
+            return True
+        self._since = None  # times only grow
+        return False
+
+    def _limited(self, shown: bytes) -> bytes:
+        if self._left is None:
+            return shown
+        shown = shown[: max(self._left, 0)]
+        self._left -= len(shown)
+        return shown
+
+    def close(self) -> None:
+        for file in self._files or ():
+            file.close()
+        self._files = []
+
+
+async def serve(reader: Reader, send: Send, over: Callable[[], bool], files: Watcher, watching: Watching) -> None:
+    """Until the end of the log: what is there, or with ``follow`` until the container has ended and all is read."""
+    try:
+        if not reader.options.follow:
+            await _drain(reader, send)
+            return
+        with files.watch(reader.directory) as news, watching(news):
+            while not reader.is_full:
+                news.clear()
+                ended = over()
+                await _drain(reader, send)
+                if ended:
+                    return
+                await news.wait()
+    finally:
+        await asyncio.to_thread(reader.close)
+
+
+async def _drain(reader: Reader, send: Send) -> None:
+    while piece := await asyncio.to_thread(reader.read):
+        await send(piece)
