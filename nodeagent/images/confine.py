@@ -18,6 +18,7 @@ _CHOWN, _DAC_OVERRIDE, _FOWNER, _FSETID, _SETFCAP = 0, 1, 3, 4, 31
 UNPACKING = (_CHOWN, _DAC_OVERRIDE, _FOWNER, _FSETID, _SETFCAP)
 
 _SIGKILL = 9
+_MS_MOVE = 0x2000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_CAPBSET_DROP = 24
@@ -45,9 +46,12 @@ def enter(directory: str) -> None:
 def _pivot_root() -> None:
     """Both arguments ``.``: the old root ends up stacked below the new one and is detached (pivot_root(2))."""
     number = _SYS_PIVOT_ROOT.get(os.uname().machine, 41)
-    if _libc.syscall(ctypes.c_long(number), b".", b".") != 0:
-        raise OSError(ctypes.get_errno(), "pivot_root")
-    kernel.unmount(".", kernel.MNT_DETACH)
+    if _libc.syscall(ctypes.c_long(number), b".", b".") == 0:
+        kernel.unmount(".", kernel.MNT_DETACH)
+        return
+    # A machine that runs out of its initial ramdisk cannot pivot; moving the mount over the root does as well there.
+    kernel.mount(".", "/", "", _MS_MOVE)
+    os.chroot(".")
 
 
 def give_up_privileges(keep: tuple[int, ...], *, user: int | None = None) -> None:

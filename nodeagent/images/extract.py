@@ -44,8 +44,10 @@ class Made:
 
 
 class Extractor:
-    def __init__(self, source: Source, *, entries: int, unpacked_bytes: int) -> None:
+    def __init__(self, source: Source, *, entries: int, unpacked_bytes: int, free_bytes: int) -> None:
         self._source = source
+        self._is_disk_smaller = free_bytes < unpacked_bytes
+        unpacked_bytes = min(unpacked_bytes, free_bytes)
         self._entries_left = self._most_entries = entries
         self._bytes_left = self._most_bytes = unpacked_bytes
         self._directories: dict[bytes, int] = {b"": -1}
@@ -100,9 +102,9 @@ class Extractor:
     def _file(self, path: bytes, member: Member) -> None:
         self._bytes_left -= member.size
         if self._bytes_left < 0 or member.real_size > self._most_bytes:
-            raise Refused(
-                f"its files are larger than {self._most_bytes} bytes, the most that is taken or fits the disk"
-            )
+            if self._is_disk_smaller:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise Refused(f"its files are larger than {self._most_bytes} bytes, the most that is taken")
         if not path:
             raise Refused("an entry makes a file of the root directory")
         descriptor = self._create(path, member.mode)

@@ -97,8 +97,7 @@ async def _start(directory: Path, limits: Limits, partial: int, resume: int) -> 
     free = _free_bytes(directory) - limits.reserve_bytes
     if free <= 0:
         raise errors.StoreError(f"the file system of {directory} is full: no image can be unpacked")
-    unpacked = min(limits.unpacked_bytes, free)
-    numbers = (partial, resume, limits.entries, unpacked, unpacked + limits.entries * 2048, limits.expansion)
+    numbers = (partial, resume, limits.entries, limits.unpacked_bytes, free, limits.expansion)
     arguments = [str(directory), *map(str, numbers), ":".join(_import_paths())]
     command = [sys.executable, "-I", "-S", "-c", _BOOT, *arguments]
     process = await asyncio.create_subprocess_exec(
@@ -108,6 +107,7 @@ async def _start(directory: Path, limits: Limits, partial: int, resume: int) -> 
         pass_fds=(partial,) if partial >= 0 else (),
         limit=_LARGEST_ANSWER,
         env={},
+        start_new_session=True,  # a terminal's Ctrl-C is for us, who end it in order
         cwd="/",
     )
     child = _Process(process)

@@ -265,6 +265,7 @@ class RegistryClient:
         by_scheme = {one.scheme: one for one in challenges}
         if "bearer" in by_scheme:
             token = await self._token(repository, by_scheme["bearer"])
+            self._tokens = {key: one for key, one in self._tokens.items() if one.is_fresh()}
             self._tokens[repository.server, repository.scope, repository.credentials] = token
             repository.authorization = token.header
         elif "basic" in by_scheme and repository.credentials is not None:

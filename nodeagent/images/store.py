@@ -76,11 +76,11 @@ class ImageStore:
         return images
 
     async def mount(self, image: Image, container_id: str) -> Path:
-        state = self._shelf.read()
-        record = state.images.get(image.image_id)
-        if record is None or not all(state.has_layer(layer) for layer in record.layers):
-            raise errors.StoreError(f"image {image.reference} is no longer on this node; it has to be pulled again")
         with locks.shared(self._shelf.pulls_lock):
+            state = self._shelf.read()
+            record = state.images.get(image.image_id)
+            if record is None or not all(state.has_layer(layer) for layer in record.layers):
+                raise errors.StoreError(f"image {image.reference} is no longer on this node; it has to be pulled again")
             path = await self._roots.mount(container_id, image.image_id, state.directories(record))
         self._shelf.note_use(image.image_id)
         return path

@@ -24,6 +24,8 @@ from nodeagent.images.tarstream import Source, TarError
 _PIPE_BYTES = 1024 * 1024
 _F_SETPIPE_SZ = 1031
 _NOBODY = 65534
+_ENTRY_BYTES = 2048
+"""Of the stream, for an entry's headers and padding."""
 
 
 class Options:
@@ -37,7 +39,8 @@ class Options:
         """How many of them it holds already."""
         self.entries = int(arguments[3])
         self.unpacked_bytes = int(arguments[4])
-        self.stream_bytes = int(arguments[5])
+        self.free_bytes = int(arguments[5])
+        """Of the disk, less what is to be left alone."""
         self.expansion = int(arguments[6])
 
 
@@ -71,7 +74,7 @@ def _send(descriptor: int, answer: list[str]) -> None:
 
 def _unpack(options: Options) -> list[str]:
     first = _first_bytes(options.partial if options.resume else 0)
-    inflater = Inflater(kind_of(first), options.expansion, options.stream_bytes)
+    inflater = Inflater(kind_of(first), options.expansion, options.unpacked_bytes + options.entries * _ENTRY_BYTES)
     os.umask(0)
     confine.limit_resources()
     confine.enter(options.directory)
@@ -83,14 +86,16 @@ def _unpack(options: Options) -> list[str]:
         _run_inflater(inflater, _Input(first, options.partial, options.resume), output=pipe_in, result=result_in)
     for descriptor in (0, pipe_in, result_in, *((options.partial,) if options.partial >= 0 else ())):
         os.close(descriptor)
-    confine.limit_files(options.unpacked_bytes)
+    confine.limit_files(min(options.unpacked_bytes, options.free_bytes))
     confine.give_up_privileges(confine.UNPACKING)
     return _extract(options, pipe_out, result_out)
 
 
 def _extract(options: Options, pipe: int, result: int) -> list[str]:
     source = Source(lambda: os.read(pipe, _PIPE_BYTES))
-    extractor = Extractor(source, entries=options.entries, unpacked_bytes=options.unpacked_bytes)
+    extractor = Extractor(
+        source, entries=options.entries, unpacked_bytes=options.unpacked_bytes, free_bytes=options.free_bytes
+    )
     failure: TarError | None = None
     try:
         extractor.run()

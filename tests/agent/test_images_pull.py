@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -479,15 +480,40 @@ class TestCrashes:
             assert list(staging.iterdir()) == []
             assert not (home / "images/layers/zz").exists()
 
+    async def test_a_killed_unpacker_fails_the_pull_and_the_next_succeeds(self, store, home, hub, proxy):
+        built = images.image([random_layer(1_500_000)])
+        reference = built.push(hub, "crash:3").replace(hub.host, proxy.host)
+        proxy.gate = threading.Event()
+        task = asyncio.create_task(pull(store, reference))
+        await until(lambda: list((home / "images/staging").iterdir()) and unpackers(home))
+        for pid in unpackers(home):
+            os.kill(pid, signal.SIGKILL)
+        proxy.gate.set()
+        with pytest.raises(errors.StoreError, match=r"signal 9|killed"):
+            await task
+        assert leftovers(home) == []
+        assert (await pull(store, reference)).image_id == built.image_id
+
+    async def test_a_disk_that_fills_is_told_and_left_clean(self, home, hub):
+        (home / "small").mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", home / "small"], check=True)
+        reference = images.image([images.layer([images.file("x", b"1" * 40_000_000)])]).push(hub, "toolarge:1")
+        async with opened(home / "small", replace(QUICK, limits=Limits(reserve_bytes=0))) as store:
+            with pytest.raises(errors.StoreError, match="No space left"):
+                await pull(store, reference)
+            assert leftovers(home / "small") == []
+            free = os.statvfs(home / "small")
+            assert free.f_bavail > free.f_blocks * 0.95
+
 
 def unpackers(home):
-    """Command lines of unpacking processes that work below ``home``."""
+    """Ids of unpacking processes that work below ``home``."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             text = path.read_bytes()
             if b"images.unpack" in text and os.fsencode(home) in text:
-                found.append(text)
+                found.append(int(path.parent.name))
     return found
 
 
