@@ -84,6 +84,8 @@ def config(tls: tuple[Path, Path] | None) -> uvicorn.Config:
         # The default layer refuses subprotocols with a slash, which kubectl's port-forward has.
         ws="wsproto",
         ws_per_message_deflate=False,
+        # A client that does not read for a while (`logs -f | less`) answers no ping and is not dead for that.
+        ws_ping_timeout=None,
         ws_max_size=4 * 1024 * 1024,
         lifespan="off",
         log_config=None,
@@ -129,33 +131,6 @@ def servers() -> list[tuple[Server, socket.socket]]:
     return found
 
 
-<<<<<<< HEAD
-=======
-def _listener(host: str, port: int, *, lifespan: str, **tls: str) -> Listener:
-    config = uvicorn.Config(
-        application,
-        host=host,
-        port=port,
-        lifespan=lifespan,  # type: ignore[arg-type]
-        http="httptools",
-        # kubectl's port-forward offers a subprotocol with a slash, which uvicorn's other implementation refuses.
-        ws="wsproto",
-        ws_max_size=16 * 1024 * 1024,
-        ws_per_message_deflate=False,
-        # A stream that is held back is not read, pongs included: a missing one is no death. Sessions have heartbeats.
-        ws_ping_timeout=None,
-        access_log=False,
-        log_config=None,
-        log_level="warning",
-        server_header=False,
-        timeout_keep_alive=HEADER_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS,
-        **tls,  # type: ignore[arg-type]
-    )
-    return Listener(config)
-
-
->>>>>>> access
 async def serve() -> None:
     chosen = servers()
     stopping = asyncio.Event()

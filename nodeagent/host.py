@@ -5,10 +5,15 @@ from __future__ import annotations
 import contextlib
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeagent import kernel
 from nodeagent.pods.context import Facilities
 from nodeagent.settings import Settings
+from schema.base import Wire
+
+if TYPE_CHECKING:
+    from nodeagent.images.state import State
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +29,25 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.volumes.pods import HostVolumes
 
     mount_hybrid_controllers()
+    images = ImageStore(settings.home / "images", from_environment())
     return Facilities(
         runtime=OciRuntime(settings),
         network=BridgeNetwork(settings),
         volumes=HostVolumes(settings),
-        images=ImageStore(settings.home / "images", from_environment()),
+        images=images,
         plan=assemble.plan,
+        list_images=lambda: listed(images.state()),
     )
+
+
+def listed(state: State) -> list[Wire]:
+    """As a Node's `status.images` has it. An image that lost its last name is on its way out, and not shown."""
+    names = {image_id: state.names_of(image_id) for image_id in state.images}
+    return [
+        {"names": names[image_id], "sizeBytes": record.size_bytes}
+        for image_id, record in state.images.items()
+        if names[image_id]
+    ]
 
 
 def hollow(settings: Settings) -> Facilities:

@@ -93,16 +93,13 @@ class Dialler:
 
 
 class Session:
-    def __init__(
-        self, dialler: Dialler, status: NodeStatus, outbox: Outbox, listener: Listener, *, gather_seconds: float
-    ) -> None:
+    def __init__(self, dialler: Dialler, status: NodeStatus, outbox: Outbox, listener: Listener) -> None:
         self._dialler = dialler
         self._status = status
         self._outbox = outbox
         self._listener = listener
-        self._gather_seconds = gather_seconds
         self._run_id = secrets.token_hex(8)
-        self._told: list[Wire] | None = None
+        self._told: Wire | None = None
         self.connected = asyncio.Event()
 
     async def run(self) -> None:
@@ -125,7 +122,7 @@ class Session:
     async def _converse(self) -> None:
         async with self._dialler.dial("/agent/v1/session") as socket:
             node = await asyncio.to_thread(self._status.node)
-            self._told = node["status"]["conditions"]
+            self._told = {key: node["status"][key] for key in node_status.CHANGING}
             hello = Hello(
                 agent_version=node_status.AGENT_VERSION,
                 agent_run=self._run_id,
@@ -176,26 +173,15 @@ class Session:
         for report in self._outbox.unacknowledged():
             await self._send(socket, report)
         while True:
-            await self._outbox.news.wait()
-            await self._gather()
-            while (new := self._outbox.take()) is not None:
-                await self._send(socket, new)
-
-    async def _gather(self) -> None:
-        """Give others the chance to share the frame, unless somebody waits for this one."""
-        try:
-            async with asyncio.timeout(self._gather_seconds):
-                await self._outbox.urgent.wait()
-        except TimeoutError:
-            return
+            await self._send(socket, await self._outbox.next())
 
     async def _beat(self, socket: ClientConnection, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds)
-            conditions = await asyncio.to_thread(self._status.conditions)
-            changed = conditions != self._told
-            self._told = conditions
-            await self._send(socket, Heartbeat(node_status={"conditions": conditions} if changed else None))
+            news = await asyncio.to_thread(self._status.changing)
+            is_news = news != self._told
+            self._told = news
+            await self._send(socket, Heartbeat(node_status=news if is_news else None))
 
 
 def explain(error: BaseException) -> str:

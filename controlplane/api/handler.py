@@ -212,7 +212,10 @@ def call(view: Callable[..., Any], request: HttpRequest, args: Any, kwargs: Any)
 
 def respond_sync(request: HttpRequest) -> HttpResponseBase:
     """As `respond`, for a synchronous view in the calling thread: for tests."""
-    match = _resolver.resolve(request.path_info)
+    try:
+        match = _resolver.resolve(request.path_info)
+    except Resolver404:
+        return status_response(errors.unknown_path())
     return call(match.func, request, match.args, match.kwargs)
 
 

@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
-from controlplane.api import errors, tables
+from typing import Any, TypeVar
+
+from controlplane.api import errors, rendering, tables
 from controlplane.api.presentation import Form, Presentation
 from controlplane.api.query import ListOptions
 from controlplane.api.routing import Target
 from controlplane.store import objects
 from controlplane.store.objects import Page
 from schema.base import Wire
+from schema.kinds import Kind
+
+_T = TypeVar("_T")
 
 
-def get(target: Target) -> Wire:
-    return objects.get(target.kind, target.namespace, target.name)
+def get(target: Target, shown: Presentation, included: str) -> Wire | bytes:
+    """A plain object is passed on as it is stored, without being parsed."""
+    if shown.form is Form.PLAIN:
+        return objects.get_encoded(target.kind, target.namespace, target.name)
+    return present(target, objects.get(target.kind, target.namespace, target.name), shown, included)
 
 
-def page(target: Target, options: ListOptions) -> Page:
-    found = objects.list_objects(
-        target.kind,
-        namespace=target.namespace,
-        labels=options.labels,
-        fields=options.fields,
-        limit=options.limit,
-        continue_token=options.continue_token,
-    )
+def page(target: Target, options: ListOptions) -> Page[Wire]:
+    return _checked(options, objects.list_objects(target.kind, **_selection(target, options)))
+
+
+def page_encoded(target: Target, options: ListOptions) -> Page[bytes]:
+    return _checked(options, objects.list_encoded(target.kind, **_selection(target, options)))
+
+
+def _selection(target: Target, options: ListOptions) -> dict[str, Any]:
+    return {
+        "namespace": target.namespace,
+        "labels": options.labels,
+        "fields": options.fields,
+        "limit": options.limit,
+        "continue_token": options.continue_token,
+    }
+
+
+def _checked(options: ListOptions, found: Page[_T]) -> Page[_T]:
     _check_revision(options, found.revision)
     return found
 
@@ -40,7 +58,7 @@ def _check_revision(options: ListOptions, current: int) -> None:
         raise errors.Expired(f"the resource version {options.revision} is no longer available: list without one")
 
 
-def list_metadata(found: Page) -> Wire:
+def _list_metadata(found: Page[Any]) -> Wire:
     metadata: Wire = {"resourceVersion": str(found.revision)}
     if found.continue_token:
         metadata["continue"] = found.continue_token
@@ -49,25 +67,23 @@ def list_metadata(found: Page) -> Wire:
     return metadata
 
 
-def present_list(target: Target, found: Page, shown: Presentation, included: str) -> Wire:
-    kind, metadata = target.kind, list_metadata(found)
+def list_(target: Target, options: ListOptions, shown: Presentation, included: str) -> Wire | bytes:
+    if shown.form is Form.PLAIN:
+        return _encoded_list(target.kind, page_encoded(target, options))
+    kind, found = target.kind, page(target, options)
     if shown.form is Form.TABLE:
-        return tables.table(kind, found.items, metadata, included=included, version=shown.version)
-    if shown.form in (Form.METADATA, Form.METADATA_LIST):
-        items = [tables.metadata_only(item, shown.version) for item in found.items]
-        api_version = f"meta.k8s.io/{shown.version}"
-        return {
-            "kind": "PartialObjectMetadataList",
-            "apiVersion": api_version,
-            "metadata": metadata,
-            "items": items,
-        }
+        return tables.table(kind, found.items, _list_metadata(found), included=included, version=shown.version)
     return {
-        "kind": f"{kind.kind}List",
-        "apiVersion": kind.api_version,
-        "metadata": metadata,
-        "items": found.items,
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": f"meta.k8s.io/{shown.version}",
+        "metadata": _list_metadata(found),
+        "items": [tables.metadata_only(item, shown.version) for item in found.items],
     }
+
+
+def _encoded_list(kind: Kind, found: Page[bytes]) -> bytes:
+    head = {"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": _list_metadata(found)}
+    return b'%b,"items":[%b]}' % (rendering.dumps(head)[:-1], b",".join(found.items))
 
 
 def present(target: Target, wire: Wire, shown: Presentation, included: str) -> Wire:

@@ -24,9 +24,10 @@ class Renderer(BaseRenderer):
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
     ) -> bytes:
-        if isinstance(data, bytes):
-            return data
+        if data == b"":
+            return b""
         request = (renderer_context or {}).get("request")
         if request is not None and request.query_params.get("pretty", "false").lower() not in ("", "0", "false"):
-            return orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        return dumps(data)
+            whole = orjson.loads(data) if isinstance(data, bytes) else data
+            return orjson.dumps(whole, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        return data if isinstance(data, bytes) else dumps(data)

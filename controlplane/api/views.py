@@ -86,13 +86,13 @@ class ResourceView(ApiView):
     # -- methods
 
     def get(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
+        shown, included = self._presentation(), self._included()
         if self.target.name:
-            return self._answer(reading.get(self.target))
-        options, included = ListOptions.parse(request.query_params), self._included()
+            return Response(reading.get(self.target, shown, included))
+        options = ListOptions.parse(request.query_params)
         if options.watch:
-            return watching.respond(watching.open_watch(self.target, options, self._presentation(), included))
-        found = reading.page(self.target, options)
-        return Response(reading.present_list(self.target, found, self._presentation(), included))
+            return watching.respond(watching.open_watch(self.target, options, shown, included))
+        return Response(reading.list_(self.target, options, shown, included))
 
     def post(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         posted: Mapping[str, Callable[[], Wire]] = {"binding": self._bind, "eviction": self._evict}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -44,18 +44,22 @@ class Watch:
     initial: tuple[bytes, ...]
     after: int
 
-    def state(self, items: list[Wire]) -> Iterator[bytes]:
-        """What there is, as ADDED events, and the bookmark that ends it where the client asked for one."""
-        gathered = bytearray()
-        for index, item in enumerate(items):
-            gathered += line("ADDED", self._shape(item, columns=index == 0))
+    def state(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """What there is, gathered into chunks, and the bookmark that ends it where the client asked for one."""
+        gathered, empty = bytearray(), True
+        for one in lines:
+            gathered += one
+            empty = False
             if len(gathered) > _CHUNK_BYTES:
                 yield bytes(gathered)
                 gathered.clear()
         if self.options.send_initial_events:
-            gathered += self._bookmark(self.after, initial_end=True, columns=not items)
+            gathered += self._bookmark(self.after, initial_end=True, columns=empty)
         if gathered:
             yield bytes(gathered)
+
+    def added(self, items: Iterable[Wire]) -> Iterator[bytes]:
+        return (line("ADDED", self._shape(item, columns=index == 0)) for index, item in enumerate(items))
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Lines ``{"type": …, "object": …}``; ends at the timeout, or after an ERROR when the history is too short."""
@@ -137,13 +141,21 @@ def line(word: str, wire: Wire) -> bytes:
     return b'{"type":"%b","object":%b}\n' % (word.encode(), rendering.dumps(wire))
 
 
+def _added(encoded: bytes) -> bytes:
+    return b'{"type":"ADDED","object":%b}\n' % encoded
+
+
 def open_watch(target: Target, options: ListOptions, shown: Presentation, included: str) -> Watch:
     """Synchronous. A resourceVersion says where to begin; a watch without one, or with 0, begins with what there is."""
     anywhere = options.revision in (None, 0)
     if options.send_initial_events or (options.send_initial_events is None and anywhere):
+        if shown.form is Form.PLAIN:
+            encoded = reading.page_encoded(target, options)
+            draft = Watch(target, options, shown, included, (), encoded.revision)
+            return replace(draft, initial=tuple(draft.state(map(_added, encoded.items))))
         found = reading.page(target, options)
         draft = Watch(target, options, shown, included, (), found.revision)
-        return replace(draft, initial=tuple(draft.state(found.items)))
+        return replace(draft, initial=tuple(draft.state(draft.added(found.items))))
     after = objects.current_revision() if anywhere else options.revision
     return Watch(target, options, shown, included, (), after or 0)
 

@@ -60,15 +60,21 @@ return 1
 """
 
 _FINISH = """
+local failures = 0
+if ARGV[4] == '1' then
+  failures = redis.call('INCR', KEYS[3])
+  redis.call('EXPIRE', KEYS[3], 3600)
+else
+  redis.call('DEL', KEYS[3])
+end
 local state = redis.call('GET', KEYS[2])
 if state == 'w:' .. ARGV[1] then
   redis.call('DEL', KEYS[2])
 elseif state == 'a:' .. ARGV[1] then
   redis.call('SET', KEYS[2], 'q', 'EX', ARGV[2])
   redis.call('LPUSH', KEYS[1], ARGV[3])
-  return 1
 end
-return 0
+return failures
 """
 
 
@@ -83,6 +89,10 @@ class Work:
     @property
     def state_key(self) -> str:
         return settings.REDIS_PREFIX + "work:" + "/".join((self.task, *self.arguments))
+
+    @property
+    def failures_key(self) -> str:
+        return settings.REDIS_PREFIX + "failures:" + "/".join((self.task, *self.arguments))
 
     def message(self) -> bytes:
         """As kombu's Redis transport stores it: Celery's message protocol 2 in an envelope."""
@@ -163,9 +173,11 @@ def begin(work: Work) -> str | None:
 
 
 @_guarded
-def finish(work: Work, token: str) -> None:
-    """Give the key back; queues it again where somebody asked for that meanwhile."""
-    _script(_FINISH)(keys=[_queue_key(), work.state_key], args=[token, QUEUED_SECONDS, work.message()])
+def finish(work: Work, token: str, *, failed: bool = False) -> int:
+    """Give the key back; it is queued again where somebody asked for that meanwhile. Returns how often it has now failed
+    in a row (within an hour)."""
+    keys = [_queue_key(), work.state_key, work.failures_key]
+    return int(_script(_FINISH)(keys=keys, args=[token, QUEUED_SECONDS, work.message(), int(failed)]))
 
 
 @_guarded
@@ -173,21 +185,6 @@ def claim(name: str, *, seconds: float) -> bool:
     """True for the first to ask within ``seconds``."""
     key = settings.REDIS_PREFIX + "claim:" + name
     return bool(client().set(key, _owner(), nx=True, px=max(1, int(seconds * 1000))))
-
-
-@_guarded
-def failures(work: Work) -> int:
-    """Count one more failure of this key; forgotten after an hour without one."""
-    key = work.state_key + ":failures"
-    with client().pipeline() as pipe:
-        pipe.incr(key)
-        pipe.expire(key, 3600)
-        return int(pipe.execute()[0])
-
-
-@_guarded
-def forget_failures(work: Work) -> None:
-    client().delete(work.state_key + ":failures")
 
 
 @_guarded
@@ -200,7 +197,7 @@ def release_predecessor() -> int:
     mine = f":{_owner()}/".encode()
     released = 0
     for key in client().scan_iter(match=settings.REDIS_PREFIX + "work:*", count=1000):
-        state = cast("bytes | None", client().get(key)) if not key.endswith(b":failures") else None
+        state = cast("bytes | None", client().get(key))
         if state is not None and (state == b"q" or mine in state):
             released += client().delete(key)
     return released

@@ -1,7 +1,7 @@
 """One pod's worker: asks `lifecycle` what to do, does it, shows the status, and sleeps until something happens.
 
-What wakes it: a changed or deleted pod, the end of a container, a finished pull, changed ConfigMaps and Secrets, and the time that
-`lifecycle` named. Inside one pod everything goes one after the other, except what one decision lists together.
+What wakes it: a changed or deleted pod, the end of a container, a finished pull, changed ConfigMaps and Secrets, and the
+time that `lifecycle` named. Inside one pod everything goes one after the other, except what one decision lists together.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Worker:
     def _show(self, now: datetime) -> None:
         record = self.record
         wire, record.state = status.build(record.pod, record.state, self._context.addresses, now)
-        if record.state is not record.saved:
+        if record.state != record.saved:
             record.saved = record.state
             self._changed(record)
         if wire == record.shown and not record.state.gone:
