@@ -105,12 +105,15 @@ async def _run(settings: Settings, *, hollow: bool) -> None:
 
 
 def remove(arguments: argparse.Namespace) -> int:
-    from nodeagent import uninstall
+    from nodeagent import teardown
+    from nodeagent.errors import AgentError
 
-    troubles = asyncio.run(uninstall.remove(settings_of(arguments)))
-    for trouble in troubles:
-        print(f"error: {trouble}", file=sys.stderr)
-    return 1 if troubles else os.EX_OK
+    try:
+        asyncio.run(teardown.remove(settings_of(arguments)))
+    except (AgentError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return os.EX_OK
 
 
 def doctor(arguments: argparse.Namespace) -> int:

@@ -34,6 +34,6 @@ wanted=$(fingerprint)
 [ "${1:-}" != "--force" ] && [ "$(cat $built/.fingerprint 2>/dev/null)" = "$wanted" ] && exit 0
 recent_node || use_wheel
 printf '\033[1m==>\033[0m Building the dashboard\n'
-npm ci --prefix $source --silent --no-audit --no-fund
-npm run --prefix $source --silent build -- --logLevel warn
+npm ci --prefix $source --loglevel=error --no-audit --no-fund
+npm run --prefix $source --loglevel=error build -- --logLevel error
 echo "$wanted" > $built/.fingerprint
