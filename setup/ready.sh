@@ -8,16 +8,7 @@ dev=""
 [ "${1:-}" = "--dev" ] && dev=1
 venv=${SLIPWAY_VENV:-.venv}
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
-fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
-
-# Runs a command that talks too much: its output is shown only when it fails.
-quietly() {
-    local output status=0
-    output=$("$@" 2>&1 </dev/null) || status=$?
-    [ $status = 0 ] || printf '%s\n' "$output" >&2
-    return $status
-}
+. setup/speech.sh
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
