@@ -29,6 +29,7 @@ class Outbox:
         self._sent: deque[Report] = deque()
         self._sequence = 0
         self._due: float | None = None
+        self._taken_at = float("-inf")
         self._changed = asyncio.Event()
 
     def pod_status(self, report: PodStatusReport, *, urgent: bool) -> None:
@@ -43,7 +44,9 @@ class Outbox:
         self._tell(urgent=False)
 
     def _tell(self, *, urgent: bool) -> None:
-        due = asyncio.get_running_loop().time() + (self._gather_seconds if urgent else LAZY_SECONDS)
+        now = asyncio.get_running_loop().time()
+        # After a quiet while an urgent one goes at once; those that come right behind it gather.
+        due = max(now, self._taken_at + self._gather_seconds) if urgent else now + LAZY_SECONDS
         if self._due is None or due < self._due:
             self._due = due
             self._changed.set()
@@ -66,9 +69,10 @@ class Outbox:
         uids = list(self._pods)[:MAX_PODS_PER_REPORT]
         events = [self._events.popleft() for _ in range(min(len(self._events), MAX_EVENTS_PER_REPORT))]
         self._sequence += 1
+        self._taken_at = asyncio.get_running_loop().time()
         report = Report(sequence=self._sequence, pods=[self._pods.pop(uid) for uid in uids], events=events)
         self._sent.append(report)
-        self._due = asyncio.get_running_loop().time() if self._pods or self._events else None
+        self._due = self._taken_at if self._pods or self._events else None
         return report
 
     def unacknowledged(self) -> list[Report]:

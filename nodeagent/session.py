@@ -41,6 +41,7 @@ OPEN_SECONDS = 10.0
 STREAMS = "/agent/v1/streams/"
 HOPELESS = frozenset({4401, 4403, 4409, 4426})
 """Close codes after which hurry is of no use: wrong token or node, another agent of this name, another protocol."""
+GOING_AWAY = 1001
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 
 
@@ -100,6 +101,11 @@ class Session:
         self._listener = listener
         self._run_id = secrets.token_hex(8)
         self._told: Wire | None = None
+<<<<<<< HEAD
+        self._said = ""
+=======
+        self._said: tuple[int, str] | None = None
+>>>>>>> fresh
         self.connected = asyncio.Event()
 
     async def run(self) -> None:
@@ -113,11 +119,29 @@ class Session:
                 delay = 0.0 if self.connected.is_set() else delay
                 if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in HOPELESS:
                     delay = LONGEST_DELAY_SECONDS
-                log.log(logging.INFO if delay < 1 else logging.WARNING, "session: %s", explain(error))
+<<<<<<< HEAD
+                self._complain(explain(error))
+=======
+                self._tell(explain(error), level=logging.INFO if delay < 1 else logging.WARNING)
+>>>>>>> fresh
             finally:
                 self.connected.clear()
             delay = min(max(delay * 2, FIRST_DELAY_SECONDS), LONGEST_DELAY_SECONDS)
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
+
+<<<<<<< HEAD
+    def _complain(self, why: str) -> None:
+        """Once for each reason: an hour without control plane is not a thousand lines."""
+        if why != self._said:
+            log.warning("session: %s", why)
+            self._said = why
+=======
+    def _tell(self, words: str, *, level: int) -> None:
+        """Once for each reason: while the control plane is away it stays the same."""
+        if self._said != (level, words):
+            self._said = (level, words)
+            log.log(level, "session: %s", words)
+>>>>>>> fresh
 
     async def _converse(self) -> None:
         async with self._dialler.dial("/agent/v1/session") as socket:
@@ -135,6 +159,11 @@ class Session:
             if not isinstance(first, Welcome):
                 raise ConnectionError(f"the control plane began with {first.type}, not with a welcome")
             self.connected.set()
+<<<<<<< HEAD
+            self._said = ""
+=======
+            self._said = None
+>>>>>>> fresh
             log.info("connected to the control plane")
             self._listener.welcomed(first)
             tasks = [
@@ -146,6 +175,9 @@ class Session:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
+            except asyncio.CancelledError:
+                await socket.close(GOING_AWAY, "the agent stops")
+                raise
             finally:
                 for task in tasks:
                     task.cancel()
@@ -188,6 +220,6 @@ def explain(error: BaseException) -> str:
     if isinstance(error, InvalidStatus):
         code = error.response.status_code
         if code in (401, 403):
-            return f"the control plane refuses this node's token (HTTP {code}); trying again"
-        return f"the control plane answered with HTTP {code}; trying again"
-    return f"{type(error).__name__}: {error}; trying again"
+            return f"the control plane refuses this node's token (HTTP {code}); it is tried until it works"
+        return f"the control plane answered with HTTP {code}; it is tried until it works"
+    return f"{type(error).__name__}: {error}; it is tried until it works"

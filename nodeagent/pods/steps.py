@@ -20,6 +20,7 @@ from nodeagent.errors import (
     CreateError,
     HostConflict,
     ImageError,
+    ImagePullError,
     NodePressure,
     VolumeError,
 )
@@ -169,6 +170,8 @@ class Steps:
             found = None if policy == "Always" else await self._context.host.images.find(container.image)
             if found is None and policy == "Never":
                 raise pulls.never(container.image)
+            if found is None and (why := self._context.pressure()):
+                raise ImagePullError(f"not pulled while {why}")
         except ImageError as error:
             self.image_failed(name, error)
             return
@@ -232,7 +235,6 @@ class Steps:
                 await self._start(name)
 
     async def _create(self, name: str) -> bool:
-        record = self._record
         try:
             async with self._context.creations:
                 plan = await self._plan(name)
@@ -244,7 +246,6 @@ class Steps:
             self._config_failed(name, error)
             return False
         self.event("Created", f"Created container: {name}", name)
-        record.images.pop(name, None)
         return True
 
     async def _start(self, name: str) -> None:
@@ -335,6 +336,7 @@ class Steps:
         )
 
     async def again(self, name: str) -> None:
+        self._record.images.pop(name, None)
         self._record.state = transitions.again(self._record.state, name)
 
     async def remove(self, name: str) -> None:

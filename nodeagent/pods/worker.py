@@ -81,6 +81,19 @@ class Worker:
             record.state = transitions.stop(record.state, grace_seconds=0.0, now=now)
         elif record.pod.metadata.deletion_timestamp is not None:
             record.state = transitions.stop(record.state, grace_seconds=lifecycle.grace_seconds(record.pod), now=now)
+        elif record.pod.status.phase == lifecycle.FAILED and not (record.state.final_phase or record.state.stop):
+            self._obey_failure(now)
+
+    def _obey_failure(self, now: datetime) -> None:
+        """The control plane has given the pod up (evicted it, say) while it runs here: it ends, its logs stay."""
+        record, told = self.record, self.record.pod.status
+        record.state = transitions.stop(
+            record.state,
+            grace_seconds=lifecycle.spec_grace_seconds(record.pod),
+            now=now,
+            reason=told.reason or "Failed",
+            message=told.message,
+        )
 
     def _show(self, now: datetime) -> None:
         record = self.record
