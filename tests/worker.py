@@ -31,8 +31,10 @@ def until(condition: Callable[[], object], *, seconds: float = DEADLINE_SECONDS,
 def worker(**environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """Started, not necessarily ready; killed at the end."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "celery", "--app", "controlplane", "--quiet", "worker", "--loglevel", "WARNING"]
-        + list(WORKER_ARGUMENTS),
+        [
+            *(sys.executable, "-m", "celery", "--app", "controlplane", "--quiet", "worker", "--loglevel", "WARNING"),
+            *WORKER_ARGUMENTS,
+        ],
         env={
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "controlplane.settings",

@@ -12,7 +12,7 @@ from controlplane.controllers.events import Record
 from controlplane.controllers.plan import Condition, Plan, Step
 from controlplane.store import objects
 from controlplane.store.errors import Conflict, NotFound
-from controlplane.store.objects import Create, Delete, Patch
+from controlplane.store.objects import Create, Delete, Patch, Write
 from schema import kinds
 from tests.api.cluster_objects import condition, event_reasons, namespace, pod
 
@@ -157,7 +157,7 @@ def test_a_race_lost_for_ever_is_taken_up_later():
 
 def test_what_is_gone_already_needs_no_deletion():
     pod("web")
-    writes = [
+    writes: list[Write] = [
         Delete(kinds.CONFIG_MAP, "default", "nobody"),
         Patch(kinds.CONFIG_MAP, "default", "nobody", lambda wire: wire),
         Create(kinds.CONFIG_MAP, config_map()),
@@ -194,6 +194,10 @@ def test_a_deleted_object_without_our_finalizer_is_not_planned_for():
 def test_a_defect_is_repeated_with_back_off_and_kills_nothing(monkeypatch):
     delays = []
     monkeypatch.setattr("controlplane.controllers.queue.Queue.later", lambda self, work, delay: delays.append(delay))
-    tasks.perform(Work("t", ("k",)), lambda: 1 / 0)
+
+    def defect():
+        raise ZeroDivisionError
+
+    tasks.perform(Work("t", ("k",)), defect)
     assert len(delays) == 1
     assert delays[0] > 0

@@ -158,7 +158,7 @@ def test_who_works_for_long_keeps_the_key_and_who_died_does_not(monkeypatch):
     work, lost = Work("t", ("long",)), Work("t", ("lost",))
     with redis_server():
         token = broker.begin(work)
-        broker._keeper.release(broker.begin(lost))  # as if its process had died
+        broker._keeper.release(broker.begin(lost) or "")  # as if its process had died
         until(lambda: broker.begin(lost) is not None)
         assert broker.begin(work) is None, "older than the lost one, and still held"
         broker.finish(work, token)

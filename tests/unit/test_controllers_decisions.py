@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from controlplane.controllers.serviceaccount import Present, ServiceAccountContr
 from controlplane.store.objects import Create, Delete, Finish, Patch
 from schema import kinds, meta
 
+T = TypeVar("T")
 NOW = datetime(2026, 1, 31, 8, 15, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
 
@@ -29,6 +31,11 @@ def wire(name="a", **metadata):
 
 def reference(uid, **more):
     return {"apiVersion": "v1", "kind": "ConfigMap", "name": uid, "uid": uid, **more}
+
+
+def some(value: T | None) -> T:
+    assert value is not None
+    return value
 
 
 # Conditions
@@ -72,11 +79,12 @@ def test_what_happens_to_a_dependent(owners, expected):
         assert decided is None
     elif expected[0] == "delete":
         assert isinstance(decided, Delete)
-        assert decided.options.propagation_policy == expected[1]
-        assert decided.options.preconditions.uid == "uid-a", "another object of the name is not meant"
+        options = some(decided.options)
+        assert options.propagation_policy == expected[1]
+        assert some(options.preconditions).uid == "uid-a", "another object of the name is not meant"
     else:
         assert isinstance(decided, Patch)
-        changed = decided.change(wire(ownerReferences=[reference(uid) for uid in owners]))
+        changed = some(decided.change(wire(ownerReferences=[reference(uid) for uid in owners])))
         assert [each["uid"] for each in changed["metadata"]["ownerReferences"]] == expected[1]
 
 
@@ -97,7 +105,7 @@ def test_nothing_with_a_living_owner_is_ever_deleted(owners):
 def test_an_owner_that_orphans_frees_its_dependents_before_it_goes():
     owner = wire("o", deletionTimestamp="t", finalizers=["orphan"])
     writes = garbage.serve(owner, [wire("d", ownerReferences=[reference("uid-o")])], {"uid-o": Owner.LIVING})
-    assert [write.name for write in writes] == ["d", "o"]
+    assert [write.name for write in writes if isinstance(write, Patch)] == ["d", "o"]
 
 
 def test_a_living_owner_is_left_alone():
@@ -203,10 +211,10 @@ def test_taints_follow_readiness_and_leave_others_alone(ready, before):
 
 
 def test_a_silent_node_says_nothing_that_can_be_relied_on():
-    silent = node.silent(a_node(), "now")
+    silent = some(node.silent(a_node(), "now"))
     assert {each["status"] for each in silent["status"]["conditions"]} == {"Unknown"}
     assert node.silent(silent, "later") is None
-    assert node.silent({"metadata": {}, "status": {}}, "now")["status"]["conditions"][0]["type"] == "Ready"
+    assert some(node.silent({"metadata": {}, "status": {}}, "now"))["status"]["conditions"][0]["type"] == "Ready"
 
 
 def a_pod(**conditions):
@@ -216,10 +224,10 @@ def a_pod(**conditions):
 
 def test_a_pods_readiness_goes_with_its_node_and_comes_back():
     was = a_pod(ContainersReady="True", Ready="True")
-    away = node.pod_as(was, "Unknown", "now")
+    away = some(node.pod_as(was, "Unknown", "now"))
     assert away["status"]["conditions"][1]["status"] == "False"
     assert node.pod_as(away, "False", "later") is None
-    back = node.pod_as(away, "True", "later")
+    back = some(node.pod_as(away, "True", "later"))
     assert back["status"]["conditions"] == [
         {"type": "ContainersReady", "status": "True"},
         {"type": "Ready", "status": "True", "lastTransitionTime": "later"},
@@ -239,7 +247,7 @@ def test_a_pod_that_was_not_ready_by_itself_is_left_so():
 def test_a_pod_lost_with_its_node_failed_unless_it_was_over(phase, fails):
     changed = podgc.lost({"status": {"phase": phase}}, "why")
     assert (changed is not None) is fails
-    if fails:
+    if changed is not None:
         assert (changed["status"]["phase"], changed["status"]["message"]) == ("Failed", "why")
 
 

@@ -82,7 +82,7 @@ def test_a_node_wakes_only_by_what_placement_goes_by(spec, status, metadata, wak
 
 def test_it_remembers_a_bounded_number_of_nodes():
     nodes = wakeups.Nodes(remembered=1)
-    wire = {"metadata": {}}
+    wire: dict[str, Any] = {"metadata": {}}
     assert nodes.differs("a", wire)
     assert nodes.differs("b", wire)
     assert nodes.differs("a", wire), "forgotten: waking once too often is harmless"
