@@ -438,6 +438,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.images", description="A busybox image, made here.")
     parser.add_argument("action", choices=["push", "docker-archive", "oci-archive"])
     parser.add_argument("target", help="host:port/name:tag, or the file to write")
+    parser.add_argument("--name", default="test/busybox:latest", help="the image's name in an archive")
     parser.add_argument("--flavour", choices=["oci", "docker"], default="oci")
     parser.add_argument("--compression", choices=["gzip", "zstd", "none"], default="gzip")
     parser.add_argument("--cmd", nargs=argparse.REMAINDER, help="the image's command (default: sh)")
@@ -449,7 +450,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(built.push(host, name))
     else:
         save = built.save_docker_archive if options.action == "docker-archive" else built.save_oci_archive
-        print(save(Path(options.target).resolve()))
+        print(save(Path(options.target).resolve(), options.name))
     print(f"{built.digest}  {sum(len(one.blob) for one in built.layers)} bytes", file=sys.stderr)
     return os.EX_OK
 
