@@ -44,6 +44,7 @@ def peers() -> list[int]:
 
 
 def _is_docker(pid: int) -> bool:
+    # A zombie has a command line of nothing.
     return command_line(pid).split(" ")[0].rsplit("/", 1)[-1] in {"dockerd", "containerd"}
 
 
@@ -70,6 +71,7 @@ def main() -> None:
             instance.wait_running(f"idle-{number}")
         time.sleep(10)  # let what the start began come to rest
         ours, theirs = descendants(supervisor_pid(instance.home)), peers()
+        ours = [pid for pid in ours if command_line(pid)]  # the one that said "ready" has ended by now
         before = {pid: cpu_seconds(pid) for pid in [*ours, *theirs]}
         time.sleep(options.seconds)
         table(f"slipway, {options.pods} pods", ours, options.seconds, before)

@@ -10,6 +10,7 @@ speed drifts treats all alike.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import statistics
@@ -19,6 +20,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 from tests import images, registry
 from tests.cluster.instance import Instance, running
@@ -38,14 +42,21 @@ class Watcher(threading.Thread):
     def run(self) -> None:
         query = {"watch": "true", "resourceVersion": "0"}
         path = "/api/v1/namespaces/default/pods"
-        with self._instance.api.stream("GET", path, params=query, timeout=None) as answer:
+        # Until the instance goes down at the end of the measurement.
+        with (
+            contextlib.suppress(httpx.TransportError),
+            self._instance.client() as client,
+            client.stream("GET", path, params=query, timeout=None) as answer,
+        ):
             self.ready.set()
             for line in answer.iter_lines():
-                event = json.loads(line)
-                if event["object"].get("status", {}).get("phase") == "Running":
-                    with self._changed:
-                        self._seen.setdefault(event["object"]["metadata"]["name"], time.perf_counter())
-                        self._changed.notify_all()
+                self._note(json.loads(line)["object"])
+
+    def _note(self, seen: dict[str, Any]) -> None:
+        if seen.get("status", {}).get("phase") == "Running":
+            with self._changed:
+                self._seen.setdefault(seen["metadata"]["name"], time.perf_counter())
+                self._changed.notify_all()
 
     def wait(self, name: str) -> float:
         with self._changed:

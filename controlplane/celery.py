@@ -1,31 +1,58 @@
 """The Celery application: broker, worker and beat.
 
-Run with ``celery -A controlplane worker --pool threads --concurrency 4 --without-gossip --without-mingle
---without-heartbeat`` (`WORKER_ARGUMENTS`). Each worker embeds beat as a thread; with several workers, or with a separate
-``celery -A controlplane beat``, each periodic task is still sent once per period, because whoever sends it claims the
-period in Redis first. There is no result backend and no remote control: tasks tell their results to the store.
+Run with ``celery -A controlplane worker`` and `WORKER_ARGUMENTS`. Each worker embeds beat as a thread; with several workers,
+or with a separate ``celery -A controlplane beat``, each periodic task is still sent once per period, because whoever
+sends it claims the period in Redis first. There is no result backend and no remote control: tasks tell their results to
+the store.
 
-Every task is idempotent and acknowledged late, so a worker killed in the middle loses nothing: Redis hands the message
-out again after `VISIBILITY_SECONDS`, and the full pass looks at everything long before.
+Every task is idempotent and says only "look again", so a lost message needs no redelivery: a worker's successor looks at
+everything as soon as it runs, and so does each worker every `FULL_PASS_SECONDS`. Therefore messages are not kept in Redis
+until acknowledged (``ack_emulation``). It would cost four commands a message and, worse, kombu 5.7 stops consuming for
+ever when Redis dies while the last messages that its prefetch limit allows are being acknowledged: it never counts them as
+done. Late acknowledgement stays, within the process: a worker takes no more messages than it has threads.
+
+The pool is threads, which keep their database connections and cannot be interrupted: tasks have no time limits, they bound
+what they do in one pass.
+
+Redis may die and come back empty at any time. The worker reconnects within `RECONNECT_SECONDS` of its return, for as long
+as it takes, and then looks at everything once.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+import warnings
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from celery import Celery, bootsteps, signals
+from celery.app.amqp import AMQP
 from celery.beat import ScheduleEntry, Scheduler, Service
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
+from kombu import Connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.settings")
+# numpy's linear algebra would start a thread per core, with their stacks; placement uses none of it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from django.conf import settings
 
+from controlplane.controllers import broker
+from controlplane.controllers.broker import Work
+from controlplane.controllers.errors import BrokerAway
+
+log = logging.getLogger(__name__)
+
+# We run as root, which is dangerous with pickled tasks; ours are JSON. And tasks go on when Redis goes: they need it only
+# to give their keys back.
+warnings.filterwarnings("ignore", category=SecurityWarning, module="celery")
+warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module="celery")
+
 FULL_PASS_SECONDS = 30.0
-VISIBILITY_SECONDS = 120
-"""After this an unacknowledged message is handed out again. Longer than any task takes."""
+RECONNECT_SECONDS = 1.0
+"""The longest time between two attempts to reach Redis. Celery's own grows to 30 s."""
 CONCURRENCY = 4
 WORKER_ARGUMENTS = (
     "--pool=threads",
@@ -36,8 +63,8 @@ WORKER_ARGUMENTS = (
 )
 """What `manage.py up` passes to ``celery -A controlplane worker``."""
 
-EVERYTHING = "controlplane.controllers.tasks.full_pass"
-HOUSEKEEPING = "controlplane.controllers.tasks.housekeeping"
+_TASKS = "controlplane.controllers.tasks"
+EVERYTHING = Work(f"{_TASKS}.full_pass")
 
 
 def broker_url(redis_url: str) -> str:
@@ -50,8 +77,26 @@ def broker_url(redis_url: str) -> str:
     return f"redis+socket://{credentials}{parts.path}?virtual_host={query.get('db', ['0'])[0]}"
 
 
+class EagerConnection(Connection):
+    """Comes back quickly after Redis does."""
+
+    def ensure_connection(self, *args: Any, **kwargs: Any) -> Any:
+        options = {"interval_start": 0.2, "interval_step": 0.4, "interval_max": RECONNECT_SECONDS, **kwargs}
+        return super().ensure_connection(*args, **options)
+
+
+class Broker(AMQP):
+    Connection = EagerConnection
+    BrokerConnection = EagerConnection
+
+
 # Without Celery's Django fixup: it closes the database connection around each task, ours are to stay open.
-app = Celery("slipway", fixups=[], include=["controlplane.controllers.tasks", "controlplane.scheduler.tasks"])
+app = Celery(
+    "slipway",
+    amqp="controlplane.celery:Broker",
+    fixups=[],
+    include=[_TASKS, "controlplane.scheduler.tasks"],
+)
 app.conf.update(
     broker_url=broker_url(settings.REDIS_URL),
     broker_connection_retry=True,
@@ -61,7 +106,7 @@ app.conf.update(
     broker_pool_limit=2,
     broker_transport_options={
         "global_keyprefix": settings.REDIS_PREFIX,
-        "visibility_timeout": VISIBILITY_SECONDS,
+        "ack_emulation": False,
         "socket_keepalive": True,
         "socket_connect_timeout": 2.0,
         "health_check_interval": 15,
@@ -83,9 +128,12 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     beat_scheduler="controlplane.celery:SharedScheduler",
     beat_schedule={
-        "full pass": {"task": EVERYTHING, "schedule": FULL_PASS_SECONDS},
-        "housekeeping": {"task": HOUSEKEEPING, "schedule": 60.0},
-        "node liveness": {"task": "controlplane.controllers.tasks.node_liveness", "schedule": 2.0},
+        "full pass": {"task": EVERYTHING.task, "schedule": FULL_PASS_SECONDS},
+        "housekeeping": {"task": f"{_TASKS}.housekeeping", "schedule": 60.0},
+        "node liveness": {"task": f"{_TASKS}.node_liveness", "schedule": 5.0},
+        # A pod that waits for its place is what people notice first: should a wake-up be lost with a killed worker while
+        # others run, they need not wait for the full pass. With nothing pending it is one query.
+        "drain": {"task": "controlplane.scheduler.tasks.drain", "schedule": 5.0},
     },
     timezone="UTC",
 )
@@ -94,14 +142,16 @@ app.conf.update(
 class SharedScheduler(Scheduler):
     """Beat without a file. Several may run: each period of a task is claimed in Redis by the first to come."""
 
-    def apply_async(self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:
-        from controlplane.controllers import broker
+    producer = None  # type: ignore[assignment]
+    """Celery's would wait for a connection of its own, which we have no use for."""
 
+    def apply_async(self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:
         period: float = getattr(entry.schedule, "run_every").total_seconds()  # noqa: B009 - ours all have it
-        if not broker.claim(f"beat:{entry.name}", seconds=period * 0.9):
-            return None
-        # A task that nobody took within its period is dropped: the next one does its work.
-        return super().apply_async(entry, producer=producer, advance=advance, expires=period, **kwargs)
+        try:
+            if broker.claim(f"beat:{entry.name}", seconds=period * 0.9):
+                broker.enqueue([Work(str(entry.task))])
+        except BrokerAway as error:
+            log.warning("%s is not sent, Redis cannot be reached: %s", entry.name, error)
 
 
 class EmbeddedBeat(bootsteps.StartStopStep):
@@ -117,7 +167,29 @@ class EmbeddedBeat(bootsteps.StartStopStep):
         self._service.stop(wait=False)
 
 
+class LookAtEverything(bootsteps.StartStopStep):
+    """At each connection to Redis: what happened while no worker ran, or Redis was away or was lost, is found now and not
+    at the next period."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, parent: Any) -> None:
+        try:
+            broker.enqueue([EVERYTHING])
+        except BrokerAway as error:
+            log.warning("Redis went away again: %s", error)
+
+
 app.steps["worker"].add(EmbeddedBeat)
+app.steps["consumer"].add(LookAtEverything)
+
+
+@signals.worker_init.connect
+def _take_over(**_: Any) -> None:
+    try:
+        broker.release_predecessor()
+    except BrokerAway:
+        log.info("Redis is not there yet")
 
 
 @signals.import_modules.connect
@@ -134,9 +206,3 @@ def _refresh_connections(**_: Any) -> None:
     from django.db import close_old_connections
 
     close_old_connections()
-
-
-@signals.worker_ready.connect
-def _look_at_everything(**_: Any) -> None:
-    """What happened while no worker ran is found now, not at the next period."""
-    app.send_task(EVERYTHING)

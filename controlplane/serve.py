@@ -84,6 +84,8 @@ def config(tls: tuple[Path, Path] | None) -> uvicorn.Config:
         # The default layer refuses subprotocols with a slash, which kubectl's port-forward has.
         ws="wsproto",
         ws_per_message_deflate=False,
+        # A client that does not read for a while (`logs -f | less`) answers no ping and is not dead for that.
+        ws_ping_timeout=None,
         ws_max_size=4 * 1024 * 1024,
         lifespan="off",
         log_config=None,

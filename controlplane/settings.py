@@ -167,8 +167,9 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
-STATICFILES_DIRS: list[Path] = []
+WHITENOISE_USE_FINDERS = True
+"""Static files are served from where they are built (dashboard/static): nothing is collected or copied."""
+WHITENOISE_AUTOREFRESH = False
 
 LOGGING = {
     "version": 1,

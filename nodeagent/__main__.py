@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nodeagent.settings import Settings
@@ -36,7 +37,14 @@ def parser() -> argparse.ArgumentParser:
         "--runtime", default=os.environ.get("SLIPWAY_RUNTIME", "crun"), help="crun, runc or another OCI runtime"
     )
     run_parser.add_argument(
-        "--hollow", action="store_true", help="pretend: the whole agent without containers, for benchmarks"
+        "--hollow",
+        nargs="?",
+        type=int,
+        const=1,
+        default=0,
+        metavar="NODES",
+        help="pretend: whole agents without containers, for benchmarks. With a number, as many nodes in this process, "
+        "named by --token-file, which then holds a line 'NODE TOKEN' for each",
     )
     run_parser.set_defaults(run=run)
     remove_parser = commands.add_parser("remove", help="stop and remove everything this agent made on the host")
@@ -89,28 +97,45 @@ def run(arguments: argparse.Namespace) -> int:
     settings = settings_of(arguments)
     for directory in (settings.home, settings.run_dir):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    asyncio.run(_run(settings, hollow=arguments.hollow))
+    asyncio.run(_run([settings] if arguments.hollow <= 1 else hollow_nodes(arguments), hollow=arguments.hollow > 0))
     return os.EX_OK
 
 
-async def _run(settings: Settings, *, hollow: bool) -> None:
+def hollow_nodes(arguments: argparse.Namespace) -> list[Settings]:
+    """Each with a home of its own below the one given."""
+    settings = settings_of(arguments)
+    lines = settings.token.splitlines()[: arguments.hollow]
+    if len(lines) < arguments.hollow or any(len(line.split()) != 2 for line in lines):
+        raise SystemExit(f"--token-file: {arguments.hollow} lines 'NODE TOKEN' are needed")
+    nodes = []
+    for name, token in (line.split() for line in lines):
+        home, run_dir = settings.home / "hollow" / name, settings.run_dir / "hollow" / name
+        home.mkdir(parents=True, exist_ok=True)
+        nodes.append(replace(settings, node_name=name, token=token, home=home, run_dir=run_dir))
+    return nodes
+
+
+async def _run(nodes: Sequence[Settings], *, hollow: bool) -> None:
     from nodeagent import host
     from nodeagent.agent import Agent
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    agent = Agent(settings, host.hollow(settings) if hollow else host.real(settings))
-    await agent.run(stop)
+    make = host.hollow if hollow else host.real
+    await asyncio.gather(*(Agent(settings, make(settings)).run(stop) for settings in nodes))
 
 
 def remove(arguments: argparse.Namespace) -> int:
-    from nodeagent import uninstall
+    from nodeagent import teardown
+    from nodeagent.errors import AgentError
 
-    troubles = asyncio.run(uninstall.remove(settings_of(arguments)))
-    for trouble in troubles:
-        print(f"error: {trouble}", file=sys.stderr)
-    return 1 if troubles else os.EX_OK
+    try:
+        asyncio.run(teardown.remove(settings_of(arguments)))
+    except (AgentError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return os.EX_OK
 
 
 def doctor(arguments: argparse.Namespace) -> int:

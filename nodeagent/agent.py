@@ -37,7 +37,8 @@ from schema.session import OpenStream, Sync, Update, Welcome
 log = logging.getLogger(__name__)
 
 COLLECT_SECONDS = 60.0
-ROTATE_SECONDS = 5.0
+ROTATE_SECONDS = 1.0
+"""How often logs are looked at: one stat each. What a container writes in between comes on top of the bound."""
 NETWORK_RETRY_SECONDS = 10.0
 FLUSH_SECONDS = 3.0
 
@@ -51,15 +52,22 @@ class Found:
 
 
 class Agent:
-    def __init__(self, settings: Settings, facilities: Facilities, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        facilities: Facilities,
+        *,
+        clock: Clock | None = None,
+        dialler: Dialler | None = None,
+    ) -> None:
         self.settings = settings
         self.records: dict[str, Record] = {}
         self._clock = clock or WallClock()
         self._tasks = Tasks("agent")
         self._checkpoint = Checkpoint(settings.home)
         self._facts = NodeFacts()
-        self._status = NodeStatus(settings)
-        self._outbox = Outbox()
+        self._status = NodeStatus(settings, facilities.list_images)
+        self._outbox = Outbox(gather_seconds=settings.report_seconds)
         self._found: dict[str, Found] = {}
         self._synced = False
         self._watchers: dict[str, list[asyncio.Event]] = {}
@@ -73,9 +81,9 @@ class Agent:
             network_problem="the node has not got its address range from the control plane yet",
             pressure=self._status.pressure,
         )
-        dialler = Dialler(settings)
+        dialler = dialler or Dialler(settings)
         self._streams = Streams(self, dialler)
-        self._session = Session(dialler, self._status, self._outbox, self, gather_seconds=settings.report_seconds)
+        self._session = Session(dialler, self._status, self._outbox, self)
 
     # Life
 
@@ -95,6 +103,11 @@ class Agent:
             close = getattr(closing, "close", None)
             if close is not None:
                 await close()
+
+    async def abandon(self) -> None:
+        """End as a killed process does: nothing is written, nobody is told. For tests."""
+        await self._streams.close()
+        await self._tasks.close()
 
     async def _persisted(self, name: str, attempt: object) -> None:
         await persist(name, attempt, first_delay=0.5, last_delay=30.0)  # type: ignore[arg-type]
@@ -183,9 +196,12 @@ class Agent:
             self._tasks.spawn("network", self._persisted("network", self._bring_up_network))
 
     async def _bring_up_network(self) -> None:
-        while not await self._start_network():
+        while True:
+            if await self._start_network():
+                break
             await asyncio.sleep(NETWORK_RETRY_SECONDS)
         for record in self.records.values():
+            record.state = transitions.retry_now(record.state, self._clock.now())
             record.wake.set()
 
     async def _start_network(self) -> bool:
@@ -195,12 +211,18 @@ class Agent:
             log.error("pods cannot have a network: %s", error)
             self.context.network_problem = self._status.network_problem = str(error)
             return False
-        self.context.network_problem = self._status.network_problem = ""
-        return True
+        else:
+            self.context.network_problem = self._status.network_problem = ""
+            return True
+        finally:
+            self.context.network_settled.set()
 
     def synced(self, sync: Sync) -> None:
         self._replace_objects(Objects(_keyed(sync.config_maps), _keyed(sync.secrets)))
         wanted = {wire["metadata"]["uid"] for wire in sync.pods}
+        for record in self.records.values():
+            record.shown = None  # said again: whatever the control plane has missed, now it learns it
+            record.wake.set()
         for wire in sync.pods:
             self._desire(wire)
         for uid, record in self.records.items():
@@ -278,18 +300,29 @@ class Agent:
                 await self._collect()
 
     async def _collect(self) -> None:
-        host, uids = self.context.host, set(self.records)
-        containers = {
-            state.container_id
-            for record in self.records.values()
-            for state in record.state.containers.values()
-            if state.container_id
-        }
-        for collecting in (host.network.collect(uids), host.volumes.collect(uids), host.images.collect(containers)):
+        # Who owns what is asked anew before each: pods come and containers are made while the others are at work.
+        host = self.context.host
+        for collect, owned in (
+            (host.network.collect, self._pod_uids),
+            (host.volumes.collect, self._pod_uids),
+            (host.images.collect, self._container_ids),
+        ):
             try:
-                await collecting
+                await collect(owned())
             except (AgentError, OSError) as error:
                 log.warning("something could not be given back yet: %s", error)
+
+    def _pod_uids(self) -> set[str]:
+        return set(self.records)
+
+    def _container_ids(self) -> set[str]:
+        """Those that exist, and those that the workers may be about to make."""
+        return {
+            identity.container_id(record.uid, name, attempt)
+            for record in self.records.values()
+            for name in record.names()
+            for attempt in range(record.state.container(name).attempt, record.state.container(name).attempt + 3)
+        }
 
     async def _rotate_now_and_then(self) -> None:
         while True:
@@ -307,5 +340,5 @@ def _keyed(wires: list[Wire]) -> dict[tuple[str, str], Wire]:
     return {(wire["metadata"]["namespace"], wire["metadata"]["name"]): wire for wire in wires}
 
 
-def _revision(wire: Wire | None) -> str:
-    return "" if wire is None else str(wire["metadata"].get("resourceVersion", ""))
+def _revision(wire: Wire | None) -> str | None:
+    return None if wire is None else str(wire["metadata"].get("resourceVersion", ""))

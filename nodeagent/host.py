@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nodeagent import kernel
 from nodeagent.pods.context import Facilities
 from nodeagent.settings import Settings
+from schema.base import Wire
 
-log = logging.getLogger(__name__)
-
-LEFT_ON_UNIFIED = Path("/sys/fs/cgroup/unified/cgroup.controllers")
+if TYPE_CHECKING:
+    from nodeagent.images.state import State
 
 
 def real(settings: Settings) -> Facilities:
@@ -23,14 +20,25 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.runtime.oci import OciRuntime
     from nodeagent.volumes.pods import HostVolumes
 
-    mount_hybrid_controllers()
+    images = ImageStore(settings.home / "images", from_environment())
     return Facilities(
         runtime=OciRuntime(settings),
         network=BridgeNetwork(settings),
         volumes=HostVolumes(settings),
-        images=ImageStore(settings.home / "images", from_environment()),
+        images=images,
         plan=assemble.plan,
+        list_images=lambda: listed(images.state()),
     )
+
+
+def listed(state: State) -> list[Wire]:
+    """As a Node's `status.images` has it. An image that lost its last name is on its way out, and not shown."""
+    names = {image_id: state.names_of(image_id) for image_id in state.images}
+    return [
+        {"names": names[image_id], "sizeBytes": record.size_bytes}
+        for image_id, record in state.images.items()
+        if names[image_id]
+    ]
 
 
 def hollow(settings: Settings) -> Facilities:
@@ -44,23 +52,3 @@ def hollow(settings: Settings) -> Facilities:
         images=fake.FakeImages(pretended),
         plan=fake.plan,
     )
-
-
-def mount_hybrid_controllers(unified: Path = LEFT_ON_UNIFIED) -> None:
-    """On a host with version 1 controllers, crun refuses while one is left to version 2: mount that too, as cgroupfs-mount
-    does. What cannot be mounted is `nodeagent doctor`'s to explain."""
-    try:
-        left = unified.read_text().split()
-    except OSError:
-        return
-    for controller in left:
-        place = unified.parent.parent / controller
-        if place.is_mount():
-            continue
-        with contextlib.suppress(FileExistsError):
-            place.mkdir()
-        try:
-            kernel.mount("cgroup", str(place), "cgroup", data=controller)
-            log.info("mounted the cgroup controller %s at %s", controller, place)
-        except OSError as error:
-            log.warning("the cgroup controller %s is left to version 2 (%s); crun may refuse", controller, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import socket
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,9 @@ RESERVED_MEMORY_BYTES = 256 * 1024 * 1024
 MEMORY_PRESSURE_BYTES = 100 * 1024 * 1024
 PID_PRESSURE_PERCENT = 95
 AGENT_VERSION = "0.1.0"
+MAX_IMAGES = 50
+CHANGING = ("conditions", "images")
+"""Fields of the status that change while the agent runs."""
 
 
 def boot_id() -> str:
@@ -135,6 +139,8 @@ class NodeStatus:
     """Remembers since when each condition holds."""
 
     settings: Settings
+    images: Callable[[], Sequence[Wire]] = list
+    """What is here, as in `status.images`."""
     network_problem: str = ""
     """Why pods cannot have a network; empty when they can."""
     _since: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -153,7 +159,7 @@ class NodeStatus:
             "allocatable": allocatable(self.settings),
             "addresses": [*where, {"type": "Hostname", "address": name}],
             "nodeInfo": node_info(),
-            "conditions": self.conditions(),
+            **self.changing(),
         }
         return {
             "apiVersion": "v1",
@@ -161,6 +167,11 @@ class NodeStatus:
             "metadata": {"name": name, "labels": labels},
             "status": status,
         }
+
+    def changing(self) -> Wire:
+        """The fields of the status that change: those in `CHANGING`."""
+        largest = sorted(self.images(), key=lambda image: -int(image["sizeBytes"]))
+        return {"conditions": self.conditions(), "images": largest[:MAX_IMAGES]}
 
     def conditions(self) -> list[Wire]:
         _, available = memory()

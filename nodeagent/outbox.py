@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 
 from schema.session import EventReport, PodStatusReport, Report
@@ -11,18 +12,25 @@ MAX_EVENTS = 2000
 """Kept while the control plane is away; beyond it the oldest are dropped. Statuses are one per pod and never dropped."""
 MAX_PODS_PER_REPORT = 200
 MAX_EVENTS_PER_REPORT = 200
+MAX_IN_FLIGHT = 16
+"""Reports that may wait for their acknowledgement; beyond it newer statuses replace older ones here."""
+LAZY_SECONDS = 0.1
+"""How long news that nobody waits for ("on its way", events) may wait for others. Written one by one they would keep the
+control plane busy just when the news that somebody does wait for arrives."""
 
 
 class Outbox:
     """Implements `pods.context.Reports`. Only the latest status of a pod that was not sent yet is sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, gather_seconds: float = 0.005) -> None:
+        self._gather_seconds = gather_seconds
         self._pods: dict[str, PodStatusReport] = {}
         self._events: deque[EventReport] = deque(maxlen=MAX_EVENTS)
         self._sent: deque[Report] = deque()
         self._sequence = 0
-        self.news = asyncio.Event()
-        self.urgent = asyncio.Event()
+        self._due: float | None = None
+        self._taken_at = float("-inf")
+        self._changed = asyncio.Event()
 
     def pod_status(self, report: PodStatusReport, *, urgent: bool) -> None:
         waiting = self._pods.pop(report.uid, None)
@@ -36,23 +44,35 @@ class Outbox:
         self._tell(urgent=False)
 
     def _tell(self, *, urgent: bool) -> None:
-        self.news.set()
-        if urgent:
-            self.urgent.set()
+        now = asyncio.get_running_loop().time()
+        # After a quiet while an urgent one goes at once; those that come right behind it gather.
+        due = max(now, self._taken_at + self._gather_seconds) if urgent else now + LAZY_SECONDS
+        if self._due is None or due < self._due:
+            self._due = due
+            self._changed.set()
 
-    def take(self) -> Report | None:
-        """The next report to send; None when there is nothing new."""
-        self.urgent.clear()
-        if not self._pods and not self._events:
-            self.news.clear()
-            return None
+    async def next(self) -> Report:
+        """The next report, once it is due and there is room for it on the way."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._changed.clear()
+            if self._due is None or len(self._sent) >= MAX_IN_FLIGHT:
+                await self._changed.wait()
+            elif (delay := self._due - loop.time()) <= 0:
+                return self._take()
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(delay):
+                        await self._changed.wait()
+
+    def _take(self) -> Report:
         uids = list(self._pods)[:MAX_PODS_PER_REPORT]
         events = [self._events.popleft() for _ in range(min(len(self._events), MAX_EVENTS_PER_REPORT))]
         self._sequence += 1
+        self._taken_at = asyncio.get_running_loop().time()
         report = Report(sequence=self._sequence, pods=[self._pods.pop(uid) for uid in uids], events=events)
         self._sent.append(report)
-        if not self._pods and not self._events:
-            self.news.clear()
+        self._due = self._taken_at if self._pods or self._events else None
         return report
 
     def unacknowledged(self) -> list[Report]:
@@ -62,3 +82,4 @@ class Outbox:
     def acknowledge(self, sequence: int) -> None:
         while self._sent and self._sent[0].sequence <= sequence:
             self._sent.popleft()
+        self._changed.set()

@@ -38,6 +38,10 @@ log = logging.getLogger(__name__)
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 5.0
 OPEN_SECONDS = 10.0
+STREAMS = "/agent/v1/streams/"
+HOPELESS = frozenset({4401, 4403, 4409, 4426})
+"""Close codes after which hurry is of no use: wrong token or node, another agent of this name, another protocol."""
+GOING_AWAY = 1001
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 
 
@@ -80,7 +84,9 @@ class Dialler:
             compression=None,
             open_timeout=OPEN_SECONDS,
             ping_interval=10,
-            ping_timeout=20,
+            # A stream whose client does not read is not read by the control plane either, pings included: a missing pong
+            # is no death. The session is read all the time.
+            ping_timeout=None if path.startswith(STREAMS) else 20,
             close_timeout=2,
             max_size=MAX_FRAME_BYTES,
             proxy=None,
@@ -88,16 +94,14 @@ class Dialler:
 
 
 class Session:
-    def __init__(
-        self, dialler: Dialler, status: NodeStatus, outbox: Outbox, listener: Listener, *, gather_seconds: float
-    ) -> None:
+    def __init__(self, dialler: Dialler, status: NodeStatus, outbox: Outbox, listener: Listener) -> None:
         self._dialler = dialler
         self._status = status
         self._outbox = outbox
         self._listener = listener
-        self._gather_seconds = gather_seconds
         self._run_id = secrets.token_hex(8)
-        self._told: list[Wire] | None = None
+        self._told: Wire | None = None
+        self._said = ""
         self.connected = asyncio.Event()
 
     async def run(self) -> None:
@@ -109,16 +113,24 @@ class Session:
                 delay = 0.0
             except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, ValidationError) as error:
                 delay = 0.0 if self.connected.is_set() else delay
-                log.log(logging.INFO if delay < 1 else logging.WARNING, "session: %s", explain(error))
+                if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in HOPELESS:
+                    delay = LONGEST_DELAY_SECONDS
+                self._complain(explain(error))
             finally:
                 self.connected.clear()
             delay = min(max(delay * 2, FIRST_DELAY_SECONDS), LONGEST_DELAY_SECONDS)
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
 
+    def _complain(self, why: str) -> None:
+        """Once for each reason: an hour without control plane is not a thousand lines."""
+        if why != self._said:
+            log.warning("session: %s", why)
+            self._said = why
+
     async def _converse(self) -> None:
         async with self._dialler.dial("/agent/v1/session") as socket:
             node = await asyncio.to_thread(self._status.node)
-            self._told = node["status"]["conditions"]
+            self._told = {key: node["status"][key] for key in node_status.CHANGING}
             hello = Hello(
                 agent_version=node_status.AGENT_VERSION,
                 agent_run=self._run_id,
@@ -131,6 +143,7 @@ class Session:
             if not isinstance(first, Welcome):
                 raise ConnectionError(f"the control plane began with {first.type}, not with a welcome")
             self.connected.set()
+            self._said = ""
             log.info("connected to the control plane")
             self._listener.welcomed(first)
             tasks = [
@@ -142,6 +155,9 @@ class Session:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
+            except asyncio.CancelledError:
+                await socket.close(GOING_AWAY, "the agent stops")
+                raise
             finally:
                 for task in tasks:
                     task.cancel()
@@ -169,32 +185,21 @@ class Session:
         for report in self._outbox.unacknowledged():
             await self._send(socket, report)
         while True:
-            await self._outbox.news.wait()
-            await self._gather()
-            while (new := self._outbox.take()) is not None:
-                await self._send(socket, new)
-
-    async def _gather(self) -> None:
-        """Give others the chance to share the frame, unless somebody waits for this one."""
-        try:
-            async with asyncio.timeout(self._gather_seconds):
-                await self._outbox.urgent.wait()
-        except TimeoutError:
-            return
+            await self._send(socket, await self._outbox.next())
 
     async def _beat(self, socket: ClientConnection, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds)
-            conditions = await asyncio.to_thread(self._status.conditions)
-            changed = conditions != self._told
-            self._told = conditions
-            await self._send(socket, Heartbeat(node_status={"conditions": conditions} if changed else None))
+            news = await asyncio.to_thread(self._status.changing)
+            is_news = news != self._told
+            self._told = news
+            await self._send(socket, Heartbeat(node_status=news if is_news else None))
 
 
 def explain(error: BaseException) -> str:
     if isinstance(error, InvalidStatus):
         code = error.response.status_code
         if code in (401, 403):
-            return f"the control plane refuses this node's token (HTTP {code}); trying again"
-        return f"the control plane answered with HTTP {code}; trying again"
-    return f"{type(error).__name__}: {error}; trying again"
+            return f"the control plane refuses this node's token (HTTP {code}); it is tried until it works"
+        return f"the control plane answered with HTTP {code}; it is tried until it works"
+    return f"{type(error).__name__}: {error}; it is tried until it works"

@@ -33,7 +33,8 @@ class _Server(uvicorn.Server):
 
 
 def _listen() -> socket.socket:
-    listener = socket.socket()
+    # asyncio switches Nagle's delay off only where it is told that this is TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     return listener
 

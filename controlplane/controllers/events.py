@@ -16,11 +16,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
 from controlplane.store import objects
 from controlplane.store.errors import NotFound, StoreError
 from controlplane.store.objects import Create, Patch
+from controlplane.store.turn import turn
 from schema import kinds, meta
 from schema.base import Wire
 
@@ -127,16 +128,22 @@ def record(regarding: Wire, *, severity: str, reason: str, message: str, compone
 
 
 def record_many(records: Iterable[Record]) -> None:
-    """Two transactions at most: what was said before is counted up, what is new is made."""
+    """In one transaction: what was said before is counted up, what is new is made. An event that cannot be stored is
+    dropped."""
     said = [one for one in records if _budget.take(f"{one.component} {one.regarding['metadata'].get('uid')}")]
     if not said:
         return
     try:
-        results = objects.write_many([Patch(kinds.EVENT, one.namespace, one.name, one.again) for one in said])
-        new = {one.name: one for one, result in zip(said, results, strict=True) if isinstance(result, NotFound)}
-        for result in objects.write_many([Create(kinds.EVENT, one.wire()) for one in new.values()]):
-            if isinstance(result, StoreError):
-                # Most often the namespace is on its way out, and its events with it.
-                log.debug("an event was not stored: %s", result)
+        with turn(), transaction.atomic():
+            _store(said)
     except (DatabaseError, StoreError) as error:
         log.warning("%d events were not stored: %s", len(said), error)
+
+
+def _store(said: list[Record]) -> None:
+    results = objects.write_many([Patch(kinds.EVENT, one.namespace, one.name, one.again) for one in said])
+    new = {one.name: one for one, result in zip(said, results, strict=True) if isinstance(result, NotFound)}
+    for result in objects.write_many([Create(kinds.EVENT, one.wire()) for one in new.values()]):
+        if isinstance(result, StoreError):
+            # Most often the namespace is on its way out, and its events with it.
+            log.debug("an event was not stored: %s", result)

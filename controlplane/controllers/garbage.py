@@ -1,40 +1,131 @@
 """Garbage collection by ownerReferences.
 
-An object whose owners are all gone is deleted. A deleted owner waits for its dependents where it was deleted in the
-foreground (finalizer ``foregroundDeletion``), or lets them go first where it orphans them (finalizer ``orphan``).
+An object whose owners are all gone is deleted; where some live on, only the references to the others are taken off. A
+deleted owner waits for its dependents where it was deleted in the foreground (finalizer ``foregroundDeletion``), or lets
+them go first where it orphans them (finalizer ``orphan``).
 
-Reads owners and dependents of any kind. Writes: deletions of dependents, their ownerReferences, the two finalizers.
+Reads owners and dependents of any kind. Writes: deletions of dependents, their ownerReferences, the two finalizers. An owner
+is the object of that kind, name and uid in the dependent's namespace or, for cluster-wide kinds, in none; a reference to
+a kind that is not served cannot be judged and protects its object. What is deleted so is logged: an event about an
+object that is gone has no reader.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from functools import partial
 
-from controlplane.controllers.base import Verdict
+from controlplane.controllers.base import DONE, Verdict, write
+from controlplane.store import kinds as storages
 from controlplane.store import objects
-from controlplane.store.errors import Conflict, NotFound
-from controlplane.store.objects import ChangeRecord, ChangeType, Delete, Patch
+from controlplane.store.errors import NotFound
+from controlplane.store.objects import ChangeRecord, ChangeType, Delete, Patch, Write
+from controlplane.store.write import Change
 from schema import kinds
 from schema.base import Wire
 from schema.kinds import Kind
 from schema.meta import DeleteOptions, Preconditions
 
+log = logging.getLogger(__name__)
+
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
+_NEVER_OWNERS = (kinds.EVENT, kinds.LEASE)
+"""They come and go too often to ask each time whether they owned anything; the full pass does."""
+
+
+class Owner(Enum):
+    LIVING = "living"
+    LEAVING = "leaving"
+    """Deleted in the foreground: it waits for its dependents."""
+    GONE = "gone"
+
+
+Owners = Mapping[str, Owner]
+"""By uid of the reference."""
+
+
+# Decisions
+
+
+def decide(dependent: Wire, owners: Owners) -> Write | None:
+    """What is to happen with an object, given what became of its owners."""
+    references = references_of(dependent)
+    kind, metadata = kind_of(dependent), dependent["metadata"]
+    lost = [each["uid"] for each in references if owners[each["uid"]] is not Owner.LIVING]
+    if kind is None or not lost or "deletionTimestamp" in metadata:
+        return None
+    key = (metadata.get("namespace", ""), metadata["name"])
+    if len(lost) < len(references):
+        return Patch(kind, *key, partial(without_owners, uids=frozenset(lost)), uid=metadata["uid"])
+    leaving = any(owners[uid] is Owner.LEAVING for uid in lost)
+    # Below an owner that waits, dependents wait for their own in turn; otherwise theirs follow later.
+    options = DeleteOptions(
+        preconditions=Preconditions(uid=metadata["uid"]),
+        propagation_policy=_policy(metadata) or ("Foreground" if leaving else "Background"),
+    )
+    return Delete(kind, *key, options)
+
+
+def _policy(metadata: Wire) -> str:
+    """What the object itself asks for by a finalizer that it has already."""
+    finalizers = metadata.get("finalizers") or ()
+    return "Orphan" if ORPHAN in finalizers else "Foreground" if FOREGROUND in finalizers else ""
+
+
+def serve(owner: Wire, dependents: Iterable[Wire], owners: Owners) -> list[Write]:
+    """What the finalizers of a deleted owner ask for. ``owners`` is what became of the owners of the dependents."""
+    kind, metadata = kind_of(owner), owner["metadata"]
+    finalizers = metadata.get("finalizers") or ()
+    if kind is None or "deletionTimestamp" not in metadata:
+        return []
+    dependents = list(dependents)
+    if ORPHAN in finalizers:
+        uids = frozenset([metadata["uid"]])
+        freed = [_patch(one, partial(without_owners, uids=uids)) for one in dependents]
+        return [*(one for one in freed if one), *_drop(owner, ORPHAN)]
+    if FOREGROUND not in finalizers:
+        return []
+    writes = [one for one in (decide(dependent, owners) for dependent in dependents) if one]
+    waits = any(blocks(one, owner) for one in dependents)
+    return writes if waits else [*writes, *_drop(owner, FOREGROUND)]
+
+
+def blocks(dependent: Wire, owner: Wire) -> bool:
+    """Whether a foreground deletion has to wait for this dependent. Two that wait for each other do not."""
+    uid = owner["metadata"]["uid"]
+    asked = any(each["uid"] == uid and each.get("blockOwnerDeletion") for each in references_of(dependent))
+    mutual = FOREGROUND in (dependent["metadata"].get("finalizers") or ()) and any(
+        each["uid"] == dependent["metadata"]["uid"] for each in references_of(owner)
+    )
+    return asked and not mutual
+
+
+def _drop(owner: Wire, finalizer: str) -> list[Write]:
+    patch = _patch(owner, partial(without_finalizer, name=finalizer))
+    return [patch] if patch else []
+
+
+def _patch(wire: Wire, change: Change) -> Write | None:
+    kind, metadata = kind_of(wire), wire["metadata"]
+    if kind is None:
+        return None
+    return Patch(kind, metadata.get("namespace", ""), metadata["name"], change, uid=metadata["uid"])
 
 
 def kind_of(wire: Wire) -> Kind | None:
+    """Of an object or of a reference to one."""
     return kinds.by_kind(wire.get("apiVersion", ""), wire.get("kind", ""))
 
 
-def owners_of(wire: Wire) -> list[Wire]:
+def references_of(wire: Wire) -> list[Wire]:
     return wire["metadata"].get("ownerReferences") or []
 
 
-def without_owner(wire: Wire, uids: Iterable[str]) -> Wire:
-    """The object without its references to these owners."""
-    gone = set(uids)
-    kept = [owner for owner in owners_of(wire) if owner.get("uid") not in gone]
+def without_owners(wire: Wire, uids: frozenset[str]) -> Wire:
+    kept = [each for each in references_of(wire) if each.get("uid") not in uids]
     return {**wire, "metadata": {**wire["metadata"], "ownerReferences": kept}}
 
 
@@ -45,9 +136,88 @@ def without_finalizer(wire: Wire, name: str) -> Wire | None:
     return {**wire, "metadata": {**wire["metadata"], "finalizers": [each for each in finalizers if each != name]}}
 
 
-def blocks(dependent: Wire, uid: str) -> bool:
-    """Whether the owner of a foreground deletion has to wait for this dependent."""
-    return any(owner.get("uid") == uid and owner.get("blockOwnerDeletion") for owner in owners_of(dependent))
+# The edge
+
+
+class GarbageCollector:
+    """Not a controller of one kind: its keys are the identities of objects of every kind."""
+
+    def keys_for(self, change: ChangeRecord) -> Iterator[tuple[str, str, str]]:
+        """``gone``: the uid of an object that was removed. ``object``: "<apiVersion> <kind>" and "<namespace>/<name>" of one
+        that may wait for its dependents, or whose own owners may be gone."""
+        metadata = change.object["metadata"]
+        if change.type is ChangeType.DELETED:
+            if change.kind not in _NEVER_OWNERS:
+                yield "gone", change.uid, ""
+            yield from self._owner_keys(change)
+        elif "deletionTimestamp" in metadata:
+            if metadata.get("finalizers"):
+                yield "object", _kind_text(change.object), f"{change.namespace}/{change.name}"
+        elif change.type is ChangeType.ADDED and references_of(change.object):
+            yield "object", _kind_text(change.object), f"{change.namespace}/{change.name}"
+
+    def _owner_keys(self, change: ChangeRecord) -> Iterator[tuple[str, str, str]]:
+        """Owners that may be waiting for this one."""
+        for owner in references_of(change.object):
+            kind = kind_of(owner)
+            if kind is not None and owner.get("blockOwnerDeletion"):
+                namespace = change.namespace if kind.namespaced else ""
+                yield "object", _kind_text(owner), f"{namespace}/{owner.get('name', '')}"
+
+    def look(self, what: str, first: str, second: str) -> Verdict:
+        """One pass over one key, as `keys_for` gives them."""
+        if what == "gone":
+            self._collect(objects.dependents_of(first))
+            return DONE
+        found = _find(first, second)
+        if found is not None:
+            self._serve(found)
+            self._collect([found])
+        return DONE
+
+    def full_pass(self) -> None:
+        """What was missed: dependents without any living owner, and owners that wait."""
+        self._collect(objects.abandoned())
+        for kind in kinds.ALL:
+            deleted = storages.of(kind).model._default_manager.exclude(deleted_at="")
+            for namespace, name in deleted.values_list("namespace", "name"):
+                self.look("object", f"{kind.api_version} {kind.kind}", f"{namespace}/{name}")
+
+    def _serve(self, owner: Wire) -> None:
+        if not {FOREGROUND, ORPHAN} & set(owner["metadata"].get("finalizers") or ()):
+            return
+        dependents = objects.dependents_of(owner["metadata"]["uid"])
+        self._write(serve(owner, dependents, _owners(dependents)))
+
+    def _collect(self, dependents: list[Wire]) -> None:
+        owners = _owners(dependents)
+        self._write([one for one in (decide(dependent, owners) for dependent in dependents) if one])
+
+    def _write(self, writes: list[Write]) -> None:
+        for one in writes:
+            if isinstance(one, Delete):
+                log.info("%s %s/%s is deleted: its owners are gone", one.kind, one.namespace, one.name)
+        write(writes)
+
+
+def _owners(dependents: Iterable[Wire]) -> dict[str, Owner]:
+    """What became of all that these objects refer to; each owner is read once."""
+    found: dict[str, Owner] = {}
+    for dependent in dependents:
+        for reference in references_of(dependent):
+            if reference["uid"] not in found:
+                found[reference["uid"]] = _look_up(reference, dependent["metadata"].get("namespace", ""))
+    return found
+
+
+def _look_up(reference: Wire, namespace: str) -> Owner:
+    if kind_of(reference) is None:
+        return Owner.LIVING
+    wire = _find(_kind_text(reference), f"{namespace}/{reference.get('name', '')}")
+    if wire is None or wire["metadata"]["uid"] != reference["uid"]:
+        return Owner.GONE
+    leaving = "deletionTimestamp" in wire["metadata"] and FOREGROUND in (wire["metadata"].get("finalizers") or ())
+    return Owner.LEAVING if leaving else Owner.LIVING
 
 
 def _kind_text(wire: Wire) -> str:
@@ -55,141 +225,12 @@ def _kind_text(wire: Wire) -> str:
 
 
 def _find(kind_text: str, key: str) -> Wire | None:
-    api_version, _, name_of_kind = kind_text.partition(" ")
-    kind = kinds.by_kind(api_version, name_of_kind)
+    api_version, _, word = kind_text.partition(" ")
+    kind = kinds.by_kind(api_version, word)
     namespace, _, name = key.rpartition("/")
+    if kind is None or (kind.namespaced and not namespace):
+        return None  # a cluster-wide object cannot be owned by a namespaced one
     try:
-        return objects.get(kind, namespace, name) if kind is not None else None
+        return objects.get(kind, namespace if kind.namespaced else "", name)
     except NotFound:
         return None
-
-
-class GarbageCollector:
-    """Not one of a kind: its keys are the identities of objects of every kind."""
-
-    def keys_for(self, change: ChangeRecord) -> Iterator[tuple[str, str, str]]:
-        metadata = change.object["metadata"]
-        if change.type is ChangeType.DELETED:
-            yield "gone", change.uid, ""
-            for owner in owners_of(change.object):
-                # It may be waiting for this one.
-                yield from self._owner_keys(owner, change.namespace)
-        elif "deletionTimestamp" in metadata and metadata.get("finalizers"):
-            yield "owner", _kind_text(change.object), f"{change.namespace}/{change.name}"
-        elif change.type is ChangeType.ADDED and owners_of(change.object):
-            yield "dependent", _kind_text(change.object), f"{change.namespace}/{change.name}"
-
-    def _owner_keys(self, owner: Wire, namespace: str) -> Iterator[tuple[str, str, str]]:
-        kind = kind_of(owner)
-        if kind is not None:
-            yield "owner", _kind_text(owner), f"{namespace if kind.namespaced else ''}/{owner.get('name', '')}"
-
-    def look(self, what: str, first: str, second: str) -> Verdict:
-        """``gone``: the uid of an object that was removed. ``owner``, ``dependent``: "<apiVersion> <kind>" and
-        "<namespace>/<name>" of one that is there."""
-        if what == "gone":
-            for dependent in objects.dependents_of(first):
-                self._collect(dependent)
-            return Verdict()
-        found = _find(first, second)
-        if found is None:
-            return Verdict()
-        if what == "owner":
-            self._serve(found)
-        else:
-            self._collect(found)
-        return Verdict()
-
-    def full_pass(self) -> None:
-        """What was missed: dependents without any living owner, and owners that wait."""
-        for dependent in objects.abandoned():
-            self._collect(dependent)
-        for kind in kinds.ALL:
-            for wire in objects.list_objects(kind).items:
-                finalizers = wire["metadata"].get("finalizers") or ()
-                if "deletionTimestamp" in wire["metadata"] and {FOREGROUND, ORPHAN} & set(finalizers):
-                    self._serve(wire)
-
-    def _get(self, reference: Wire, dependent: Wire) -> Wire | None:
-        """The owner a reference means: in the dependent's namespace or cluster-wide, and with that very uid."""
-        kind = kinds.by_kind(reference.get("apiVersion", ""), reference.get("kind", ""))
-        if kind is None:
-            return None
-        namespace = dependent["metadata"].get("namespace", "") if kind.namespaced else ""
-        try:
-            found = objects.get(kind, namespace, reference.get("name", ""))
-        except NotFound:
-            return None
-        return found if found["metadata"]["uid"] == reference.get("uid") else None
-
-    def _serve(self, owner: Wire) -> None:
-        """Do what the finalizers of a deleted owner ask for."""
-        metadata = owner["metadata"]
-        finalizers = metadata.get("finalizers") or ()
-        if "deletionTimestamp" not in metadata:
-            return
-        dependents = objects.dependents_of(metadata["uid"])
-        if ORPHAN in finalizers:
-            self._orphan(owner, dependents)
-        elif FOREGROUND in finalizers:
-            self._delete(dependents)
-            waiting = [one for one in objects.dependents_of(metadata["uid"]) if blocks(one, metadata["uid"])]
-            if not waiting:
-                self._remove_finalizer(owner, FOREGROUND)
-
-    def _orphan(self, owner: Wire, dependents: list[Wire]) -> None:
-        uid = owner["metadata"]["uid"]
-        writes = []
-        for one in dependents:
-            kind = kind_of(one)
-            if kind is not None:
-                metadata = one["metadata"]
-                change = lambda wire: without_owner(wire, [uid])  # noqa: E731 - one line, used once
-                writes.append(Patch(kind, metadata.get("namespace", ""), metadata["name"], change, uid=metadata["uid"]))
-        objects.write_many(writes)
-        self._remove_finalizer(owner, ORPHAN)
-
-    def _remove_finalizer(self, owner: Wire, finalizer: str) -> None:
-        kind, metadata = kind_of(owner), owner["metadata"]
-        if kind is not None:
-            objects.write_many(
-                [
-                    Patch(
-                        kind,
-                        metadata.get("namespace", ""),
-                        metadata["name"],
-                        lambda wire: without_finalizer(wire, finalizer),
-                        uid=metadata["uid"],
-                    )
-                ]
-            )
-
-    def _collect(self, dependent: Wire) -> None:
-        """Delete it if every owner is gone; else drop the references to those that are."""
-        references = owners_of(dependent)
-        absent = [reference["uid"] for reference in references if self._get(reference, dependent) is None]
-        if not absent:
-            return
-        if len(absent) == len(references):
-            self._delete([dependent])
-            return
-        kind, metadata = kind_of(dependent), dependent["metadata"]
-        if kind is not None:
-            change = lambda wire: without_owner(wire, absent)  # noqa: E731 - one line, used once
-            objects.write_many(
-                [Patch(kind, metadata.get("namespace", ""), metadata["name"], change, uid=metadata["uid"])]
-            )
-
-    def _delete(self, dependents: list[Wire]) -> None:
-        writes = []
-        for one in dependents:
-            kind, metadata = kind_of(one), one["metadata"]
-            if kind is not None and "deletionTimestamp" not in metadata:
-                # Its own dependents follow in the background; another object of its name is not meant.
-                options = DeleteOptions(
-                    preconditions=Preconditions(uid=metadata["uid"]), propagation_policy="Background"
-                )
-                writes.append(Delete(kind, metadata.get("namespace", ""), metadata["name"], options))
-        for result in objects.write_many(writes):
-            if isinstance(result, Exception) and not isinstance(result, NotFound | Conflict):
-                raise result

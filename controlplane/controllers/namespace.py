@@ -1,138 +1,150 @@
-"""Namespaces: each gets its default ServiceAccount and the CA of the API; one that is deleted is emptied first.
+"""The end of a namespace: everything in it is deleted, in an order, and then the namespace itself.
 
-Reads namespaces and everything in them. Writes: ServiceAccount ``default``, ConfigMap ``kube-root-ca.crt``, deletions of
-content, the namespace's conditions, its end.
+Pods go first and are waited for, because ending gracefully they may still need their ConfigMaps and Secrets; events go
+last, because the others' end still writes them. Finalizers are honoured: an object that has one stays until it is taken
+off, and the namespace says so.
+
+Reads a deleted namespace and what is in it. Writes: deletions of content, the namespace's conditions, its end. ``default``
+and ``kube-*`` are protected by the store, which refuses to mark them deleted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from django.conf import settings
+import orjson
 
-from controlplane.controllers.base import Controller, Key, Step
-from controlplane.controllers.errors import Wait
-from controlplane.store import objects
-from controlplane.store.errors import AlreadyExists, Forbidden, NotFound
-from controlplane.store.objects import ChangeRecord, ChangeType, Delete
-from schema import kinds, meta
+from controlplane.controllers.base import Controller, Key
+from controlplane.controllers.errors import Stalled, Wait
+from controlplane.controllers.plan import Condition, Plan, Step
+from controlplane.store import kinds as storages
+from controlplane.store.objects import ChangeRecord, ChangeType, Delete, Finish
+from schema import kinds
 from schema.base import Wire
 from schema.kinds import Kind
 
-ROOT_CA = "kube-root-ca.crt"
-DEFAULT_ACCOUNT = "default"
 LOOK_AGAIN_SECONDS = 5.0
-"""Deletions of content wake us; this is the net below them."""
-_LAST = (kinds.EVENT,)
-"""Deleted after everything else: the others' end still writes them."""
+"""Each deletion of content wakes us; this is the net below."""
+_FIRST, _LAST = (kinds.POD,), (kinds.EVENT,)
+_QUIET = (kinds.EVENT, kinds.LEASE)
+"""Too many come and go to wake a namespace by each; they have no finalizers and go when they are told to."""
 
 
-def content_kinds() -> list[Kind]:
-    """In the order in which a namespace is emptied."""
+@dataclass(frozen=True)
+class Item:
+    """An object in the namespace."""
+
+    name: str
+    deleted: bool = False
+    finalizers: tuple[str, ...] = ()
+
+
+Content = Mapping[Kind, Sequence[Item]]
+"""What is there, by kind; kinds of which there is nothing are left out."""
+
+
+def stages() -> list[list[Kind]]:
+    """Kinds in the order of their end; a stage begins when nothing is left of the one before."""
     namespaced = [kind for kind in kinds.ALL if kind.namespaced]
-    return [*(kind for kind in namespaced if kind not in _LAST), *_LAST]
+    middle = [kind for kind in namespaced if kind not in (*_FIRST, *_LAST)]
+    return [list(_FIRST), middle, list(_LAST)]
 
 
-def is_terminating(namespace: Wire) -> bool:
-    return "deletionTimestamp" in namespace["metadata"]
-
-
-def remaining(counts: dict[str, int]) -> tuple[str, str]:
-    """Reason and message of the condition that says what holds a namespace."""
-    if not counts:
-        return "ContentRemoved", "All content successfully removed"
-    some = ", ".join(f"{plural} has {count} resource instances" for plural, count in sorted(counts.items()))
-    return "SomeResourcesRemain", f"Some resources are remaining: {some}"
-
-
-class NamespaceController(Controller):
+class NamespaceController(Controller[Content]):
     name = "namespace"
     kind = kinds.NAMESPACE
-
-    def steps(self) -> Sequence[Step]:
-        return (self.ensure_account, self.ensure_root_ca, self.empty, self.finish)
+    plans_deletion = True
+    observes_generation = False
 
     def keys_for(self, change: ChangeRecord) -> Iterable[Key]:
         if change.kind is kinds.NAMESPACE:
-            yield "", change.name
-        elif change.namespace and (change.type is ChangeType.DELETED or change.name == ROOT_CA):
+            if change.type is ChangeType.MODIFIED:
+                yield "", change.name
+        elif change.namespace and change.type is ChangeType.DELETED and change.kind not in _QUIET:
             yield "", change.namespace
 
-    def ensure_account(self, namespace: Wire) -> None:
-        if not is_terminating(namespace):
-            self._ensure(kinds.SERVICE_ACCOUNT, namespace, DEFAULT_ACCOUNT, {})
+    def all_keys(self) -> Iterable[Key]:
+        model = storages.of(kinds.NAMESPACE).model
+        return [("", name) for name in model._default_manager.exclude(deleted_at="").values_list("name", flat=True)]
 
-    def ensure_root_ca(self, namespace: Wire) -> None:
-        try:
-            certificate = (settings.HOME / "pki" / "ca.crt").read_text()
-        except OSError:
-            return  # no CA of our own: whoever runs the API without one has nothing to hand out
-        if is_terminating(namespace):
-            return
-        data = {"data": {"ca.crt": certificate}}
-        self._ensure(kinds.CONFIG_MAP, namespace, ROOT_CA, data)
+    def gather(self, obj: Wire) -> Content:
+        if "deletionTimestamp" not in obj["metadata"]:
+            return {}
+        found = {kind: _items(kind, obj["metadata"]["name"]) for stage in stages() for kind in stage}
+        return {kind: items for kind, items in found.items() if items}
 
-    def _ensure(self, kind: Kind, namespace: Wire, name: str, content: Wire) -> None:
-        home = namespace["metadata"]["name"]
-        try:
-            objects.mutate(kind, home, name, lambda old: {**old, **content} if content else None)
-        except NotFound:
-            metadata = {"namespace": home, "name": name}
-            try:
-                objects.create(
-                    kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **content}
-                )
-            except (AlreadyExists, Forbidden):
-                return  # made by somebody else, or the namespace is being deleted since we read it
+    def plan(self, obj: Wire, children: Content, now: datetime) -> Plan:
+        return Plan()
 
-    def empty(self, namespace: Wire) -> None:
-        if not is_terminating(namespace):
-            return
-        name = namespace["metadata"]["name"]
-        counts: dict[str, int] = {}
-        for kind in content_kinds():
-            if kind in _LAST and counts:
-                break
-            left = self._delete_all(kind, name)
-            if left:
-                counts[kind.group_resource] = left
-        self._say(namespace, counts)
-        if counts:
-            raise Wait(LOOK_AGAIN_SECONDS, remaining(counts)[1])
-
-    def _delete_all(self, kind: Kind, namespace: str) -> int:
-        """Delete each object that is not already on its way out; how many are still there."""
-        found = objects.list_objects(kind, namespace=namespace).items
-        going = [
-            Delete(kind, namespace, wire["metadata"]["name"])
-            for wire in found
-            if "deletionTimestamp" not in wire["metadata"]
+    def plan_deletion(self, obj: Wire, children: Content, now: datetime) -> Plan:
+        name = obj["metadata"]["name"]
+        if not children:
+            return self._plan_end(obj)
+        stage = next(stage for stage in stages() if any(kind in children for kind in stage))
+        writes = [
+            Delete(kind, name, item.name) for kind in stage for item in children.get(kind, ()) if not item.deleted
         ]
-        if going:
-            objects.write_many(going)
-        return len(objects.list_objects(kind, namespace=namespace).items) if found else 0
+        content = _content(children)
+        held = any(item.deleted for kind in stage for item in children.get(kind, ())) or kinds.POD in stage
+        return Plan(
+            steps=[Step("empty", writes)] if writes else [],
+            conditions=[content, _finalizers(children)],
+            status={"phase": "Terminating"},
+            outcome=Wait(LOOK_AGAIN_SECONDS if held else 0.0, content.message),
+        )
 
-    def _say(self, namespace: Wire, counts: dict[str, int]) -> None:
-        reason, message = remaining(counts)
-        condition = {
-            "type": "NamespaceContentRemaining",
-            "status": "True" if counts else "False",
-            "reason": reason,
-            "message": message,
-        }
+    def _plan_end(self, obj: Wire) -> Plan:
+        metadata = obj["metadata"]
+        own = metadata.get("finalizers") or ()
+        return Plan(
+            steps=[] if own else [Step("end", [Finish(self.kind, "", metadata["name"], metadata["uid"])])],
+            conditions=[_content({}), _finalizers({})] if own else [],
+            status={"phase": "Terminating"} if own else {},
+            outcome=Stalled(f"the namespace's own finalizers have to be taken off: {', '.join(own)}") if own else None,
+        )
 
-        def change(old: Wire) -> Wire | None:
-            status = old.get("status") or {}
-            others = [c for c in status.get("conditions") or () if c["type"] != condition["type"]]
-            same = [c for c in status.get("conditions") or () if c["type"] == condition["type"]]
-            if same and all(same[0].get(key) == value for key, value in condition.items()):
-                return None
-            told = {**condition, "lastTransitionTime": meta.format_time(meta.now())}
-            return {**old, "status": {**status, "phase": "Terminating", "conditions": [*others, told]}}
+    def progress(self, outcome: Wait | Stalled | None) -> Sequence[Condition]:
+        """Namespaces have conditions of their own for that."""
+        return ()
 
-        objects.mutate(kinds.NAMESPACE, "", namespace["metadata"]["name"], change, subresource="status")
 
-    def finish(self, namespace: Wire) -> None:
-        if is_terminating(namespace):
-            metadata = namespace["metadata"]
-            objects.finish_deletion(kinds.NAMESPACE, "", metadata["name"], metadata["uid"])
+def _content(content: Content) -> Condition:
+    if not content:
+        return Condition("NamespaceContentRemaining", "False", "ContentRemoved", "All content successfully removed")
+    some = ", ".join(f"{kind} has {len(items)} resource instances" for kind, items in content.items())
+    return Condition(
+        "NamespaceContentRemaining", "True", "SomeResourcesRemain", f"Some resources are remaining: {some}"
+    )
+
+
+def _finalizers(content: Content) -> Condition:
+    counts = Counter(name for items in content.values() for item in items if item.deleted for name in item.finalizers)
+    if not counts:
+        return Condition(
+            "NamespaceFinalizersRemaining",
+            "False",
+            "ContentHasNoFinalizers",
+            "All content-preserving finalizers finished",
+        )
+    some = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(counts.items()))
+    return Condition(
+        "NamespaceFinalizersRemaining",
+        "True",
+        "SomeFinalizersRemain",
+        f"Some content in the namespace has finalizers remaining: {some}",
+    )
+
+
+def _items(kind: Kind, namespace: str) -> list[Item]:
+    rows = storages.of(kind).model._default_manager.filter(namespace=namespace).order_by("name")
+    return [
+        Item(name, bool(deleted_at), _finalizers_in(metadata) if deleted_at else ())
+        for name, deleted_at, metadata in rows.values_list("name", "deleted_at", "metadata")
+    ]
+
+
+def _finalizers_in(metadata: str) -> tuple[str, ...]:
+    return tuple(orjson.loads(metadata).get("finalizers") or ()) if metadata.startswith("{") else ()

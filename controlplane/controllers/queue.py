@@ -48,6 +48,7 @@ class Queue:
         self._delayed: list[tuple[float, int, Work]] = []
         self._serial = itertools.count()
         self._sending = False
+        self._away = False
         self._thread: threading.Thread | None = None
 
     def changed(self, changes: Sequence[Any]) -> None:
@@ -120,9 +121,14 @@ class Queue:
         try:
             self._send(batch)
         except BrokerAway as error:
-            log.warning("Redis cannot be reached, %d keys wait: %s", len(batch), error)
+            if not self._away:
+                log.warning("Redis cannot be reached, %d keys wait for it: %s", len(batch), error)
+            self._away = True
             self._done(())
             return False
+        if self._away:
+            log.info("Redis is back")
+            self._away = False
         self._done(batch)
         return True
 
@@ -143,9 +149,9 @@ def default() -> Queue:
     global _queue
     with _lock:
         if _queue is None:
-            from controlplane.controllers import registry
+            from controlplane.controllers.registry import work_for
 
-            _queue = Queue(registry.work_for)
+            _queue = Queue(work_for)
             atexit.register(_queue.flush, EXIT_SECONDS)
         return _queue
 

@@ -1,46 +1,37 @@
-"""Which controllers there are, and which of them a change concerns."""
+"""Which controllers there are, and which of them a change concerns. A new controller is one more entry here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
 from controlplane.controllers.garbage import GarbageCollector
 from controlplane.controllers.namespace import NamespaceController
+from controlplane.controllers.node import NodeController
+from controlplane.controllers.serviceaccount import ServiceAccountController
+from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
 
 RECONCILE = "controlplane.controllers.tasks.reconcile"
 COLLECT = "controlplane.controllers.tasks.collect"
+COLLECT_PODS = Work("controlplane.controllers.tasks.collect_pods")
 DRAIN = Work("controlplane.scheduler.tasks.drain")
 
-CONTROLLERS: dict[str, Controller] = {each.name: each for each in (NamespaceController(),)}
+_ALL: tuple[Controller[Any], ...] = (NamespaceController(), ServiceAccountController(), NodeController())
+CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()
-
-_FINISHED = ("Succeeded", "Failed")
 
 
 def work_for(change: ChangeRecord) -> Iterable[Work]:
+    if wakeups.wakes(change):  # first: a pod waits for it
+        yield DRAIN
     for name, controller in CONTROLLERS.items():
         for namespace, key in controller.keys_for(change):
             yield Work(RECONCILE, (name, namespace, key))
     for what, first, second in GARBAGE.keys_for(change):
         yield Work(COLLECT, (what, first, second))
-    if wakes_scheduler(change):
-        yield DRAIN
-
-
-def wakes_scheduler(change: ChangeRecord) -> bool:
-    """Something wants a place, or a place may have become free. A session's heartbeats change leases, not nodes."""
-    if change.kind is kinds.NODE:
-        return change.type is not ChangeType.DELETED
-    if change.kind is not kinds.POD:
-        return False
-    spec, status = change.object.get("spec") or {}, change.object.get("status") or {}
-    if change.type is ChangeType.DELETED:
-        return bool(spec.get("nodeName"))
-    if spec.get("nodeName"):
-        return status.get("phase") in _FINISHED
-    # Our own "it fits nowhere" wakes us once more: that run finds nothing to say and writes nothing.
-    return True
+    if change.kind is kinds.NODE and change.type is ChangeType.DELETED:
+        yield COLLECT_PODS

@@ -1,19 +1,27 @@
-"""The Celery tasks of the controllers. Each takes a key and exits quietly if the object is gone."""
+"""The Celery tasks of the controllers. Each takes a key and exits quietly if the object is gone.
+
+All run under `perform`: one pass over one key at a time in the whole cluster, back-off for what fails, and a look again
+where the verdict asks for it. Their names are in `controllers.registry`, because a process that only queues them does
+not import them.
+"""
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 
-from controlplane.celery import app
-from controlplane.controllers import broker, nodeliveness, podgc, queue, registry
-from controlplane.controllers.base import Verdict
+from django.contrib.sessions.models import Session
+
+from controlplane.celery import EVERYTHING, app
+from controlplane.controllers import broker, node, podgc, queue, registry
+from controlplane.controllers.base import DONE, Verdict
 from controlplane.controllers.broker import Work
 from controlplane.controllers.errors import BrokerAway
 from controlplane.store import compaction, objects
+from controlplane.store.errors import NotFound
+from controlplane.store.kinds.event import Event
 from controlplane.store.objects import Delete
 from schema import kinds, meta
 
@@ -21,60 +29,55 @@ log = logging.getLogger(__name__)
 
 EVENT_LIFE = timedelta(hours=1)
 FIRST_DELAY_SECONDS = 0.5
-LONGEST_DELAY_SECONDS = 300.0
+LONGEST_DELAY_SECONDS = 60.0
+FAILURES_UNCOUNTED = 3
+"""What a failure counts as while Redis, which keeps the count, is away."""
+HOUSEKEEPING = Work("controlplane.controllers.tasks.housekeeping")
+NODE_LIVENESS = Work("controlplane.controllers.tasks.node_liveness")
+
+_silent_since: dict[str, str] = {}
+"""Nodes already handed to their controller, with the last renewal of their lease: once is enough."""
 
 
 def back_off(failures: int) -> float:
     """Seconds until a failed key is tried again: doubling, with some spread so that many do not come back at once."""
-    doubled: float = FIRST_DELAY_SECONDS * 2.0 ** min(failures, 20)
+    doubled: float = FIRST_DELAY_SECONDS * 2.0 ** min(failures - 1, 20)
     return min(doubled, LONGEST_DELAY_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311
-
-
-@contextmanager
-def held(work: Work) -> Iterator[bool]:
-    """Hold the key; False where somebody else does, who will then look again. Without Redis nobody can: go on, the
-    store's compare-and-swap keeps it right."""
-    try:
-        token = broker.begin(work)
-    except BrokerAway:
-        yield True
-        return
-    try:
-        yield token is not None
-    finally:
-        if token is not None:
-            _finish(work, token)
-
-
-def _finish(work: Work, token: str) -> None:
-    try:
-        broker.finish(work, token)
-    except BrokerAway as error:
-        log.warning("%s keeps its key until it expires: %s", work.task, error)
 
 
 def perform(work: Work, action: Callable[[], Verdict]) -> None:
     """Run one pass over one key and do with it what its verdict says."""
-    with held(work) as mine:
-        if not mine:
-            return
-        try:
-            verdict = action()
-        except Exception:  # the loop's outer edge: one bad object is delayed, the others go on
-            delay = back_off(_failures(work))
-            log.exception("%s %s failed; again in %.1f s", work.task, "/".join(work.arguments), delay)
-            queue.default().later(work, delay)
-            return
-    if verdict.again_after is not None:
+    try:
+        token = broker.begin(work)
+    except BrokerAway:
+        # Nobody can hold a key now; the store's compare-and-swap keeps it right.
+        token = ""
+    if token is None:
+        return  # somebody else is at it, and will look again
+    verdict = _attempt(work, action)
+    failures = _finish(work, token, failed=verdict is None)
+    if verdict is None:
+        queue.default().later(work, back_off(failures))
+    elif verdict.again_after is not None:
         log.debug("%s %s waits: %s", work.task, "/".join(work.arguments), verdict.reason)
         queue.default().later(work, verdict.again_after)
 
 
-def _failures(work: Work) -> int:
+def _attempt(work: Work, action: Callable[[], Verdict]) -> Verdict | None:
+    """The verdict; None where the pass failed."""
     try:
-        return broker.failures(work)
-    except BrokerAway:
-        return 3
+        return action()
+    except Exception:  # the outer edge: one bad object is delayed, the others go on
+        log.exception("%s %s failed", work.task, "/".join(work.arguments))
+        return None
+
+
+def _finish(work: Work, token: str, *, failed: bool) -> int:
+    try:
+        return broker.finish(work, token, failed=failed)
+    except BrokerAway as error:
+        log.warning("%s keeps its key until it expires: %s", work.task, error)
+        return FAILURES_UNCOUNTED
 
 
 @app.task(name=registry.RECONCILE)
@@ -88,35 +91,72 @@ def collect(what: str, first: str, second: str) -> None:
     perform(Work(registry.COLLECT, (what, first, second)), lambda: registry.GARBAGE.look(what, first, second))
 
 
-@app.task(name="controlplane.controllers.tasks.full_pass")
+@app.task(name=registry.COLLECT_PODS.task)
+def collect_pods() -> None:
+    perform(registry.COLLECT_PODS, _collect_pods)
+
+
+def _collect_pods() -> Verdict:
+    return Verdict(again_after=0.0) if podgc.collect() >= podgc.AT_ONCE else DONE
+
+
+@app.task(name=EVERYTHING.task)
 def full_pass() -> None:
     """Look at everything: what any lost message would have said is found here."""
-    work = [registry.DRAIN]
+    perform(EVERYTHING, look_at_everything)
+
+
+def look_at_everything() -> Verdict:
+    work = [registry.DRAIN, registry.COLLECT_PODS]
     for name, controller in registry.CONTROLLERS.items():
         work += [Work(registry.RECONCILE, (name, *key)) for key in controller.all_keys()]
     queue.default().add(work)
     registry.GARBAGE.full_pass()
-    podgc.collect()
+    return DONE
 
 
-@app.task(name="controlplane.controllers.tasks.housekeeping")
+@app.task(name=HOUSEKEEPING.task)
 def housekeeping() -> None:
+    perform(HOUSEKEEPING, tidy)
+
+
+def tidy() -> Verdict:
+    """Forget what is past: changes beyond the history, old events, sessions of the dashboard that have ended."""
     compaction.compact()
     expire_events()
+    Session.objects.filter(expire_date__lt=meta.now()).delete()
+    return DONE
 
 
-def expire_events() -> int:
-    """Events are news: after an hour they go."""
+def expire_events(*, at_once: int = 500) -> int:
+    """Events are news: an hour after they were last said they go. Returns how many went."""
     oldest = meta.format_time(meta.now() - EVENT_LIFE)
-    old = [
-        Delete(kinds.EVENT, event["metadata"]["namespace"], event["metadata"]["name"])
-        for event in objects.list_objects(kinds.EVENT).items
-        if (event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]) < oldest
-    ]
-    objects.write_many(old)
-    return len(old)
+    keys = Event.objects.filter(created_at__lt=oldest).order_by("created_at").values_list("namespace", "name")
+    gone = 0
+    for start in range(0, len(keys), at_once):
+        some = [Delete(kinds.EVENT, *key) for key in keys[start : start + at_once] if _is_old(*key, oldest=oldest)]
+        objects.write_many(some)
+        gone += len(some)
+    return gone
 
 
-@app.task(name="controlplane.controllers.tasks.node_liveness")
+def _is_old(namespace: str, name: str, *, oldest: str) -> bool:
+    try:
+        event = objects.get(kinds.EVENT, namespace, name)
+    except NotFound:
+        return False
+    return str(event.get("lastTimestamp") or event["metadata"]["creationTimestamp"]) < oldest
+
+
+@app.task(name=NODE_LIVENESS.task)
 def node_liveness() -> None:
-    nodeliveness.check()
+    perform(NODE_LIVENESS, look_for_silent_nodes)
+
+
+def look_for_silent_nodes() -> Verdict:
+    silent = dict(node.expired_nodes())
+    new = [name for name, renewed in silent.items() if _silent_since.get(name) != renewed]
+    queue.default().add(Work(registry.RECONCILE, (node.NodeController.name, "", name)) for name in new)
+    _silent_since.clear()
+    _silent_since.update(silent)
+    return DONE

@@ -194,7 +194,15 @@ def _print(pod: Wire) -> tuple[Any, ...]:
         metadata.get("labels"),
         metadata.get("annotations"),
         ((pod.get("status") or {}).get("phase") or "") in _OVER,
+        _gates(pod),
     )
+
+
+def _gates(pod: Wire) -> dict[str, str]:
+    """Conditions of others that the agent must know to say whether the pod is ready."""
+    gates = {gate["conditionType"] for gate in pod.get("spec", {}).get("readinessGates") or ()}
+    conditions = (pod.get("status") or {}).get("conditions") or () if gates else ()
+    return {one["type"]: one["status"] for one in conditions if one["type"] in gates}
 
 
 def _key(ref: Ref) -> ObjectKey:

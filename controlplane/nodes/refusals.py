@@ -1,10 +1,14 @@
-"""What a WebSocket was refused with, for the POST that kubectl sends next. Kept ten seconds, in Redis where there is one:
-the POST may reach another process."""
+"""What a WebSocket was refused with, for the POST that kubectl sends next.
+
+Kept ten seconds: in this process, and in Redis because the POST may reach another.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import time
+from collections import OrderedDict
 from urllib.parse import parse_qsl
 
 import orjson
@@ -17,18 +21,29 @@ from controlplane.nodes.errors import Refused
 log = logging.getLogger(__name__)
 
 KEPT_SECONDS = 10
+MAX_KEPT = 256
+
+_kept: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
 
 
 async def remember(identity: Identity, path: str, query: str, refused: Refused) -> None:
+    key, status = _key(identity, path, query), orjson.dumps(refused.status())
+    _kept[key] = (time.monotonic() + KEPT_SECONDS, status)
+    while len(_kept) > MAX_KEPT:
+        _kept.popitem(last=False)
     try:
-        await hub.current().bus.client.set(_key(identity, path, query), orjson.dumps(refused.status()), ex=KEPT_SECONDS)
+        await hub.current().bus.client.set(key, status, ex=KEPT_SECONDS)
     except (RedisError, OSError) as error:
-        log.debug("redis: %s; the refusal is worked out again if asked for", error)
+        log.debug("redis: %s; other processes work the refusal out again", error)
 
 
 async def recall(identity: Identity, path: str, query: str) -> Refused | None:
+    key = _key(identity, path, query)
+    until, status = _kept.get(key, (0.0, b""))
+    if until > time.monotonic():
+        return Refused.of(orjson.loads(status))
     try:
-        found = await hub.current().bus.client.get(_key(identity, path, query))
+        found = await hub.current().bus.client.get(key)
     except (RedisError, OSError) as error:
         log.debug("redis: %s", error)
         return None

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 MAX_WRITES = 500
 """In one transaction; others wait for it."""
 RETRY_SECONDS = 1.0
+_AGENTS = frozenset({"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"})
+"""Conditions of a pod that its agent decides."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,16 @@ class _Change:
                 "node %s reported on pod %s/%s, which is not its own", self.node, self.pod.namespace, self.pod.name
             )
             return None
-        return {**stored, "status": self.pod.status}
+        conditions = self._conditions(stored)
+        return {**stored, "status": {**self.pod.status, **({"conditions": conditions} if conditions else {})}}
+
+    def _conditions(self, stored: Wire) -> list[Wire]:
+        """The agent's own; those of others (the scheduler, readiness gates) as they are stored, for the agent may not
+        have heard of their latest change."""
+        told = self.pod.status.get("conditions") or []
+        others = [one for one in (stored.get("status") or {}).get("conditions") or [] if one["type"] not in _AGENTS]
+        kinds_stored = {one["type"] for one in others}
+        return [*others, *(one for one in told if one["type"] in _AGENTS or one["type"] not in kinds_stored)]
 
 
 def _unseen_events(entries: Sequence[Entry]) -> list[tuple[Entry, EventReport]]:

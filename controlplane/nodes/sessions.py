@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from functools import partial
 from typing import Literal, Protocol
@@ -42,6 +43,8 @@ class Sessions:
     """One per process and event loop."""
 
     def __init__(self, bus: Bus) -> None:
+        self._attached = asyncio.Event()
+        """Set, and replaced, whenever a session is attached."""
         self._bus = bus
         self._here: dict[str, Session] = {}
         self._handlers: dict[str, Handler] = {}
@@ -58,6 +61,8 @@ class Sessions:
         self._here[session.node] = session
         if earlier is not None:
             earlier.supersede()
+        self._attached.set()
+        self._attached = asyncio.Event()
         handler = self._handlers[session.id] = partial(self._heard, session)
         await self._bus.subscribe(_channel(session.node), handler)
         try:
@@ -71,6 +76,11 @@ class Sessions:
         handler = self._handlers.pop(session.id, None)
         if handler is not None:
             await self._bus.unsubscribe(_channel(session.node), handler)
+
+    async def arrival(self, node: str) -> None:
+        """Return once the node has a session here."""
+        while node not in self._here:
+            await self._attached.wait()
 
     def ask(self, node: str, request: OpenStream) -> bool:
         """Have the node's agent dial in for a stream, if its session is here."""

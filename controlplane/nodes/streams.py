@@ -38,6 +38,9 @@ JOIN_SECONDS = 10.0
 OPEN_SECONDS = 30.0
 """For the agent to say whether the stream is open: it may have to start a process or read a large file."""
 
+RECONNECT_SECONDS = 3.0
+"""How long a stream waits for its node's session."""
+
 
 @dataclass(frozen=True)
 class _Pending:
@@ -96,6 +99,16 @@ class Streams:
         except BusDown:
             listeners = 0
         if not listeners:
+            await self._ask_when_back(node, request)
+
+    async def _ask_when_back(self, node: str, request: OpenStream) -> None:
+        """After a restart of this process the agents are back within moments: a user need not notice."""
+        try:
+            async with asyncio.timeout(RECONNECT_SECONDS):
+                await self._sessions.arrival(node)
+        except TimeoutError:
+            raise not_connected(node) from None
+        if not self._sessions.ask(node, request):
             raise not_connected(node)
 
     async def _arrival(self, node: str, pending: _Pending) -> End:

@@ -22,7 +22,7 @@ from schema.meta import DeleteOptions, format_time, parse_time
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
-_PERMANENT_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
+_PERMANENT_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 _DEFAULT_GRACE_SECONDS = 30
 
 

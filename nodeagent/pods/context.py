@@ -76,6 +76,8 @@ class Facilities:
     volumes: Volumes
     images: Images
     plan: Planner
+    list_images: Callable[[], Sequence[Wire]] = list
+    """What is here, as in a Node's `status.images`. Blocks."""
 
 
 @dataclass
@@ -107,6 +109,8 @@ class Context:
     allocatable: Mapping[str, str] = field(default_factory=dict)
     network_problem: str = ""
     """Why pods cannot have a network of their own now; empty when they can."""
+    network_settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """The network has been brought up, or could not be: before that a pod waits a little instead of complaining."""
     pressure: Callable[[], str] = _never
     """Why no pod may be started now (a full disk); empty when they may."""
     creations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(6))

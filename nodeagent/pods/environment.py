@@ -152,7 +152,7 @@ def _named(name: str | None, container: Container, sources: Sources) -> Containe
     if not name or name == container.name:
         return container
     pod = sources.pod
-    for other in [*(pod.spec.init_containers or ()), *pod.spec.containers]:
+    for other in [*pod.spec.init_containers, *pod.spec.containers]:
         if other.name == name:
             return other
     raise ConfigError(f"resourceFieldRef: the pod has no container {name}")

@@ -40,7 +40,7 @@ def full_name(pod: Pod) -> str:
 
 def field_path(pod: Pod, name: str) -> str:
     """Of a container, for events: ``spec.containers{web}``."""
-    inits = pod.spec.init_containers or ()
+    inits = pod.spec.init_containers
     kind = "initContainers" if any(init.name == name for init in inits) else "containers"
     return f"spec.{kind}{{{name}}}"
 

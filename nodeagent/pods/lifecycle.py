@@ -181,7 +181,7 @@ def _setting_up(pod: Pod, state: PodState, now: datetime) -> Decision:
 def _init_steps(pod: Pod, state: PodState, now: datetime) -> tuple[list[_Step], bool]:
     """The steps of the init containers up to the first that is not through, and whether all are through."""
     steps: list[_Step] = []
-    for container in pod.spec.init_containers or ():
+    for container in pod.spec.init_containers:
         known = state.container(container.name)
         policy = restart.init_policy(pod.spec.restart_policy or restart.ALWAYS, container.restart_policy)
         through = is_through(container, known)
@@ -238,7 +238,7 @@ def _removal(known: ContainerState) -> _Step:
 
 
 def _startable(pod: Pod, inits: Sequence[_Step], steps: Sequence[_Step]) -> tuple[str, ...]:
-    names = [c.name for c in (pod.spec.init_containers or ())][: len(inits)] + [c.name for c in pod.spec.containers]
+    names = [c.name for c in pod.spec.init_containers][: len(inits)] + [c.name for c in pod.spec.containers]
     return tuple(name for name, step in zip(names, steps, strict=False) if step.ready_to_start)
 
 
@@ -255,7 +255,7 @@ def _join(steps: Iterable[_Step], startable: tuple[str, ...]) -> Decision:
 
 def _begin_finish(pod: Pod, state: PodState, phase: str, now: datetime) -> Decision:
     """Sidecars outlive the main containers; the pod has ended when they have."""
-    running = [c.name for c in reversed(pod.spec.init_containers or ()) if _runs(state, c.name)]
+    running = [c.name for c in reversed(pod.spec.init_containers) if _runs(state, c.name)]
     if not running:
         return Decision((Finish(phase),))
     return _end_one(state.container(running[0]), now + timedelta(seconds=spec_grace_seconds(pod)), now)
@@ -322,7 +322,7 @@ def is_through(container: Container, known: ContainerState) -> bool:
 
 
 def initialized(pod: Pod, state: PodState) -> bool:
-    return all(is_through(c, state.container(c.name)) for c in pod.spec.init_containers or ())
+    return all(is_through(c, state.container(c.name)) for c in pod.spec.init_containers)
 
 
 def main_result(pod: Pod, state: PodState) -> str:
@@ -341,7 +341,7 @@ def main_result(pod: Pod, state: PodState) -> str:
 
 def _init_failed(pod: Pod, state: PodState) -> bool:
     policy = pod.spec.restart_policy or restart.ALWAYS
-    for container in pod.spec.init_containers or ():
+    for container in pod.spec.init_containers:
         ended = state.container(container.name).termination
         if ended is None or is_sidecar(container) or ended.exit_code == 0:
             continue
@@ -387,7 +387,7 @@ def _runs(state: PodState, name: str) -> bool:
 
 
 def _all(pod: Pod) -> list[Container]:
-    return [*(pod.spec.init_containers or ()), *pod.spec.containers]
+    return [*pod.spec.init_containers, *pod.spec.containers]
 
 
 def _active_deadline(pod: Pod, state: PodState) -> datetime | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
+from nodeagent import removal
 from nodeagent.pods import identity
 from nodeagent.streams import logfile
 
@@ -50,4 +50,4 @@ def _head(path: Path) -> str:
 
 
 def remove_all(home: Path, pod_uid: str) -> None:
-    shutil.rmtree(identity.pod_dir(home, pod_uid), ignore_errors=True)
+    removal.remove_tree(identity.pod_dir(home, pod_uid))

@@ -52,7 +52,7 @@ class Record:
         return self.pod.metadata.name or ""
 
     def container(self, name: str) -> Container:
-        for container in [*(self.pod.spec.init_containers or ()), *self.pod.spec.containers]:
+        for container in [*self.pod.spec.init_containers, *self.pod.spec.containers]:
             if container.name == name:
                 return container
         raise KeyError(name)

@@ -123,7 +123,7 @@ def _condition(
 def _initialized(pod: Pod, state: PodState) -> _Values:
     if state.final_phase == lifecycle.SUCCEEDED:
         return ("True", "PodCompleted", "")
-    waiting = [c.name for c in pod.spec.init_containers or () if not lifecycle.is_through(c, state.container(c.name))]
+    waiting = [c.name for c in pod.spec.init_containers if not lifecycle.is_through(c, state.container(c.name))]
     if not waiting:
         return ("True", "", "")
     return ("False", "ContainersNotInitialized", f"containers with incomplete status: [{' '.join(waiting)}]")
@@ -132,7 +132,7 @@ def _initialized(pod: Pod, state: PodState) -> _Values:
 def _containers_ready(pod: Pod, state: PodState) -> _Values:
     if state.final_phase:
         return ("False", "PodCompleted" if state.final_phase == lifecycle.SUCCEEDED else "PodFailed", "")
-    serving = [c for c in pod.spec.init_containers or () if lifecycle.is_sidecar(c)] + list(pod.spec.containers)
+    serving = [c for c in pod.spec.init_containers if lifecycle.is_sidecar(c)] + list(pod.spec.containers)
     unready = [c.name for c in serving if not is_ready(c, state)]
     if not unready:
         return ("True", "", "")
@@ -183,7 +183,7 @@ def _foreign_conditions(pod: Pod, now: datetime) -> list[Wire]:
 def _container(container: Container, pod: Pod, state: PodState, now: datetime) -> Wire:
     known = state.container(container.name)
     shown, last = _states(container, pod, state, now)
-    through_init = container in (pod.spec.init_containers or ()) and not lifecycle.is_sidecar(container)
+    through_init = container in pod.spec.init_containers and not lifecycle.is_sidecar(container)
     wire: Wire = {
         "name": container.name,
         "state": shown,
@@ -213,6 +213,19 @@ def _states(container: Container, pod: Pod, state: PodState, now: datetime) -> t
             return {"terminated": _terminated(known.termination)}, known.last
         return {"waiting": _crash_loop(known, pod)}, known.termination
     return {"waiting": _waiting(known, pod, state, now)}, known.last
+
+
+def log_container_id(container: Container, pod: Pod, state: PodState, now: datetime, *, previous: bool) -> str:
+    """Whose log is meant: the current attempt's, or that of the last one that ended; empty when there is none."""
+    shown, last = _states(container, pod, state, now)
+    if previous or "waiting" in shown:
+        return last.container_id if last is not None else ""
+    return state.container(container.name).container_id
+
+
+def waiting_reason(container: Container, pod: Pod, state: PodState, now: datetime) -> str:
+    shown, _ = _states(container, pod, state, now)
+    return str((shown.get("waiting") or {}).get("reason") or "")
 
 
 def _crash_loop(known: ContainerState, pod: Pod) -> Wire:
@@ -250,7 +263,7 @@ def _problem(problem: Problem, pod: Pod, name: str, now: datetime) -> Wire:
 
 
 def _containers(pod: Pod) -> list[Container]:
-    return [*(pod.spec.init_containers or ()), *pod.spec.containers]
+    return [*pod.spec.init_containers, *pod.spec.containers]
 
 
 def _terminated(ended: Termination) -> Wire:

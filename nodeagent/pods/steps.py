@@ -7,6 +7,7 @@ anything else is raised, and the worker is started again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Coroutine, Sequence
 from datetime import datetime
@@ -19,6 +20,7 @@ from nodeagent.errors import (
     CreateError,
     HostConflict,
     ImageError,
+    ImagePullError,
     NodePressure,
     VolumeError,
 )
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 
 STEP_SECONDS = 120.0
 """The longest that the host may take over one step."""
+NETWORK_SECONDS = 5.0
+"""How long a pod waits without complaint for the node's network, which comes up at the same time as the first pods."""
 DEFAULT_TERMINATION_PATH = "/dev/termination-log"
 
 
@@ -85,7 +89,8 @@ class Steps:
             self._setup_failed(error)
             return
         record.sandbox, record.volumes = sandbox, volumes
-        record.state = transitions.set_up(record.state, sandbox.addresses)
+        addresses = self._context.addresses.addresses if record.pod.spec.host_network else sandbox.addresses
+        record.state = transitions.set_up(record.state, addresses)
 
     def _refuse_under_pressure(self) -> None:
         started = any(known.container_id for known in self._record.state.containers.values())
@@ -94,10 +99,18 @@ class Steps:
 
     async def _sandbox(self) -> Sandbox:
         pod, context = self._record.pod, self._context
-        if context.network_problem and not pod.spec.host_network:
-            raise HostConflict(context.network_problem)
+        if not pod.spec.host_network:
+            await self._network_is_up()
         hostname = command.hostname(pod, context.settings.node_name)
         return await context.host.network.create(pod, hostname=hostname)
+
+    async def _network_is_up(self) -> None:
+        context = self._context
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(NETWORK_SECONDS):
+                await context.network_settled.wait()
+        if context.network_problem:
+            raise HostConflict(context.network_problem)
 
     async def _volumes(self) -> dict[str, Path]:
         record, objects = self._record, self._context.objects
@@ -157,6 +170,8 @@ class Steps:
             found = None if policy == "Always" else await self._context.host.images.find(container.image)
             if found is None and policy == "Never":
                 raise pulls.never(container.image)
+            if found is None and (why := self._context.pressure()):
+                raise ImagePullError(f"not pulled while {why}")
         except ImageError as error:
             self.image_failed(name, error)
             return
@@ -220,7 +235,6 @@ class Steps:
                 await self._start(name)
 
     async def _create(self, name: str) -> bool:
-        record = self._record
         try:
             async with self._context.creations:
                 plan = await self._plan(name)
@@ -232,7 +246,6 @@ class Steps:
             self._config_failed(name, error)
             return False
         self.event("Created", f"Created container: {name}", name)
-        record.images.pop(name, None)
         return True
 
     async def _start(self, name: str) -> None:
@@ -323,6 +336,7 @@ class Steps:
         )
 
     async def again(self, name: str) -> None:
+        self._record.images.pop(name, None)
         self._record.state = transitions.again(self._record.state, name)
 
     async def remove(self, name: str) -> None:

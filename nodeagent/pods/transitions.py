@@ -32,7 +32,7 @@ CANNOT_RUN_EXIT_CODE = 128
 
 def names(pod: Pod) -> list[str]:
     """Of all containers, init containers first."""
-    return [c.name for c in [*(pod.spec.init_containers or ()), *pod.spec.containers]]
+    return [c.name for c in [*pod.spec.init_containers, *pod.spec.containers]]
 
 
 def accepted(pod: Pod, now: datetime) -> PodState:
@@ -325,7 +325,7 @@ def rebooted(pod: Pod, state: PodState) -> PodState:
     """The host was restarted: the sandbox is new, so init containers have to run again, as their work may be lost."""
     if state.final_phase or state.stop is not None:
         return state
-    for container in pod.spec.init_containers or ():
+    for container in pod.spec.init_containers:
         if state.container(container.name).phase is Phase.TERMINATED:
             state = again(state, container.name)
     return state

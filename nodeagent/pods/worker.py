@@ -1,7 +1,7 @@
 """One pod's worker: asks `lifecycle` what to do, does it, shows the status, and sleeps until something happens.
 
-What wakes it: a changed or deleted pod, the end of a container, a finished pull, changed ConfigMaps and Secrets, and the time that
-`lifecycle` named. Inside one pod everything goes one after the other, except what one decision lists together.
+What wakes it: a changed or deleted pod, the end of a container, a finished pull, changed ConfigMaps and Secrets, and the
+time that `lifecycle` named. Inside one pod everything goes one after the other, except what one decision lists together.
 """
 
 from __future__ import annotations
@@ -81,11 +81,24 @@ class Worker:
             record.state = transitions.stop(record.state, grace_seconds=0.0, now=now)
         elif record.pod.metadata.deletion_timestamp is not None:
             record.state = transitions.stop(record.state, grace_seconds=lifecycle.grace_seconds(record.pod), now=now)
+        elif record.pod.status.phase == lifecycle.FAILED and not (record.state.final_phase or record.state.stop):
+            self._obey_failure(now)
+
+    def _obey_failure(self, now: datetime) -> None:
+        """The control plane has given the pod up (evicted it, say) while it runs here: it ends, its logs stay."""
+        record, told = self.record, self.record.pod.status
+        record.state = transitions.stop(
+            record.state,
+            grace_seconds=lifecycle.spec_grace_seconds(record.pod),
+            now=now,
+            reason=told.reason or "Failed",
+            message=told.message,
+        )
 
     def _show(self, now: datetime) -> None:
         record = self.record
         wire, record.state = status.build(record.pod, record.state, self._context.addresses, now)
-        if record.state is not record.saved:
+        if record.state != record.saved:
             record.saved = record.state
             self._changed(record)
         if wire == record.shown and not record.state.gone:

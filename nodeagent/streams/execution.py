@@ -81,8 +81,11 @@ async def _handle(session: ExecSession, channel: int, payload: bytes) -> None:
         with contextlib.suppress(OSError):
             await session.write(payload)
     elif channel == RESIZE:
-        size = json.loads(payload)
-        await session.resize(width=int(size["Width"]), height=int(size["Height"]))
+        with contextlib.suppress(
+            ValueError, TypeError, KeyError
+        ):  # a size that makes no sense is not worth the session
+            size = json.loads(payload)
+            await session.resize(width=int(size["Width"]) & 0xFFFF, height=int(size["Height"]) & 0xFFFF)
     elif channel == CLOSE and payload[:1] == bytes([STDIN]):
         await session.close_stdin()
 

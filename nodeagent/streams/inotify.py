@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nodeagent import kernel
@@ -40,10 +40,8 @@ class Watcher:
         events.remove(event)
         if not events and self._descriptor >= 0:
             del self._events[number]
-            try:
+            with suppress(OSError):  # the directory is gone, and the watch with it
                 kernel.inotify_remove(self._descriptor, number)
-            except OSError:
-                pass  # the directory is gone, and the watch with it
 
     def _read(self) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ Send = Callable[[bytes], Awaitable[None]]
 Watching = Callable[[asyncio.Event], contextlib.AbstractContextManager[None]]
 
 FRAME_BYTES = 64 * 1024
+MAX_HELD_BYTES = 1024 * 1024
 
 
 def exists(home: Path, pod_uid: str, name: str, attempt: int) -> bool:
@@ -32,8 +34,10 @@ class Reader:
         self._attempt = attempt
         self._files: list[OpenFile] | None = None
         self._rest = b""
-        self._held = b""
-        """Pieces of a line that goes on, already in the form that is shown."""
+        self._held: dict[bytes, list[bytes]] = {}
+        """By stream, pieces of a line that goes on, already in the form that is shown."""
+        self._lock = threading.Lock()
+        """A reader that is given up may still be in a thread: its files must not be closed under it."""
         self._since = options.since_time
         self._left = options.limit_bytes
 
@@ -44,6 +48,10 @@ class Reader:
 
     def read(self) -> bytes:
         """What is there now, up to about a frame; empty when everything has been read."""
+        with self._lock:
+            return self._read()
+
+    def _read(self) -> bytes:
         if self._files is None:
             self._begin()
         shown = bytearray()
@@ -86,15 +94,25 @@ class Reader:
         return b"".join(self._shown(line) for raw in whole if (line := logfile.parse(raw)) is not None)
 
     def _shown(self, line: Line) -> bytes:
-        if self._is_too_old(line):
+        held = self._held.get(line.stream)
+        if held is None and self._is_too_old(line):
             return b""
-        stamp = logfile.shown_time(line) + b" " if self.options.timestamps and not self._held else b""
-        piece = stamp + line.content
+        stamp = logfile.shown_time(line) + b" " if self.options.timestamps and held is None else b""
+        pieces = self._held.setdefault(line.stream, [])
+        pieces.append(stamp + line.content)
+        if line.partial and sum(map(len, pieces)) < MAX_HELD_BYTES:
+            return b""
         if line.partial:
-            self._held += piece
-            return b""
-        shown, self._held = self._held + piece, b""
-        return shown
+            self._held[line.stream] = [b""]  # too long to be held back: its pieces are passed on as they come
+        else:
+            del self._held[line.stream]
+        return b"".join(pieces)
+
+    def rest(self) -> bytes:
+        """The line that an ended container left without its end."""
+        with self._lock:
+            held, self._held = self._held, {}
+            return self._limited(b"".join(piece for pieces in held.values() for piece in pieces))
 
     def _is_too_old(self, line: Line) -> bool:
         if self._since is None:
@@ -113,9 +131,11 @@ class Reader:
         return shown
 
     def close(self) -> None:
-        for file in self._files or ():
-            file.close()
-        self._files = []
+        with self._lock:
+            for file in self._files or ():
+                file.close()
+            self._files = []
+            self._left = 0
 
 
 async def serve(reader: Reader, send: Send, over: Callable[[], bool], files: Watcher, watching: Watching) -> None:
@@ -123,6 +143,7 @@ async def serve(reader: Reader, send: Send, over: Callable[[], bool], files: Wat
     try:
         if not reader.options.follow:
             await _drain(reader, send)
+            await _finish(reader, send)
             return
         with files.watch(reader.directory) as news, watching(news):
             while not reader.is_full:
@@ -130,6 +151,7 @@ async def serve(reader: Reader, send: Send, over: Callable[[], bool], files: Wat
                 ended = over()
                 await _drain(reader, send)
                 if ended:
+                    await _finish(reader, send)
                     return
                 await news.wait()
     finally:
@@ -139,3 +161,8 @@ async def serve(reader: Reader, send: Send, over: Callable[[], bool], files: Wat
 async def _drain(reader: Reader, send: Send) -> None:
     while piece := await asyncio.to_thread(reader.read):
         await send(piece)
+
+
+async def _finish(reader: Reader, send: Send) -> None:
+    if rest := reader.rest():
+        await send(rest)

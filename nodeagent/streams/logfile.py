@@ -1,8 +1,8 @@
 """A container's log on disk: what its lines look like, which files it is in, and how to read its end. Blocking.
 
-Conmon writes ``<time> <stream> <F|P> <text>`` to ``<attempt>.log``; P marks a piece of a line that goes on. Rotation renames it to
-``<attempt>.log.<n>`` with n counting up for ever, so a file's number says its place in the sequence whatever was deleted before
-it, and a reader knows without doubt which file follows the one it has.
+Conmon writes ``<time> <stream> <F|P> <text>`` to ``<attempt>.log``; P marks a piece of a line that goes on. Rotation
+renames it to ``<attempt>.log.<n>`` with n counting up for ever, so a file's number says its place in the sequence whatever
+was deleted before it, and a reader knows without doubt which file follows the one it has.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def paths(directory: Path, attempt: int) -> list[LogPath]:
     rotated = []
     current = False
     try:
-        entries = os.listdir(directory)
+        entries = [entry.name for entry in directory.iterdir()]
     except FileNotFoundError:
         return []
     for name in entries:

@@ -10,6 +10,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from nodeagent.errors import AgentError
+from nodeagent.pods import identity, status
 from nodeagent.pods.record import Record
 from nodeagent.pods.state import ContainerState, Phase
 from nodeagent.streams import execution, log_stream, port_forward
@@ -112,22 +113,11 @@ class Streams:
         return record.state.container(request.container)
 
     def _log(self, request: OpenStream, record: Record, socket: ClientConnection) -> Callable[[], Awaitable[None]]:
-        state, options = self._container(request, record), request.log
+        self._container(request, record)
+        options = request.log
         if options is None:
             raise Refused("a log stream needs its options")
-        attempt = state.attempt - 1 if options.previous else state.attempt
-        if options.previous and attempt < 0:
-            raise Refused(f'previous terminated container "{request.container}" in pod "{request.pod}" not found')
-        if not state.container_id or (not options.previous and state.phase is Phase.WAITING and state.attempt == 0):
-            raise Refused(
-                f'container "{request.container}" in pod "{request.pod}" is waiting to start: ContainerCreating'
-            )
-        if state.phase is Phase.WAITING and not options.previous:
-            attempt = (
-                state.attempt
-                if log_stream.exists(self._agent.settings.home, record.uid, state.name, state.attempt)
-                else state.attempt - 1
-            )
+        attempt = self._attempt(request, record, previous=options.previous)
 
         def over() -> bool:
             now = record.state.container(request.container)
@@ -138,6 +128,18 @@ class Streams:
         return lambda: log_stream.serve(
             reader, socket.send, over, self._files, lambda event: self._agent.watching(record.uid, event)
         )
+
+    def _attempt(self, request: OpenStream, record: Record, *, previous: bool) -> int:
+        """Whose log is meant. As with Kubernetes, a container in its back-off shows the attempt that has just ended."""
+        container, now = record.container(request.container), self._agent.context.clock.now()
+        identifier = status.log_container_id(container, record.pod, record.state, now, previous=previous)
+        attempt = identity.attempt_of(record.uid, container.name, identifier)
+        if attempt is not None:
+            return attempt
+        if previous:
+            raise Refused(f'previous terminated container "{container.name}" in pod "{request.pod}" not found')
+        reason = status.waiting_reason(container, record.pod, record.state, now)
+        raise Refused(f'container "{container.name}" in pod "{request.pod}" is waiting to start: {reason}')
 
     async def _process(
         self, request: OpenStream, record: Record, socket: ClientConnection

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
+from pathlib import Path
 
 from nodeagent.errors import AgentError
 from nodeagent.pods import identity
@@ -29,11 +31,11 @@ async def rotate(record: Record, context: Context) -> None:
 async def _rotate(record: Record, state: ContainerState, context: Context) -> None:
     settings = context.settings
     directory = identity.log_dir(settings.home, record.uid, state.name)
+    if _size(directory / f"{state.attempt}.log") <= settings.log_max_bytes:
+        return
     files = await asyncio.to_thread(logfile.paths, directory, state.attempt)
     current = next((one for one in files if one.current), None)
     if current is not None:
-        if current.path.stat().st_size <= settings.log_max_bytes:
-            return
         current.path.rename(current.path.with_name(f"{current.path.name}.{current.number}"))
     elif not files:
         return  # the writer has not begun yet
@@ -42,3 +44,11 @@ async def _rotate(record: Record, state: ContainerState, context: Context) -> No
     for old in files[: max(0, len(files) - settings.log_max_files + 1)]:
         with contextlib.suppress(FileNotFoundError):
             old.path.unlink()
+
+
+def _size(path: Path) -> float:
+    """Infinite when it is not there: then an agent may have died between renaming and telling."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return math.inf

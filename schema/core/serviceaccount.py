@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from schema.base import ListKey
+from schema.base import ListKey, NotYet
 from schema.core.reference import LocalObjectReference, ObjectReference
 from schema.meta import Object
 
@@ -16,7 +16,11 @@ class ServiceAccount(Object):
     kind: str = "ServiceAccount"
     secrets: Annotated[list[ObjectReference], ListKey("name")] = []
     """Secrets that pods of this account may use."""
-    image_pull_secrets: Annotated[list[LocalObjectReference], ListKey("name")] = []
+    image_pull_secrets: Annotated[
+        list[LocalObjectReference], ListKey("name"), NotYet("only a pod's own imagePullSecrets are used")
+    ] = []
     """Secrets with registry credentials, added to pods of this account that name none."""
-    automount_service_account_token: bool | None = None
+    automount_service_account_token: Annotated[
+        bool | None, NotYet("service account tokens are not mounted", unless=False)
+    ] = None
     """Whether pods of this account get a token mounted; a pod's own setting wins."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from schema import quantity
 from schema.base import Wire
 from schema.defaulting.parts import child, children, fill, fill_zero
 
@@ -93,7 +94,8 @@ def _default_resources(resources: Any) -> None:
     requests = resources.setdefault("requests", {})
     if isinstance(requests, dict):
         for name, amount in limits.items():
-            requests.setdefault(name, amount)
+            if quantity.valid(amount):  # else one fault would be reported in two places
+                requests.setdefault(name, amount)
 
 
 def _default_downward(source: Wire) -> None:

@@ -114,6 +114,26 @@ def test_a_report_sent_again_does_not_count_its_events_again():
 
 
 @pytest.mark.usefixtures("db")
+def test_conditions_of_others_outlive_the_agents_reports():
+    pod = _pod("web")
+
+    def conditions(status: str) -> list[dict[str, str]]:
+        return [{"type": "example.com/gate", "status": status}, {"type": "Ready", "status": "True"}]
+
+    reports.store([_entry(1, agents.status(pod, {"phase": "Running", "conditions": conditions("False")}))])
+    gate = [{"type": "example.com/gate", "status": "True"}]
+    objects.mutate(
+        kinds.POD,
+        "default",
+        "web",
+        lambda one: {**one, "status": {**one["status"], "conditions": gate}},
+        subresource="status",
+    )
+    reports.store([_entry(2, agents.status(pod, {"phase": "Running", "conditions": conditions("False")}))])
+    assert objects.get(kinds.POD, "default", "web")["status"]["conditions"] == conditions("True")
+
+
+@pytest.mark.usefixtures("db")
 def test_an_agent_that_starts_again_numbers_from_the_beginning():
     pod = _pod("web")
     reports.store([_entry(7, events=[agents.event(pod, "Started")])])

@@ -141,28 +141,42 @@ async def test_a_change_of_another_process_arrives_without_redis(following):
     assert record.name == "theirs"
 
 
+async def test_a_local_commit_that_runs_ahead_waits_for_the_foreign_one_before_it(monkeypatch):
+    monkeypatch.setattr(feed, "_POLL_ALONE_SECONDS", 3600.0)
+    following = feed.start()
+    await following.ready()
+    subscription = feed.subscribe({CONFIG_MAP}, after=following.revision)
+    await subscription.settle()
+    await asyncio.to_thread(store_process.run, "objects.create(CONFIG_MAP, config_map('theirs'))")
+    await pool.run(objects.create, CONFIG_MAP, config_map("ours"))
+    assert [record.name for record in await take(subscription, 2)] == ["theirs", "ours"]
+    await feed.stop()
+
+
 async def test_nothing_is_skipped_or_swapped_under_writers_in_threads_and_processes(following):
     start = following.revision
     early = feed.subscribe({CONFIG_MAP}, after=start)
-    script = "for n in range(60): objects.create(CONFIG_MAP, config_map(f'{sys.argv[1]}-{n}'))"
+    script = "for n in range(150): objects.create(CONFIG_MAP, config_map(f'{sys.argv[1]}-{n}'))"
+    crowd = await asyncio.to_thread(store_process.Crowd, script, "p0", "p1")
 
     def thread(index: int) -> None:
         try:
-            for number in range(60):
+            for number in range(100):
                 objects.create(CONFIG_MAP, config_map(f"t{index}-{number}"))
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(5) as executor:
+    with ThreadPoolExecutor(3) as executor:
+        crowd.go()
         jobs = [executor.submit(thread, index) for index in range(3)]
-        jobs += [executor.submit(store_process.run, script, f"p{index}") for index in range(2)]
-        records = await take(early, 300)
+        records = await take(early, 600)
         for job in jobs:
             await asyncio.wrap_future(job)
+    await asyncio.to_thread(crowd.wait)
     revisions = [record.revision for record in records]
-    assert revisions == list(range(start + 1, start + 301))
-    assert len({record.name for record in records}) == 300
-    late = await take(feed.subscribe({CONFIG_MAP}, after=start + 100), 200)
+    assert revisions == list(range(start + 1, start + 601))
+    assert len({record.name for record in records}) == 600
+    late = await take(feed.subscribe({CONFIG_MAP}, after=start + 100), 500)
     assert [record.revision for record in late] == revisions[100:]
 
 

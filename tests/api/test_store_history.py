@@ -49,14 +49,15 @@ def test_racing_threads_and_processes_leave_no_gap():
         finally:
             connections.close_all()
 
-    script = "for n in range(80): objects.create(CONFIG_MAP, config_map(f'{sys.argv[1]}-{n}'))"
-    with ThreadPoolExecutor(6) as executor:
-        jobs = [executor.submit(work, index) for index in range(4)]
-        jobs += [executor.submit(store_process.run, script, f"p{index}") for index in range(2)]
-        for job in jobs:
+    script = "for n in range(150): objects.create(CONFIG_MAP, config_map(f'{sys.argv[1]}-{n}'))"
+    crowd = store_process.Crowd(script, "p0", "p1")
+    with ThreadPoolExecutor(4) as executor:
+        crowd.go()
+        for job in [executor.submit(work, index) for index in range(4)]:
             job.result()
+    crowd.wait()
     changes = objects.changes_since(start, 10_000)
-    assert [change.revision for change in changes] == list(range(start + 1, start + 1 + 4 * 80 + 2 * 80))
+    assert [change.revision for change in changes] == list(range(start + 1, start + 1 + 4 * 80 + 2 * 150))
     assert all(int(change.object["metadata"]["resourceVersion"]) == change.revision for change in changes)
 
 

@@ -126,15 +126,20 @@ class Instance:
 
     @property
     def api(self) -> httpx.Client:
+        """For the test's own thread."""
         if self._client is None:
-            user = yaml.safe_load(self.kubeconfig.read_text())["users"][0]["user"]
-            self._client = httpx.Client(
-                base_url=f"https://127.0.0.1:{self.api_port}",
-                headers={"Authorization": f"Bearer {user['token']}"},
-                verify=ssl.create_default_context(cafile=str(self.home / "pki" / "ca.crt")),
-                timeout=30,
-            )
+            self._client = self.client()
         return self._client
+
+    def client(self, *, timeout: float = 30) -> httpx.Client:
+        """Another one, for another thread."""
+        user = yaml.safe_load(self.kubeconfig.read_text())["users"][0]["user"]
+        return httpx.Client(
+            base_url=f"https://127.0.0.1:{self.api_port}",
+            headers={"Authorization": f"Bearer {user['token']}"},
+            verify=ssl.create_default_context(cafile=str(self.home / "pki" / "ca.crt")),
+            timeout=timeout,
+        )
 
     def _close(self) -> None:
         if self._client is not None:

@@ -29,9 +29,7 @@ class Follower(threading.Thread):
 
     def __init__(self, instance: Instance, name: str) -> None:
         super().__init__(daemon=True)
-        self._client = httpx.Client(
-            base_url=instance.api.base_url, headers=instance.api.headers, verify=_context(instance), timeout=10
-        )
+        self._client = instance.client(timeout=10)
         self._path = f"/api/v1/namespaces/default/pods/{name}/log"
         self.numbers: list[int] = []
         self.ended = threading.Event()
@@ -51,12 +49,6 @@ class Follower(threading.Thread):
                             return
             except httpx.TransportError:
                 self.ended.wait(0.1)
-
-
-def _context(instance: Instance):
-    import ssl
-
-    return ssl.create_default_context(cafile=str(instance.home / "pki" / "ca.crt"))
 
 
 @pytest.mark.parametrize("victim", ["agent", "worker", "web", "redis"])

@@ -55,6 +55,17 @@ def test_a_change_of_status_alone_is_not_echoed():
     assert desired.take() is None
 
 
+def test_a_readiness_gate_is_told():
+    gated = _pod()
+    gated["spec"]["readinessGates"] = [{"conditionType": "example.com/ready"}]
+    desired = _started(gated)
+    changed = {**gated, "status": {"conditions": [{"type": "example.com/ready", "status": "True"}]}}
+    desired.pod_changed(changed, 11)
+    update = desired.take()
+    assert update is not None
+    assert update.pods == [changed]
+
+
 def test_a_pod_failed_by_somebody_else_is_told():
     desired = _started(_pod())
     changed = _pod(revision=11)

@@ -18,16 +18,18 @@ export interface LogHandlers {
 const TAIL_LINES = 2000;
 const RETRY_MS = 1000;
 const NORMAL = 1000;
+/** Text frames, and a refusal as a close code (4000 + the HTTP status) with its reason. */
+const TEXT_PROTOCOL = "text.slipway.dev";
+const REFUSED = 4000;
+const BAD_REQUEST = 400;
 
 export class LogStream {
   private socket: WebSocket | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private readonly decoder = new TextDecoder();
   private remainder = "";
   private lastTime = "";
   private linesAtLastTime = 0;
   private toSkip = 0;
-  private failed = "";
 
   constructor(
     private readonly source: LogSource,
@@ -55,25 +57,26 @@ export class LogStream {
   }
 
   private connect(): void {
-    const socket = new WebSocket(this.address());
-    socket.binaryType = "arraybuffer";
+    const socket = new WebSocket(this.address(), TEXT_PROTOCOL);
     this.socket = socket;
     this.toSkip = this.linesAtLastTime;
     this.remainder = "";
     socket.onopen = () => this.handlers.onState("open");
-    socket.onmessage = ({ data }: MessageEvent<string | ArrayBuffer>) => {
-      if (typeof data === "string") this.failed = messageOf(data);
-      else this.receive(this.decoder.decode(data, { stream: true }));
-    };
+    socket.onmessage = ({ data }: MessageEvent<string>) => this.receive(data);
     socket.onclose = (event) => {
-      if (this.socket !== socket) return;
-      if (event.code === NORMAL) {
-        this.handlers.onState("ended", this.failed);
-      } else {
-        this.handlers.onState("lost", this.failed);
-        this.timer = setTimeout(() => this.connect(), RETRY_MS);
-      }
+      if (this.socket === socket) this.closed(event);
     };
+  }
+
+  private closed({ code, reason }: CloseEvent): void {
+    // "Waiting to start" is a bad request too: it may be a good one soon, but the previous run's log will not come.
+    const mayCome = code === REFUSED + BAD_REQUEST && !this.source.previous;
+    if (code === NORMAL || (code >= REFUSED + BAD_REQUEST && !mayCome)) {
+      this.handlers.onState("ended", reason);
+      return;
+    }
+    this.handlers.onState("lost", reason);
+    this.timer = setTimeout(() => this.connect(), RETRY_MS);
   }
 
   private receive(text: string): void {
@@ -97,14 +100,5 @@ export class LogStream {
       fresh.push(line.slice(cut + 1));
     }
     if (fresh.length > 0) this.handlers.onText(`${fresh.join("\r\n")}\r\n`);
-  }
-}
-
-/** A text frame is a Status: why there is no log. */
-function messageOf(text: string): string {
-  try {
-    return (JSON.parse(text) as { message?: string }).message ?? "";
-  } catch {
-    return text;
   }
 }
