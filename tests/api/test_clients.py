@@ -17,19 +17,20 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
-def core(served: Instance) -> Iterator[client.CoreV1Api]:
+def core(served: Instance) -> Iterator[Any]:
+    """Without types: the library's are those of objects it made itself, and it takes plain ones as well."""
     with config.new_client_from_config(str(served.kubeconfig)) as connection:
         yield client.CoreV1Api(connection)
 
 
 @pytest.fixture
-def namespace(core: client.CoreV1Api) -> Iterator[str]:
+def namespace(core: Any) -> Iterator[str]:
     made = core.create_namespace({"metadata": {"generateName": "client-"}})
     yield made.metadata.name
     core.delete_namespace(made.metadata.name)
 
 
-def test_the_generated_client_reads_what_we_write(core: client.CoreV1Api, namespace: str):
+def test_the_generated_client_reads_what_we_write(core: Any, namespace: str):
     made = core.create_namespaced_pod(namespace, pod("web", metadata={"name": "web", "labels": {"a": "b"}}))
     assert made.status.phase == "Pending"
     assert core.read_namespaced_pod("web", namespace).metadata.uid == made.metadata.uid
@@ -42,7 +43,7 @@ def test_the_generated_client_reads_what_we_write(core: client.CoreV1Api, namesp
     assert deleted.metadata.name == "web"
 
 
-def test_the_generated_client_takes_our_statuses(core: client.CoreV1Api, namespace: str):
+def test_the_generated_client_takes_our_statuses(core: Any, namespace: str):
     core.create_namespaced_config_map(namespace, {"metadata": {"name": "one"}, "data": {"a": "1"}})
     core.create_namespaced_secret(namespace, {"metadata": {"name": "one"}, "stringData": {"a": "1"}})
     assert core.read_namespaced_secret("one", namespace).data == {"a": "MQ=="}
@@ -53,7 +54,7 @@ def test_the_generated_client_takes_our_statuses(core: client.CoreV1Api, namespa
     assert (missing.value.status, missing.value.reason) == (404, "Not Found")
 
 
-def test_the_generated_client_watches(core: client.CoreV1Api, namespace: str):
+def test_the_generated_client_watches(core: Any, namespace: str):
     core.create_namespaced_config_map(namespace, {"metadata": {"name": "one"}})
     watcher = watch.Watch()
     seen = []
@@ -79,7 +80,7 @@ async def test_kr8s(served: Instance):
     await made.create()
     try:
         await made.patch({"data": {"a": "1"}})
-        found = [each async for each in api.get("configmaps", "kr8s", namespace="default")]
+        found: list[Any] = [each async for each in api.get("configmaps", "kr8s", namespace="default")]
         assert [each.raw["data"] for each in found] == [{"a": "1"}]
         events: Any = api.watch("configmaps", namespace="default", field_selector="metadata.name=kr8s")
         async with asyncio.timeout(20):
