@@ -8,9 +8,11 @@ import pytest
 from django.contrib.auth.models import User
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from rest_framework.exceptions import Throttled
 
 from controlplane.access import tokens
 from controlplane.access.models import Grant
+from controlplane.api import errors
 from tests.api.client import CONFIG_MAPS, JSON_PATCH, MERGE, PODS, STRATEGIC, Api, config_map, pod
 
 
@@ -78,6 +80,22 @@ def test_who_may_not_is_told_what(api: Api):
     assert bob.get("/api/v1/pods?watch=true")[0] == 403
     assert bob.get("/api/v1/nodes")[0] == 403
     assert bob.get("/metrics")[0] == 403
+
+
+def test_nobody_acts_as_somebody_else(api: Api):
+    code, answer = api.get(PODS, **{"Impersonate-User": "bob"})
+    assert is_status(answer, 403, "Forbidden")
+    assert code == 403
+
+
+def test_too_many_guesses_say_when_to_try_again(api: Api):
+    error = errors.from_exception(Throttled(wait=6.5))
+    assert error is not None
+    assert (error.code, error.status()["details"], error.headers()) == (
+        429,
+        {"retryAfterSeconds": 7},
+        {"Retry-After": "7"},
+    )
 
 
 def test_the_accept_header_must_leave_us_json(api: Api):
