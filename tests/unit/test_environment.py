@@ -26,7 +26,7 @@ def pod(**more: object) -> Pod:
 
 
 def sources(**more: object) -> Sources:
-    values: dict = {
+    values: dict[str, Any] = {
         "pod": pod(),
         "node_name": "node-1",
         "host_addresses": ("192.0.2.1", "2001:db8::1"),
