@@ -32,7 +32,9 @@ def main() -> None:
     for name in names:
         objects.delete(kinds.POD, "default", name)
     milliseconds.sort()
-    print(f"commit to binding, {PODS} pods: p50 {statistics.median(milliseconds):.1f} ms, worst {milliseconds[-1]:.1f} ms")
+    print(
+        f"commit to binding, {PODS} pods: p50 {statistics.median(milliseconds):.1f} ms, worst {milliseconds[-1]:.1f} ms"
+    )
 
 
 def _pod(name: str) -> dict[str, object]:

@@ -101,11 +101,7 @@ class Session:
         self._listener = listener
         self._run_id = secrets.token_hex(8)
         self._told: Wire | None = None
-<<<<<<< HEAD
         self._said = ""
-=======
-        self._said: tuple[int, str] | None = None
->>>>>>> fresh
         self.connected = asyncio.Event()
 
     async def run(self) -> None:
@@ -119,29 +115,17 @@ class Session:
                 delay = 0.0 if self.connected.is_set() else delay
                 if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in HOPELESS:
                     delay = LONGEST_DELAY_SECONDS
-<<<<<<< HEAD
                 self._complain(explain(error))
-=======
-                self._tell(explain(error), level=logging.INFO if delay < 1 else logging.WARNING)
->>>>>>> fresh
             finally:
                 self.connected.clear()
             delay = min(max(delay * 2, FIRST_DELAY_SECONDS), LONGEST_DELAY_SECONDS)
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
 
-<<<<<<< HEAD
     def _complain(self, why: str) -> None:
         """Once for each reason: an hour without control plane is not a thousand lines."""
         if why != self._said:
             log.warning("session: %s", why)
             self._said = why
-=======
-    def _tell(self, words: str, *, level: int) -> None:
-        """Once for each reason: while the control plane is away it stays the same."""
-        if self._said != (level, words):
-            self._said = (level, words)
-            log.log(level, "session: %s", words)
->>>>>>> fresh
 
     async def _converse(self) -> None:
         async with self._dialler.dial("/agent/v1/session") as socket:
@@ -159,11 +143,7 @@ class Session:
             if not isinstance(first, Welcome):
                 raise ConnectionError(f"the control plane began with {first.type}, not with a welcome")
             self.connected.set()
-<<<<<<< HEAD
             self._said = ""
-=======
-            self._said = None
->>>>>>> fresh
             log.info("connected to the control plane")
             self._listener.welcomed(first)
             tasks = [

@@ -17,10 +17,6 @@ step "mypy: strict types" "$bin/mypy" schema controlplane nodeagent dashboard te
 step "import contracts" "$bin/lint-imports"
 SLIPWAY_HOME=$home step "migrations complete" "$bin/python" manage.py makemigrations --check --dry-run
 if [ -e dashboard/frontend/package.json ]; then
-<<<<<<< HEAD
-    step "front end: types, format, tests" npm --prefix dashboard/frontend run --silent check
-=======
     use_node
-    step "front end: types and lint" npm --prefix dashboard/frontend run --silent check
->>>>>>> fresh
+    step "front end: types, format, tests" npm --prefix dashboard/frontend run --silent check
 fi
