@@ -3,7 +3,7 @@ FROM debian:bookworm-slim AS base
 ENV PYTHONUNBUFFERED=1 SLIPWAY_VENV=/opt/slipway/.venv PATH=/opt/slipway/.venv/bin:$PATH
 WORKDIR /opt/slipway
 COPY setup setup
-COPY requirements.txt requirements-dev.txt ./
+COPY requirements.txt requirements-dev.txt requirements-node.txt ./
 RUN setup/ready.sh && rm -rf /var/lib/apt/lists/*
 
 FROM base AS frontend

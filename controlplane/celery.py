@@ -5,9 +5,14 @@ or with a separate ``celery -A controlplane beat``, each periodic task is still 
 sends it claims the period in Redis first. There is no result backend and no remote control: tasks tell their results to
 the store.
 
-Every task is idempotent and acknowledged late, so a worker killed in the middle loses nothing: its successor looks at
-everything as soon as it runs, and Redis hands the message out again after `VISIBILITY_SECONDS`. The pool is threads, which
-keep their database connections and cannot be interrupted: tasks have no time limits, they bound what they do in one pass.
+Every task is idempotent and says only "look again", so a lost message needs no redelivery: a worker's successor looks at
+everything as soon as it runs, and so does each worker every `FULL_PASS_SECONDS`. Therefore messages are not kept in Redis
+until acknowledged (``ack_emulation``). It would cost four commands a message and, worse, kombu 5.7 stops consuming for
+ever when Redis dies while the last messages that its prefetch limit allows are being acknowledged: it never counts them as
+done. Late acknowledgement stays, within the process: a worker takes no more messages than it has threads.
+
+The pool is threads, which keep their database connections and cannot be interrupted: tasks have no time limits, they bound
+what they do in one pass.
 
 Redis may die and come back empty at any time. The worker reconnects within `RECONNECT_SECONDS` of its return, for as long
 as it takes, and then looks at everything once.
@@ -46,8 +51,6 @@ warnings.filterwarnings("ignore", category=SecurityWarning, module="celery")
 warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module="celery")
 
 FULL_PASS_SECONDS = 30.0
-VISIBILITY_SECONDS = 120
-"""After this an unacknowledged message is handed out again. Longer than any task takes."""
 RECONNECT_SECONDS = 1.0
 """The longest time between two attempts to reach Redis. Celery's own grows to 30 s."""
 CONCURRENCY = 4
@@ -103,7 +106,7 @@ app.conf.update(
     broker_pool_limit=2,
     broker_transport_options={
         "global_keyprefix": settings.REDIS_PREFIX,
-        "visibility_timeout": VISIBILITY_SECONDS,
+        "ack_emulation": False,
         "socket_keepalive": True,
         "socket_connect_timeout": 2.0,
         "health_check_interval": 15,
@@ -128,6 +131,9 @@ app.conf.update(
         "full pass": {"task": EVERYTHING.task, "schedule": FULL_PASS_SECONDS},
         "housekeeping": {"task": f"{_TASKS}.housekeeping", "schedule": 60.0},
         "node liveness": {"task": f"{_TASKS}.node_liveness", "schedule": 5.0},
+        # A pod that waits for its place is what people notice first: should a wake-up be lost with a killed worker while
+        # others run, they need not wait for the full pass. With nothing pending it is one query.
+        "drain": {"task": "controlplane.scheduler.tasks.drain", "schedule": 5.0},
     },
     timezone="UTC",
 )
@@ -135,6 +141,9 @@ app.conf.update(
 
 class SharedScheduler(Scheduler):
     """Beat without a file. Several may run: each period of a task is claimed in Redis by the first to come."""
+
+    producer = None  # type: ignore[assignment]
+    """Celery's would wait for a connection of its own, which we have no use for."""
 
     def apply_async(self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:
         period: float = getattr(entry.schedule, "run_every").total_seconds()  # noqa: B009 - ours all have it

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nodeagent import kernel
 from nodeagent.pods.context import Facilities
 from nodeagent.settings import Settings
 from schema.base import Wire
 
 if TYPE_CHECKING:
     from nodeagent.images.state import State
-
-log = logging.getLogger(__name__)
-
-LEFT_ON_UNIFIED = Path("/sys/fs/cgroup/unified/cgroup.controllers")
 
 
 def real(settings: Settings) -> Facilities:
@@ -28,7 +20,6 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.runtime.oci import OciRuntime
     from nodeagent.volumes.pods import HostVolumes
 
-    mount_hybrid_controllers()
     images = ImageStore(settings.home / "images", from_environment())
     return Facilities(
         runtime=OciRuntime(settings),
@@ -61,23 +52,3 @@ def hollow(settings: Settings) -> Facilities:
         images=fake.FakeImages(pretended),
         plan=fake.plan,
     )
-
-
-def mount_hybrid_controllers(unified: Path = LEFT_ON_UNIFIED) -> None:
-    """On a host with version 1 controllers, crun refuses while one is left to version 2: mount that too, as cgroupfs-mount
-    does. What cannot be mounted is `nodeagent doctor`'s to explain."""
-    try:
-        left = unified.read_text().split()
-    except OSError:
-        return
-    for controller in left:
-        place = unified.parent.parent / controller
-        if place.is_mount():
-            continue
-        with contextlib.suppress(FileExistsError):
-            place.mkdir()
-        try:
-            kernel.mount("cgroup", str(place), "cgroup", data=controller)
-            log.info("mounted the cgroup controller %s at %s", controller, place)
-        except OSError as error:
-            log.warning("the cgroup controller %s is left to version 2 (%s); crun may refuse", controller, error)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from pathlib import Path
-from typing import Any
+
+TYPE_CHECKING = False  # as typing's: short-lived processes import this module, and need neither of these
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 MS_RDONLY = 0x1
 MS_NOSUID = 0x2

@@ -8,8 +8,7 @@ dev=""
 [ "${1:-}" = "--dev" ] && dev=1
 venv=${SLIPWAY_VENV:-.venv}
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
-fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+. setup/speech.sh
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -44,9 +43,10 @@ install_packages() {
         as_root chmod +x $policy
         trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
     fi
-    as_root apt-get update -qq
+    quietly as_root apt-get update -qq || fail "the package lists could not be renewed"
     # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages >/dev/null
+    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages ||
+        fail "these packages could not be installed: $packages"
 }
 
 # --- virtual environment ---------------------------------------------------------------------------------------------

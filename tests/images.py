@@ -177,7 +177,7 @@ class Built:
         """To ``name`` (``repository:tag``) in a registry (or ``host:port``); the whole reference it then has."""
         host = registry if isinstance(registry, str) else registry.host
         repository, _, tag = name.partition(":")
-        client = _Pusher(host, repository, tls=isinstance(registry, Registry) and registry.ca_file is not None)
+        client = _Pusher(host, repository, tls=isinstance(registry, Registry) and registry.tls)
         self._push(client, tag or "latest")
         return f"{host}/{repository}:{tag or 'latest'}"
 

@@ -48,8 +48,16 @@ class Registry:
     host: str
     storage: Path
     auth: Auth = "none"
-    ca_file: Path | None = None
-    tokens: TokenServer | None = None
+    ca_file: Path = Path()
+    """Of a registry behind TLS."""
+    token_server: TokenServer | None = None
+    tls: bool = False
+
+    @property
+    def tokens(self) -> TokenServer:
+        if self.token_server is None:
+            raise ValueError("this registry does not authenticate by tokens")
+        return self.token_server
 
     def reference(self, name: str) -> str:
         return f"{self.host}/{name}"
@@ -67,8 +75,7 @@ def start(*, auth: Auth = "none", tls: bool = False, storage: Path | None = None
         config = _config(storage, auth=auth, certificate=certificate, tls=tls, tokens=tokens, work=work)
         (work / "config.yml").write_text(json.dumps(config))
         port = stack.enter_context(_serve(work / "config.yml"))
-        ca_file = certificate.certificate_file if tls else None
-        yield Registry(f"127.0.0.1:{port}", storage, auth, ca_file, tokens)
+        yield Registry(f"127.0.0.1:{port}", storage, auth, certificate.certificate_file, tokens, tls)
 
 
 def _config(
@@ -279,7 +286,7 @@ class FaultyProxy:
     * ``cut_after``: a list of byte counts; each blob answer takes the next and is cut after so many bytes.
     * ``tamper``: called with path and body, returns what the client gets (same length or not).
     * ``statuses``: status codes to answer with instead of asking the registry, one per request, while any are left.
-    * ``gate``: an event that blob answers wait for after their first byte, to hold a download half-done.
+    * ``gate``: an event that blobs of more than 64 KiB wait for after their first piece, to hold a download half-done.
     * ``redirect_blobs_to``: host:port that blobs are redirected to, as registries with object storage do.
     """
 
@@ -370,6 +377,6 @@ class FaultyProxy:
         while piece := answer.read(65536 if limit is None else min(65536, limit - sent)):
             handler.wfile.write(piece)
             sent += len(piece)
-            if is_blob and self.gate is not None:
+            if is_blob and self.gate is not None and answer.length:
                 self.gate.wait(30)
         return sent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from controlplane.api.bodies import Body, no_duplicates
 from schema.kinds import Kind
 
 log = logging.getLogger(__name__)
+
+MAX_WARNING_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,18 @@ class ApiView(APIView):
         final["Cache-Control"] = final.get("Cache-Control", "no-cache, private")
         final.labels = self.labels()  # type: ignore[attr-defined] # for metrics, read by the handler
         if self.warnings:
-            final["Warning"] = ", ".join(warning_header(text) for text in dict.fromkeys(self.warnings))
+            final["Warning"] = ", ".join(_fitting(warning_header(text) for text in dict.fromkeys(self.warnings)))
         return final
+
+
+def _fitting(headers: Iterable[str]) -> Iterator[str]:
+    """As many as fit: clients and proxies limit the size of headers."""
+    room = MAX_WARNING_BYTES
+    for header in headers:
+        room -= len(header)
+        if room < 0:
+            return
+        yield header
 
 
 def warning_header(text: str) -> str:

@@ -157,7 +157,7 @@ def _ask(name: str, message: Wire) -> _Ask:
         raise errors.BadRequest("query must be an object of strings")
     query.check(given)
     asked = {key: given[key] for key in ("labelSelector", "fieldSelector", "resourceVersion") if given.get(key)}
-    options = ListOptions.parse({**asked, "watch": "true", "allowWatchBookmarks": "true"})
+    options = ListOptions.parse({**asked, "watch": "true", "allowWatchBookmarks": "true"}, target.kind)
     if options.revision is None:
         options = replace(options, send_initial_events=True)
     return _Ask(name, target, replace(options, timeout_seconds=query.MAX_TIMEOUT_SECONDS))

@@ -10,6 +10,7 @@ from controlplane.api.query import Query
 from controlplane.api.routing import Target
 from controlplane.api.writing import Write
 from controlplane.store import objects
+from controlplane.store.errors import StoreError
 from schema.base import Wire
 from schema.meta import DeleteOptions
 from schema.validation import Cause
@@ -20,21 +21,12 @@ def bind(write: Write, body: Body) -> Wire:
     binding = _object(body, "Binding")
     node = _node_name(write, binding)
     target = write.target
-
-    def change(pod: Wire) -> Wire:
-        spec = pod["spec"]
-        if pod["metadata"].get("deletionTimestamp"):
-            raise errors.conflict(
-                target.kind, target.name, f"pod {target.name} is being deleted, cannot be assigned to a host"
-            )
-        if spec.get("nodeName"):
-            raise errors.conflict(
-                target.kind, target.name, f"pod {target.name} is already assigned to node {spec['nodeName']!r}"
-            )
-        return {**pod, "spec": {**spec, "nodeName": node}}
-
-    if not write.options.dry_run:
-        objects.mutate(target.kind, target.namespace, target.name, change)
+    if write.options.dry_run:
+        objects.get(target.kind, target.namespace, target.name)
+    else:
+        (bound,) = objects.write_many([objects.Bind(target.namespace, target.name, node)])
+        if isinstance(bound, StoreError):
+            raise bound
     return {"kind": "Binding", "apiVersion": "v1", **binding}
 
 

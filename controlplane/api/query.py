@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from controlplane.api.errors import ApiError, BadRequest, Invalid
+from schema.kinds import Kind
 from schema.selectors import FieldSelector, LabelSelector
 
 MAX_TIMEOUT_SECONDS = 24 * 3600.0
@@ -72,6 +73,14 @@ class WriteOptions:
         return cls(dry == "All", FieldValidation(validation or FieldValidation.WARN))
 
 
+def _fields(text: str, kind: Kind) -> FieldSelector:
+    selector = FieldSelector.parse(text)
+    for term in selector.terms:
+        if term.field not in kind.all_selectable_fields:
+            raise BadRequest(f"field label not supported: {term.field}")
+    return selector
+
+
 @dataclass(frozen=True)
 class ListOptions:
     labels: LabelSelector | None = None
@@ -87,12 +96,12 @@ class ListOptions:
     timeout_seconds: float | None = None
 
     @classmethod
-    def parse(cls, query: Query) -> ListOptions:
+    def parse(cls, query: Query, kind: Kind) -> ListOptions:
         labels, fields, version = (query.get(key, "") for key in ("labelSelector", "fieldSelector", "resourceVersion"))
         timeout = integer(query, "timeoutSeconds")
         options = cls(
             labels=LabelSelector.parse(labels) if labels else None,
-            fields=FieldSelector.parse(fields) if fields else None,
+            fields=_fields(fields, kind) if fields else None,
             limit=max(integer(query, "limit") or 0, 0),
             continue_token=query.get("continue", ""),
             revision=revision(version) if version else None,

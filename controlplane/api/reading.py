@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from controlplane.api import errors, rendering, tables
 from controlplane.api.presentation import Form, Presentation
 from controlplane.api.query import ListOptions
 from controlplane.api.routing import Target
+from controlplane.store import errors as store
 from controlplane.store import objects
 from controlplane.store.objects import Page
 from schema.base import Wire
@@ -24,11 +26,11 @@ def get(target: Target, shown: Presentation, included: str) -> Wire | bytes:
 
 
 def page(target: Target, options: ListOptions) -> Page[Wire]:
-    return _checked(options, objects.list_objects(target.kind, **_selection(target, options)))
+    return _checked(options, lambda: objects.list_objects(target.kind, **_selection(target, options)))
 
 
 def page_encoded(target: Target, options: ListOptions) -> Page[bytes]:
-    return _checked(options, objects.list_encoded(target.kind, **_selection(target, options)))
+    return _checked(options, lambda: objects.list_encoded(target.kind, **_selection(target, options)))
 
 
 def _selection(target: Target, options: ListOptions) -> dict[str, Any]:
@@ -41,7 +43,11 @@ def _selection(target: Target, options: ListOptions) -> dict[str, Any]:
     }
 
 
-def _checked(options: ListOptions, found: Page[_T]) -> Page[_T]:
+def _checked(options: ListOptions, read: Callable[[], Page[_T]]) -> Page[_T]:
+    try:
+        found = read()
+    except store.Invalid as error:
+        raise errors.BadRequest(str(error)) from None
     _check_revision(options, found.revision)
     return found
 

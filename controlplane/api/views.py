@@ -89,7 +89,7 @@ class ResourceView(ApiView):
         shown, included = self._presentation(), self._included()
         if self.target.name:
             return Response(reading.get(self.target, shown, included))
-        options = ListOptions.parse(request.query_params)
+        options = ListOptions.parse(request.query_params, self.target.kind)
         if options.watch:
             return watching.respond(watching.open_watch(self.target, options, shown, included))
         return Response(reading.list_(self.target, options, shown, included))
@@ -112,7 +112,7 @@ class ResourceView(ApiView):
         asked = deletion.options(request.query_params, self.body)
         if self.target.name:
             return self._answer(deletion.delete(self.target, asked))
-        selection = ListOptions.parse(request.query_params)
+        selection = ListOptions.parse(request.query_params, self.target.kind)
         return Response(deletion.delete_collection(self.target, selection, asked))
 
     def _bind(self) -> Wire:

@@ -7,11 +7,12 @@ is what is stored.
 
 from __future__ import annotations
 
-import copy
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from controlplane.access.identity import Identity
 from controlplane.api import admission, errors, parsers, patching
@@ -31,6 +32,8 @@ _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
 _GENERATED_BASE_LENGTH = 63 - _SUFFIX_LENGTH
 _GENERATE_ATTEMPTS = 8
+_MOST_FIELDS_NAMED = 32
+"""Of unknown and repeated fields, in one answer."""
 _TEXTS = ("name", "namespace", "generateName", "uid", "resourceVersion")
 
 
@@ -57,7 +60,7 @@ def create(write: Write, body: Body) -> Wire:
     for name in (*SYSTEM_FIELDS, "resourceVersion", "managedFields", "selfLink"):
         metadata.pop(name, None)
     # A node describes itself when it registers; every other status has to be observed first.
-    if "status" in write.kind.subresources and write.kind is not kinds.NODE:
+    if write.kind.has_status and write.kind is not kinds.NODE:
         wire.pop("status", None)
     if metadata.get("name") or not metadata.get("generateName"):
         return _store_new(write, wire)
@@ -67,7 +70,7 @@ def create(write: Write, body: Body) -> Wire:
 def _create_generated(write: Write, wire: Wire) -> Wire:
     base = str(wire["metadata"]["generateName"])[:_GENERATED_BASE_LENGTH]
     for attempt in range(_GENERATE_ATTEMPTS):
-        candidate = copy.deepcopy(wire)
+        candidate = _copy(wire)
         candidate["metadata"]["name"] = base + "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(_SUFFIX_LENGTH))
         try:
             return _store_new(write, candidate)
@@ -90,7 +93,7 @@ def replace(write: Write, body: Body) -> Wire:
     _check_fields(write, wire, body)
     _own_namespace(write.target, wire)
     _check_name(write, wire)
-    return _update(write, lambda old: copy.deepcopy(wire))
+    return _update(write, lambda old: _copy(wire))
 
 
 def patch(write: Write, content_type: str, body: Body) -> Wire:
@@ -106,6 +109,7 @@ def patch(write: Write, content_type: str, body: Body) -> Wire:
         patched = _apply_patch(write.kind, media, old, given)
         if not isinstance(patched, dict):
             raise errors.BadRequest("the patch leaves something that is not an object")
+        patched = _copy(patched)  # it may share parts with the old one, which is still to be compared with
         _check_type(write.kind, patched)
         if not checked:  # once, however often a conflict makes us try again
             _check_fields(write, patched, body)
@@ -138,39 +142,40 @@ def _update(write: Write, make: Callable[[Wire], Wire]) -> Wire:
         admission.admit(admission.Request(write.kind, "update", write.identity, new, old, target.subresource))
         causes = validation.validate(write.kind, new, old, subresource=target.subresource)
         _refuse_invalid(write.kind, new, causes)
-        write.warnings[:] = [*write.warnings, *validation.unsupported(write.kind, new)]
+        write.warnings.extend(validation.unsupported(write.kind, new))
         return None if new == old else new
 
-    if not write.options.dry_run:
-        return objects.mutate(target.kind, target.namespace, target.name, change, subresource=target.subresource)
-    old = objects.get(target.kind, target.namespace, target.name)
-    new = change(copy.deepcopy(old))
-    if new is None:
-        return old
-    return objects.replace(target.kind, new, subresource=target.subresource, dry_run=True)
+    return objects.mutate(
+        target.kind,
+        target.namespace,
+        target.name,
+        change,
+        subresource=target.subresource,
+        dry_run=write.options.dry_run,
+    )
 
 
 def _keep(write: Write, old: Wire, new: Wire) -> Wire:
     """What the body may not change: the other half (spec or status), identity, and the fields of the store."""
     if write.target.subresource == "status":
-        kept = copy.deepcopy(old)
-        kept.pop("status", None)
-        if "status" in new:
-            kept["status"] = new["status"]
-        return kept
-    if "status" in write.kind.subresources:
+        kept = _copy({key: value for key, value in old.items() if key != "status"})
+        return kept | {"status": new["status"]} if "status" in new else kept
+    if write.target.subresource == "finalize":
+        spec = new.get("spec") if isinstance(new.get("spec"), dict) else {}
+        return _copy({**old, "spec": {**old.get("spec", {}), "finalizers": (spec or {}).get("finalizers") or []}})
+    new = {**new, "apiVersion": old["apiVersion"], "kind": old["kind"]}
+    if write.kind.has_status:
         new.pop("status", None)
-        if "status" in old:
-            new["status"] = copy.deepcopy(old["status"])
-    new["apiVersion"], new["kind"] = old["apiVersion"], old["kind"]
-    metadata, kept = new["metadata"], old["metadata"]
-    for name in (*SYSTEM_FIELDS, "resourceVersion"):
-        metadata.pop(name, None)
-        if name in kept:
-            metadata[name] = kept[name]
-    for name in ("managedFields", "selfLink"):
-        metadata.pop(name, None)
+        new |= {"status": _copy(old["status"])} if "status" in old else {}
+    stored = {name: old["metadata"][name] for name in (*SYSTEM_FIELDS, "resourceVersion") if name in old["metadata"]}
+    ours = (*SYSTEM_FIELDS, "resourceVersion", "managedFields", "selfLink")
+    new["metadata"] = {name: value for name, value in new["metadata"].items() if name not in ours} | stored
     return new
+
+
+def _copy(wire: Wire) -> Wire:
+    copied: Wire = orjson.loads(orjson.dumps(wire))  # several times faster than deepcopy
+    return copied
 
 
 def _check_preconditions(write: Write, old: Wire, new: Wire) -> None:
@@ -254,6 +259,8 @@ def _check_fields(write: Write, wire: Wire, body: Body) -> None:
     sentences += [f'duplicate field "{path}"' for path in body.duplicates()]
     if not sentences:
         return
+    if len(sentences) > _MOST_FIELDS_NAMED:
+        sentences = [*sentences[:_MOST_FIELDS_NAMED], f"{len(sentences) - _MOST_FIELDS_NAMED} more of the kind"]
     if write.options.field_validation is FieldValidation.STRICT:
         raise errors.BadRequest(
             f"{write.kind.kind} in version {write.kind.api_version} cannot be handled as a {write.kind.kind}:"

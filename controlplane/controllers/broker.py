@@ -3,7 +3,8 @@
 Queueing is one atomic script: mark the key and push the Celery message, or find it marked already. So there is no moment
 at which a key is marked and its message lost, a thousand keys cost one round trip, and a web process needs no Celery.
 States of a key: none (idle); ``q`` queued; ``w:<token>`` worked on; ``a:<token>`` worked on, and to be queued again
-after. Each state expires, so that nothing lost with a process or with Redis keeps a key blocked.
+after. Each state expires, so that nothing lost with a process or with Redis keeps a key blocked; who works on a key renews
+it.
 
 The lock saves work; it is not what keeps the store right. Every write there is compare-and-swap, so two workers on
 one key (an expired lease) cost a Conflict and no more.
@@ -15,8 +16,10 @@ import base64
 import functools
 import os
 import socket
+import threading
+import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -27,9 +30,11 @@ from django.conf import settings
 from controlplane.controllers.errors import BrokerAway
 
 QUEUE = "tasks"
-QUEUED_SECONDS = 60
-LEASE_SECONDS = 60
-"""How long one piece of work may hold its key. Controllers bound what they do at once to stay far below."""
+QUEUED_SECONDS = 10
+"""After this a message that never arrives counts as lost. A backlog that is longer is queued twice, which does no harm."""
+LEASE_SECONDS = 10
+"""How long a key outlives the process that works on it; while it lives, it renews its keys."""
+RENEW_SECONDS = 3.0
 TIMEOUT_SECONDS = 2.0
 
 Result = TypeVar("Result")
@@ -75,6 +80,15 @@ elseif state == 'a:' .. ARGV[1] then
   redis.call('LPUSH', KEYS[1], ARGV[3])
 end
 return failures
+"""
+
+_RENEW = """
+for i, key in ipairs(KEYS) do
+  local state = redis.call('GET', key)
+  if state and string.sub(state, 3) == ARGV[i + 1] then
+    redis.call('EXPIRE', key, ARGV[1])
+  end
+end
 """
 
 
@@ -168,14 +182,17 @@ def enqueue(work: Sequence[Work]) -> int:
 def begin(work: Work) -> str | None:
     """Take the key: a token, or None where somebody else has it, who will then queue it again."""
     token = f"{_owner()}/{uuid.uuid4()}"
-    taken = _script(_BEGIN)(keys=[work.state_key], args=[token, LEASE_SECONDS])
-    return token if taken else None
+    if not _script(_BEGIN)(keys=[work.state_key], args=[token, LEASE_SECONDS]):
+        return None
+    _keeper.hold(work.state_key, token)
+    return token
 
 
 @_guarded
 def finish(work: Work, token: str, *, failed: bool = False) -> int:
     """Give the key back; it is queued again where somebody asked for that meanwhile. Returns how often it has now failed
     in a row (within an hour)."""
+    _keeper.release(token)
     keys = [_queue_key(), work.state_key, work.failures_key]
     return int(_script(_FINISH)(keys=keys, args=[token, QUEUED_SECONDS, work.message(), int(failed)]))
 
@@ -201,6 +218,47 @@ def release_predecessor() -> int:
         if state is not None and (state == b"q" or mine in state):
             released += client().delete(key)
     return released
+
+
+class _Keeper:
+    """Renews the keys that this process works on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[str, str] = {}
+        """State key by token."""
+        self._thread: threading.Thread | None = None
+
+    def hold(self, key: str, token: str) -> None:
+        with self._lock:
+            self._held[token] = key
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="key keeper", daemon=True)
+                self._thread.start()
+
+    def release(self, token: str) -> None:
+        with self._lock:
+            self._held.pop(token, None)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(RENEW_SECONDS)
+            with self._lock:
+                held = dict(self._held)
+            try:
+                renew(held)
+            except BrokerAway:
+                continue  # the keys are lost with Redis, and so are the messages that could contend for them
+
+
+_keeper = _Keeper()
+
+
+@_guarded
+def renew(held: Mapping[str, str]) -> None:
+    """Keep these keys, by token, for another lease, where they are still ours."""
+    if held:
+        _script(_RENEW)(keys=list(held.values()), args=[LEASE_SECONDS, *held])
 
 
 def _queue_key() -> str:

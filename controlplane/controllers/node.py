@@ -51,6 +51,15 @@ class NodeController(Controller[Surroundings]):
         if change.kind is kinds.NODE and change.type is not ChangeType.DELETED:
             yield "", change.name
 
+    def all_keys(self) -> Iterable[Key]:
+        """Those that are not simply well: thousands are."""
+        leases = {one["metadata"]["name"]: one for one in objects.list_objects(kinds.LEASE, namespace=LEASES).items}
+        now = meta.now()
+        for node in objects.list_objects(kinds.NODE).items:
+            name = node["metadata"]["name"]
+            if readiness(node, leases.get(name), now) != "True" or _tainted_by_us(node):
+                yield "", name
+
     def gather(self, obj: Wire) -> Surroundings:
         lease = _lease(obj["metadata"]["name"])
         concerned = readiness(obj, lease, meta.now()) != "True" or _tainted_by_us(obj)

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Q
 
 from controlplane.controllers.base import Controller, Key
 from controlplane.controllers.plan import Plan, Step
 from controlplane.store import objects
 from controlplane.store.errors import NotFound
+from controlplane.store.kinds.configmap import ConfigMap
+from controlplane.store.kinds.namespace import Namespace
+from controlplane.store.kinds.serviceaccount import ServiceAccount
 from controlplane.store.objects import ChangeRecord, ChangeType, Create, Patch, Write
 from schema import kinds
 from schema.base import Wire
@@ -46,6 +50,15 @@ class ServiceAccountController(Controller[Present]):
                 yield "", change.name
         elif _NAMES.get(change.kind) == change.name and change.type is not ChangeType.ADDED:
             yield "", change.namespace
+
+    def all_keys(self) -> Iterable[Key]:
+        """Those that lack one of the two."""
+        homes = Namespace.objects.filter(deleted_at="").order_by("name")
+        accounts = ServiceAccount.objects.filter(name=ACCOUNT).values("namespace")
+        lacking = ~Q(name__in=accounts)
+        if _authority():
+            lacking |= ~Q(name__in=ConfigMap.objects.filter(name=ROOT_CA).values("namespace"))
+        return [("", name) for name in homes.filter(lacking).values_list("name", flat=True)]
 
     def gather(self, obj: Wire) -> Present:
         namespace = obj["metadata"]["name"]

@@ -18,6 +18,8 @@ class Process:
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_seconds: float = 5.0
     """How long it may take to stop before it is killed."""
+    chatty: bool = False
+    """Its own words go to its log file only; the terminal is told when it ends."""
 
 
 def of_instance(layout: Layout, *, environment: Mapping[str, str] = os.environ) -> list[Process]:
@@ -34,6 +36,8 @@ def redis(layout: Layout) -> Process:
             *("--unixsocket", str(layout.redis_socket), "--unixsocketperm", "600"),
             *("--save", "", "--appendonly", "no", "--loglevel", "warning"),
         ),
+        # It greets, and warns of what matters only to a Redis that saves (overcommitted memory).
+        chatty=True,
     )
 
 

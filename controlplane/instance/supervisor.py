@@ -48,6 +48,11 @@ class Child:
 
     process: Process
     write: Callable[[str], None]
+    """Takes what the supervisor says about the process."""
+    copy: Callable[[str], None]
+    """Takes what the process says itself."""
+    close: Callable[[], None] = lambda: None
+    """After the last word."""
     stopping: bool = False
     running: asyncio.subprocess.Process | None = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,7 +93,7 @@ class Child:
 
     async def _copy(self, stream: asyncio.StreamReader) -> None:
         while line := await _read_line(stream):
-            self.write(line.decode(errors="replace").rstrip("\n"))
+            self.copy(line.decode(errors="replace").rstrip("\n"))
 
     async def stop(self) -> None:
         self.stopping = True
@@ -114,16 +119,20 @@ async def _read_line(stream: asyncio.StreamReader) -> bytes:
         return b"(a line too long to show)\n"
 
 
-def writer(name: str, *, width: int, directory: Path) -> Callable[[str], None]:
-    """Prints a process's line with its name in front and keeps it in ``<directory>/<name>.log``."""
+def child(process: Process, *, width: int, directory: Path) -> Child:
+    """Its lines are kept in ``<directory>/<name>.log`` and printed with its name in front."""
+    name = process.name
     handler = RotatingFileHandler(directory / f"{name}.log", maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+
+    def keep(line: str) -> None:
+        handler.emit(logging.LogRecord(name, logging.INFO, "", 0, line, None, None))
 
     def write(line: str) -> None:
         with contextlib.suppress(OSError):  # a terminal that has gone away must not stop the instance
             print(f"{name:<{width}} | {line}", flush=True)
-        handler.emit(logging.LogRecord(name, logging.INFO, "", 0, line, None, None))
+        keep(line)
 
-    return write
+    return Child(process, write, keep if process.chatty else write, handler.close)
 
 
 async def supervise(children: Sequence[Child], *, on_started: Callable[[], None] | None = None) -> None:
@@ -140,6 +149,8 @@ async def supervise(children: Sequence[Child], *, on_started: Callable[[], None]
     for child in reversed(children):
         await child.stop()
     await asyncio.gather(*tasks, return_exceptions=stop in finished)
+    for child in children:
+        child.close()
 
 
 def main(argv: Sequence[str] = sys.argv[1:]) -> None:
@@ -147,7 +158,7 @@ def main(argv: Sequence[str] = sys.argv[1:]) -> None:
     layout = Layout.from_environment()
     chosen = [p for p in processes.of_instance(layout) if not argv or p.name in argv]
     width = max(len(process.name) for process in chosen)
-    children = [Child(p, writer(p.name, width=width, directory=layout.logs)) for p in chosen]
+    children = [child(process, width=width, directory=layout.logs) for process in chosen]
     asyncio.run(supervise(children))
 
 

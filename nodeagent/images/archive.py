@@ -198,7 +198,9 @@ class _Loader:
     async def docker_archive(self) -> list[Image]:
         listing = self._json("manifest.json", wrap=True)["list"]
         images = []
-        for entry in listing if isinstance(listing, list) else []:
+        if not isinstance(listing, list) or not listing:
+            raise errors.BadImage("manifest.json of the archive lists no image")
+        for entry in listing:
             if not isinstance(entry, dict) or not isinstance(entry.get("Layers"), list):
                 raise errors.BadImage("manifest.json of the archive is not as 'docker save' writes it")
             images += await self._docker_image(entry)
@@ -283,14 +285,10 @@ class _Loader:
         image_id = manifests.digest_of(config_data)
         self._shelf.put_content(image_id, config_data)
         record = self._puller.record(manifest_digest, config)
-        found = [_name(name) for name in names]
-        references = {str(name): digest for name in found if name is not None}
-        if digest:
-            references |= {str(name.at(digest)): digest for name in found if name is not None}
-        await asyncio.to_thread(self._shelf.put_image, image_id, record, references)
-        return [self._image(str(name), image_id, digest, record) for name in found if name is not None] or [
-            self._image(image_id, image_id, digest, record)
-        ]
+        found = [parsed for parsed in map(_name, names) if parsed is not None]
+        await asyncio.to_thread(self._shelf.put_image, image_id, record, found, digest)
+        shown = [str(name) for name in found] or [image_id]
+        return [self._image(name, image_id, digest, record) for name in shown]
 
     @staticmethod
     def _image(name: str, image_id: str, digest: str, record: ImageRecord) -> Image:

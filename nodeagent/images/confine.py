@@ -7,10 +7,8 @@ capabilities only those that give files their owners and modes.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
-import platform
 import resource
 import struct
 
@@ -19,6 +17,8 @@ from nodeagent import kernel
 _CHOWN, _DAC_OVERRIDE, _FOWNER, _FSETID, _SETFCAP = 0, 1, 3, 4, 31
 UNPACKING = (_CHOWN, _DAC_OVERRIDE, _FOWNER, _FSETID, _SETFCAP)
 
+_SIGKILL = 9
+_MS_MOVE = 0x2000
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_CAPBSET_DROP = 24
@@ -45,10 +45,13 @@ def enter(directory: str) -> None:
 
 def _pivot_root() -> None:
     """Both arguments ``.``: the old root ends up stacked below the new one and is detached (pivot_root(2))."""
-    number = _SYS_PIVOT_ROOT.get(platform.machine(), 41)
-    if _libc.syscall(ctypes.c_long(number), b".", b".") != 0:
-        raise OSError(ctypes.get_errno(), "pivot_root")
-    kernel.unmount(".", kernel.MNT_DETACH)
+    number = _SYS_PIVOT_ROOT.get(os.uname().machine, 41)
+    if _libc.syscall(ctypes.c_long(number), b".", b".") == 0:
+        kernel.unmount(".", kernel.MNT_DETACH)
+        return
+    # A machine that runs out of its initial ramdisk cannot pivot; moving the mount over the root does as well there.
+    kernel.mount(".", "/", "", _MS_MOVE)
+    os.chroot(".")
 
 
 def give_up_privileges(keep: tuple[int, ...], *, user: int | None = None) -> None:
@@ -83,8 +86,12 @@ def limit_resources() -> None:
     _lower(resource.RLIMIT_CPU, _CPU_SECONDS)
     _lower(resource.RLIMIT_NOFILE, 64)
     _lower(resource.RLIMIT_CORE, 0)
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 (no pathlib here)
-        score.write("900")
+    try:
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+    except OSError:
+        return  # no /proc: then nobody chooses victims by it either
+    os.write(descriptor, b"900")
+    os.close(descriptor)
 
 
 def _lower(which: int, value: int) -> None:
@@ -93,5 +100,5 @@ def _lower(which: int, value: int) -> None:
     resource.setrlimit(which, (value, value))
 
 
-def die_with_parent(signal_number: int) -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
+def die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)

@@ -17,7 +17,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Any
 
 from nodeagent.images import tarstream
 from nodeagent.images.tarstream import Member, Source, TarError
@@ -37,9 +36,18 @@ class Refused(Exception):
     """The archive asks for something that no layer may have."""
 
 
+class Made:
+    """What an archive has made: bytes of files, entries, opaque directories, and those without an entry of their own."""
+
+    def __init__(self, size: int, entries: int, opaque: list[str], implied: list[str]) -> None:
+        self.size, self.entries, self.opaque, self.implied = size, entries, opaque, implied
+
+
 class Extractor:
-    def __init__(self, source: Source, *, entries: int, unpacked_bytes: int) -> None:
+    def __init__(self, source: Source, *, entries: int, unpacked_bytes: int, free_bytes: int) -> None:
         self._source = source
+        self._is_disk_smaller = free_bytes < unpacked_bytes
+        unpacked_bytes = min(unpacked_bytes, free_bytes)
         self._entries_left = self._most_entries = entries
         self._bytes_left = self._most_bytes = unpacked_bytes
         self._directories: dict[bytes, int] = {b"": -1}
@@ -59,9 +67,7 @@ class Extractor:
             tarstream.FIFO: self._fifo,
         }
         for member in tarstream.members(self._source):
-            self._entries_left -= 1
-            if self._entries_left < 0:
-                raise Refused(f"it has more than {self._most_entries} entries")
+            self._count()
             path = _path(member.name, "entry")
             head, _, name = path.rpartition(b"/")
             if head not in self._directories:
@@ -77,23 +83,28 @@ class Extractor:
             maker(path, member)
         self._finish()
 
-    def summary(self) -> dict[str, Any]:
+    def _count(self) -> None:
+        self._entries_left -= 1
+        if self._entries_left < 0:
+            raise Refused(f"it has more than {self._most_entries} entries")
+
+    def summary(self) -> Made:
         """Paths are in file system encoding (surrogate escapes for bytes that are not UTF-8)."""
-        return {
-            "size": self._most_bytes - self._bytes_left,
-            "entries": self._most_entries - self._entries_left,
-            "opaque": sorted(os.fsdecode(path) for path in self._opaque),
-            "implied": sorted(os.fsdecode(path) for path, time in self._directories.items() if time == -1),
-        }
+        return Made(
+            self._most_bytes - self._bytes_left,
+            self._most_entries - self._entries_left,
+            sorted(os.fsdecode(path) for path in self._opaque),
+            sorted(os.fsdecode(path) for path, time in self._directories.items() if time == -1),
+        )
 
     # --- kinds of entry
 
     def _file(self, path: bytes, member: Member) -> None:
         self._bytes_left -= member.size
         if self._bytes_left < 0 or member.real_size > self._most_bytes:
-            raise Refused(
-                f"its files are larger than {self._most_bytes} bytes, the most that is taken or fits the disk"
-            )
+            if self._is_disk_smaller:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise Refused(f"its files are larger than {self._most_bytes} bytes, the most that is taken")
         if not path:
             raise Refused("an entry makes a file of the root directory")
         descriptor = self._create(path, member.mode)
@@ -282,7 +293,7 @@ class Extractor:
             raise Refused(f"a hard link leads to {_show(path)}, which is no directory of this layer")
         if len(path) > _LONGEST_PATH:
             raise Refused("a path is longer than 4095 bytes")
-        self._entries_left -= 1
+        self._count()
         self._make_directory(path, 0o755)
         return path
 

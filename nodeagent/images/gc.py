@@ -1,6 +1,6 @@
 """Which images may go (pure), in this order:
 
-1. images that no reference names any more, least recently used first: always;
+1. images that nobody names any more (a tag moved on), least recently used first: always;
 2. images that nobody ran for ``unused_seconds``: always;
 3. while the file system is fuller than ``disk_high_percent``: the rest, least recently used first, until it would be down
    to ``disk_low_percent``.
@@ -41,7 +41,7 @@ def plan(
     last = {key: max(record.pulled_at, used_at.get(key, 0.0)) for key, record in state.images.items()}
     candidates = [key for key in state.images if key not in running and now - last[key] >= YOUNG_SECONDS]
     candidates.sort(key=lambda key: last[key])
-    named = {record.image_id for record in state.references.values()}
+    named = {record.image_id for record in state.references.values() if not record.implied}
     doomed = [key for key in candidates if key not in named]
     doomed += [key for key in candidates if key in named and now - last[key] >= settings.unused_seconds]
     return doomed + _under_pressure(state, [key for key in candidates if key not in doomed], doomed, disk, settings)

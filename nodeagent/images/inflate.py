@@ -5,8 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Iterator
-from typing import Any, Protocol
+
+TYPE_CHECKING = False  # as typing's: importing that would take longer than unpacking a small layer
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -51,8 +56,8 @@ class Inflater:
 
             self._zstandard = zstandard
 
-    def run(self, source: Input, output: int) -> dict[str, Any]:
-        """Write what comes out to ``output``; its digest and size."""
+    def run(self, source: Input, output: int) -> str:
+        """Write what comes out to ``output``; its digest."""
         digest, size = hashlib.sha256(), 0
         for data in self._plain(source):
             size += len(data)
@@ -62,7 +67,7 @@ class Inflater:
         os.close(output)
         while source.read():  # whatever follows the compressed stream is covered by the blob's digest
             pass
-        return {"diff_id": "sha256:" + digest.hexdigest(), "stream_bytes": size}
+        return "sha256:" + digest.hexdigest()
 
     def _check(self, size: int, taken: int) -> None:
         if size > taken * self._expansion + _SLACK:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import fcntl
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -98,17 +97,9 @@ async def _start(directory: Path, limits: Limits, partial: int, resume: int) -> 
     free = _free_bytes(directory) - limits.reserve_bytes
     if free <= 0:
         raise errors.StoreError(f"the file system of {directory} is full: no image can be unpacked")
-    unpacked = min(limits.unpacked_bytes, free)
-    options = {
-        "directory": str(directory),
-        "partial": partial,
-        "resume": resume,
-        "entries": limits.entries,
-        "unpacked_bytes": unpacked,
-        "stream_bytes": unpacked + limits.entries * 2048,
-        "expansion": limits.expansion,
-    }
-    command = [sys.executable, "-I", "-S", "-c", _BOOT, json.dumps(options), ":".join(_import_paths())]
+    numbers = (partial, resume, limits.entries, limits.unpacked_bytes, free, limits.expansion)
+    arguments = [str(directory), *map(str, numbers), ":".join(_import_paths())]
+    command = [sys.executable, "-I", "-S", "-c", _BOOT, *arguments]
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=subprocess.PIPE,
@@ -116,6 +107,7 @@ async def _start(directory: Path, limits: Limits, partial: int, resume: int) -> 
         pass_fds=(partial,) if partial >= 0 else (),
         limit=_LARGEST_ANSWER,
         env={},
+        start_new_session=True,  # a terminal's Ctrl-C is for us, who end it in order
         cwd="/",
     )
     child = _Process(process)
@@ -154,7 +146,7 @@ def _close_input(process: _Process) -> None:
         process.stdin.close()
 
 
-async def _answer(process: _Process) -> dict[str, Any]:
+async def _answer(process: _Process) -> list[str]:
     data = bytearray()
     while piece := await process.stdout.read(65536):
         data += piece
@@ -164,8 +156,7 @@ async def _answer(process: _Process) -> dict[str, Any]:
     if not data:
         how = f"signal {-code}" if code < 0 else f"code {code}"
         raise errors.StoreError(f"the unpacking process ended with {how} before it was done")
-    answer: dict[str, Any] = json.loads(data)
-    return answer
+    return os.fsdecode(bytes(data)).split("\0")
 
 
 async def _end(process: _Process) -> None:
@@ -176,23 +167,21 @@ async def _end(process: _Process) -> None:
         await asyncio.shield(process.process.wait())
 
 
-def _judge(answer: dict[str, Any], name: str, *, digest: str, fed: int) -> Unpacked:
-    if "error" in answer:
-        kind, text = answer.get("kind"), answer["error"]
-        if kind == "hostile":
-            raise errors.HostileLayer(f"{name} is refused: {text}")
-        if kind == "broken":
-            raise errors.BadImage(f"{name} cannot be unpacked: {text}")
-        raise errors.StoreError(f"{name} cannot be unpacked on this node: {text}")
-    return Unpacked(
-        digest=digest,
-        fed_bytes=fed,
-        diff_id=answer["diff_id"],
-        size=answer["size"],
-        entries=answer["entries"],
-        opaque=tuple(answer["opaque"]),
-        implied=tuple(answer["implied"]),
-    )
+def _judge(answer: list[str], name: str, *, digest: str, fed: int) -> Unpacked:
+    """See `unpack.main` for the answer's form. What is said comes from a process that may have been taken over."""
+    kind, text = answer[0], answer[1] if len(answer) > 1 else ""
+    if kind == "hostile":
+        raise errors.HostileLayer(f"{name} is refused: {text[:1000]}")
+    if kind == "broken":
+        raise errors.BadImage(f"{name} cannot be unpacked: {text[:1000]}")
+    if kind != "ok":
+        raise errors.StoreError(f"{name} cannot be unpacked on this node: {text[:1000]}")
+    try:
+        diff_id, size, entries, opaque = answer[1], int(answer[2]), int(answer[3]), int(answer[4])
+    except (IndexError, ValueError):
+        raise errors.HostileLayer(f"{name} is refused: its unpacking ended in nonsense") from None
+    paths = answer[5:]
+    return Unpacked(digest, fed, diff_id, size, entries, tuple(paths[:opaque]), tuple(paths[opaque:]))
 
 
 def mark_opaque(directory: Path, paths: tuple[str, ...]) -> None:

@@ -20,6 +20,8 @@ from nodeagent.images.shelf import Shelf
 from nodeagent.images.state import ImageRecord
 
 _PROGRESS_SECONDS = 0.1
+_WORTH_RESUMING = (errors.RegistryUnreachable, errors.RegistryFault, errors.RateLimited, errors.Unauthorised)
+_FINAL = (errors.DigestMismatch, errors.HostileLayer, errors.BadImage, errors.StoreError)
 Tell = Callable[[Progress], None]
 
 
@@ -87,8 +89,7 @@ class Puller:
         known = self._shelf.read().images.get(image_id)
         if known is None or not all(self._shelf.read().has_layer(one) for one in known.layers):
             known = await self._fetch(resolved, tell)
-        names = {str(reference): resolved.digest, str(reference.at(resolved.digest)): resolved.digest}
-        await asyncio.to_thread(self._shelf.put_image, image_id, known, names)
+        await asyncio.to_thread(self._shelf.put_image, image_id, known, [reference], resolved.digest)
         return Image(str(reference), image_id, resolved.digest, known.config, known.layers, known.size_bytes)
 
     async def _resolve(self, reference: Reference, credentials: Mapping[str, Credentials]) -> Resolved:
@@ -114,9 +115,14 @@ class Puller:
         tracker = Tracker(str(resolved.reference), tell, {blob.digest: blob.size for blob in blobs})
         tracker.report()
         pairs = dict(zip((blob.digest for blob in blobs), zip(blobs, config.diff_ids, strict=True), strict=True))
-        await all_or_first_error(
-            [self._layer(resolved, blob, diff_id, tracker) for blob, diff_id in pairs.values()],
-        )
+        try:
+            await all_or_first_error(
+                [self._layer(resolved, blob, diff_id, tracker) for blob, diff_id in pairs.values()]
+            )
+        except _FINAL:
+            # One layer spoils the image: the others' half-done downloads are of no use to anyone.
+            await asyncio.to_thread(self._shelf.drop_partials, list(pairs))
+            raise
         return self.record(resolved.manifest_digest, config)
 
     def record(self, manifest_digest: str, config: Config) -> ImageRecord:
@@ -155,13 +161,16 @@ class Puller:
         """Have the layer in the store. Waits for another process that is at it already."""
         path = self._shelf.partial(want.key)
         async with locks.owned_file(path) as partial:
-            if not self._shelf.read().has_layer(want.diff_id):
-                try:
+            keep = False
+            try:
+                if not self._shelf.read().has_layer(want.diff_id):
                     await self._try_twice(want, feed, tell, partial)
-                except (errors.DigestMismatch, errors.HostileLayer, errors.BadImage):
+            except (*_WORTH_RESUMING, asyncio.CancelledError):
+                keep = os.fstat(partial).st_size > 0
+                raise
+            finally:
+                if not keep:
                     path.unlink(missing_ok=True)
-                    raise
-            path.unlink(missing_ok=True)
 
     async def _try_twice(self, want: Wanted, feed: layers.Feed, tell: Callable[[int], None], partial: int) -> None:
         resumed = os.fstat(partial).st_size > 0

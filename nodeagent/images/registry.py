@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import random
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -54,6 +55,8 @@ class RegistryClient:
     """For all pulls of a process; its connections are kept open between them. Bound to one event loop."""
 
     def __init__(self, settings: ImageSettings) -> None:
+        # Each request would be a line of the agent's log, at the level of its own news.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._settings = settings
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._tokens: dict[tuple[str, str, Credentials | None], authorization.Token] = {}
@@ -138,6 +141,7 @@ class RegistryClient:
             _check(response, repository, await _complaint(response))
             skip = start if response.status_code != 206 else 0
             left = blob.size - start
+            _check_length(response, repository, blob, start)
             async for chunk in _body(response):
                 if skip:
                     chunk, skip = chunk[skip:], max(0, skip - len(chunk))
@@ -261,6 +265,7 @@ class RegistryClient:
         by_scheme = {one.scheme: one for one in challenges}
         if "bearer" in by_scheme:
             token = await self._token(repository, by_scheme["bearer"])
+            self._tokens = {key: one for key, one in self._tokens.items() if one.is_fresh()}
             self._tokens[repository.server, repository.scope, repository.credentials] = token
             repository.authorization = token.header
         elif "basic" in by_scheme and repository.credentials is not None:
@@ -330,6 +335,18 @@ async def _read(response: httpx.Response, most: int, what: str) -> bytes:
     except httpx.HTTPError as error:
         raise errors.RegistryFault(f"{what} cannot be read: {_words(error)}") from None
     return bytes(data)
+
+
+def _check_length(response: httpx.Response, repository: Repository, blob: manifests.Descriptor, start: int) -> None:
+    """A length that the registry states and that is not the manifest's is no network fault."""
+    stated = response.headers.get("content-length", "")
+    if not stated.isdecimal():
+        return
+    length = int(stated) + (start if response.status_code == 206 else 0)
+    if length != blob.size:
+        raise errors.DigestMismatch(
+            f"{repository.reference}: {blob.digest} is {length} bytes long, not {blob.size} as its manifest says"
+        )
 
 
 async def _complaint(response: httpx.Response) -> str:

@@ -18,12 +18,13 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
 from nodeagent import kernel
 from nodeagent.images import errors, gc, implied, layers, locks, trees
+from nodeagent.images.reference import Reference
 from nodeagent.images.state import (
     ImageRecord,
     LayerRecord,
@@ -97,14 +98,17 @@ class Shelf:
         staging.rename(self.home / "layers" / name)
         return name
 
-    def put_image(self, image_id: str, record: ImageRecord, references: dict[str, str]) -> None:
-        """``references``: name to digest. A tag that named another image moves."""
+    def put_image(self, image_id: str, record: ImageRecord, names: Sequence[Reference], digest: str) -> None:
+        """``names`` now mean this image (a tag that named another moves), and so do their repositories at ``digest``."""
+        pinned = [str(name.at(digest)) for name in names] if digest else []
+        references = {name: ReferenceRecord(image_id, digest, implied=True) for name in pinned}
+        references |= {str(name): ReferenceRecord(image_id, digest) for name in names}
         with locks.exclusive(self.partial(image_id)):  # what is staged under this key is ours until it is in place
             self._put_image(image_id, record, references)
             self.drop_stage(image_id)
             self.partial(image_id).unlink(missing_ok=True)
 
-    def _put_image(self, image_id: str, record: ImageRecord, references: dict[str, str]) -> None:
+    def _put_image(self, image_id: str, record: ImageRecord, references: dict[str, ReferenceRecord]) -> None:
         overlay = self._overlay(image_id, record)
 
         def register(state: State) -> State:
@@ -114,7 +118,8 @@ class Shelf:
                     f"layer {missing[0]} was removed while its image was pulled; it will be retried"
                 )
             known = state.images.get(image_id)
-            named = {name: ReferenceRecord(image_id, digest) for name, digest in references.items()}
+            kept = {name for name, old in state.references.items() if name in references and not old.implied}
+            named = {name: replace(one, implied=one.implied and name not in kept) for name, one in references.items()}
             state = replace(state, references={**state.references, **named})
             if known is not None and known.layers == record.layers:
                 return state
@@ -247,6 +252,13 @@ class Shelf:
                 status = path.stat()
                 if free and (status.st_size == 0 or status.st_mtime < limit):
                     path.unlink()
+
+    def drop_partials(self, keys: list[str]) -> None:
+        """Broken-off downloads that nobody has in hand."""
+        for path in map(self.partial, keys):
+            with locks.if_free(path) as free:
+                if free:
+                    path.unlink(missing_ok=True)
 
     def used_at(self) -> dict[str, float]:
         found = {}

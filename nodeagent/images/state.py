@@ -1,7 +1,7 @@
 """What images and layers are here: one small JSON file, replaced as a whole under a lock.
 
-Readers look at the file's identity (inode, time, size) and read it again only when that changed: finding an image costs
-one stat. The file is the truth about references, images and layers; a directory that it does not name is rubbish.
+Readers look at the file's inode and read it again only when that changed: finding an image costs one stat. The file is
+the truth about references, images and layers; a directory that it does not name is rubbish.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class ImageRecord:
 class ReferenceRecord:
     image_id: str
     digest: str
+    implied: bool = False
+    """A digest that came along with a tag, not asked for by anyone: it finds the image, but does not keep it."""
 
 
 @dataclass(frozen=True)
@@ -95,23 +97,39 @@ def short_name(number: int) -> str:
             return text
 
 
+class _Read:
+    """A state as it was read, with the file kept open: so long no other file has its inode, which tells it from later ones."""
+
+    _descriptor = -1
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        status = os.fstat(self._descriptor)
+        self.inode = status.st_ino
+        self.state = _decode(json.loads(os.pread(self._descriptor, status.st_size, 0)))
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+
 class StateFile:
+    """May be used from several threads: what was read is remembered in one assignment."""
+
     def __init__(self, home: Path) -> None:
         self._path = home / "state.json"
         self._lock = home / "state.lock"
-        self._seen: tuple[int, int, int] | None = None
-        self._state = State()
+        self._read: _Read | None = None
 
     def read(self) -> State:
         try:
-            status = os.stat(self._path)  # noqa: PTH116 (the hot path of find)
+            inode = os.stat(self._path).st_ino  # noqa: PTH116 (the hot path of find)
         except FileNotFoundError:
             return State()
-        seen = (status.st_ino, status.st_mtime_ns, status.st_size)
-        if seen != self._seen:
-            self._state = _decode(json.loads(self._path.read_bytes()))
-            self._seen = seen
-        return self._state
+        known = self._read
+        if known is None or known.inode != inode:
+            known = self._read = _Read(self._path)
+        return known.state
 
     def change(self, how: Callable[[State], State]) -> State:
         """Read, change and write under the lock; other processes wait their turn. Durable when it returns."""
@@ -129,7 +147,6 @@ class StateFile:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path)
-        self._seen = None
 
 
 def _encode(state: State) -> dict[str, Any]:

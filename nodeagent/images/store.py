@@ -76,11 +76,11 @@ class ImageStore:
         return images
 
     async def mount(self, image: Image, container_id: str) -> Path:
-        state = self._shelf.read()
-        record = state.images.get(image.image_id)
-        if record is None or not all(state.has_layer(layer) for layer in record.layers):
-            raise errors.StoreError(f"image {image.reference} is no longer on this node; it has to be pulled again")
         with locks.shared(self._shelf.pulls_lock):
+            state = self._shelf.read()
+            record = state.images.get(image.image_id)
+            if record is None or not all(state.has_layer(layer) for layer in record.layers):
+                raise errors.StoreError(f"image {image.reference} is no longer on this node; it has to be pulled again")
             path = await self._roots.mount(container_id, image.image_id, state.directories(record))
         self._shelf.note_use(image.image_id)
         return path
@@ -117,10 +117,10 @@ class ImageStore:
         name = str(reference.parse(text))
         if name not in state.references:
             raise errors.NotFound(f"there is no image {name} on this node")
-        image_id, digest = state.references[name].image_id, state.references[name].digest
+        image_id = state.references[name].image_id
         tags = {one for one in state.names_of(image_id) if "@" not in one}
-        pinned = {one for one in state.names_of(image_id) if one.endswith(f"@{digest}")} if tags <= {name} else set()
-        names = {name} | pinned
+        along = {one for one in state.names_of(image_id) if state.references[one].implied}
+        names = {name} | (along if tags <= {name} else set())
         return image_id, names, set(state.names_of(image_id)) <= names
 
     # --- behind the scenes

@@ -7,7 +7,10 @@ length is bounded before it is used.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+
+TYPE_CHECKING = False  # as typing's: importing that would take longer than unpacking a small layer
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 BLOCK = 512
 _LONGEST_HEADER = 1024 * 1024

@@ -4,19 +4,17 @@ Two processes, so that a second core helps and each can do little harm:
 
     stdin (or the partial file, then stdin) → [inflate: keep, decompress, digest] → pipe → [extract: read tar, make files]
 
-Both are confined (`confine`) before they look at the first byte beyond the magic number. The answer is one line of JSON on
-standard output: `{"diff_id", "size", "entries", "opaque", "implied"}`, or `{"error", "kind"}`.
+Both are confined (`confine`) before they look at the first byte beyond the magic number. Arguments and answer are strings
+separated by zero bytes (see `Options` and `main`): modules like json or typing take longer to import than a small layer
+takes to unpack.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
-import signal
 import sys
-from typing import Any
 
 from nodeagent.images import confine
 from nodeagent.images.extract import Extractor, Refused
@@ -26,53 +24,79 @@ from nodeagent.images.tarstream import Source, TarError
 _PIPE_BYTES = 1024 * 1024
 _F_SETPIPE_SZ = 1031
 _NOBODY = 65534
+_ENTRY_BYTES = 2048
+"""Of the stream, for an entry's headers and padding."""
+
+
+class Options:
+    """The process's arguments, in this order."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self.directory = arguments[0]
+        self.partial = int(arguments[1])
+        """Descriptor of the file that keeps the compressed bytes, or -1."""
+        self.resume = int(arguments[2])
+        """How many of them it holds already."""
+        self.entries = int(arguments[3])
+        self.unpacked_bytes = int(arguments[4])
+        self.free_bytes = int(arguments[5])
+        """Of the disk, less what is to be left alone."""
+        self.expansion = int(arguments[6])
 
 
 def main() -> None:
-    options = json.loads(sys.argv[1])
+    """Writes ``ok, diff id, size, entries, number of opaque paths, *opaque paths, *implied paths``, or ``kind, sentence``."""
     try:
-        answer = _unpack(options)
+        answer = _unpack(Options(sys.argv[1:]))
     except Refused as error:
-        answer = {"error": str(error), "kind": "hostile"}
-    except (TarError, InflateError) as error:
-        answer = {"error": str(error), "kind": "broken"}
+        answer = ["hostile", str(error)]
+    except TarError as error:
+        answer = ["broken", str(error)]
     except MemoryError:
-        answer = {"error": "unpacking it takes more memory than any honest layer does", "kind": "hostile"}
+        answer = ["hostile", "unpacking it takes more memory than any honest layer does"]
     except OSError as error:
         answer = _trouble(error)
-    with os.fdopen(1, "wb") as out:
-        out.write(json.dumps(answer).encode())
+    _send(1, answer)
 
 
-def _trouble(error: OSError) -> dict[str, Any]:
+def _trouble(error: OSError) -> list[str]:
     name = f" ({os.fsdecode(error.filename)})" if error.filename else ""
     kind = "disk" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "node"
-    return {"error": f"{error.strerror or error}{name}", "kind": kind}
+    return [kind, f"{error.strerror or error}{name}"]
 
 
-def _unpack(options: dict[str, Any]) -> dict[str, Any]:
-    partial, resume = options["partial"], options["resume"]
-    first = _first_bytes(partial if resume else 0)
-    inflater = Inflater(kind_of(first), options["expansion"], options["stream_bytes"])
+def _send(descriptor: int, answer: list[str]) -> None:
+    view = memoryview(os.fsencode("\0".join(answer)))
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.close(descriptor)
+
+
+def _unpack(options: Options) -> list[str]:
+    first = _first_bytes(options.partial if options.resume else 0)
+    inflater = Inflater(kind_of(first), options.expansion, options.unpacked_bytes + options.entries * _ENTRY_BYTES)
     os.umask(0)
     confine.limit_resources()
-    confine.enter(options["directory"])
+    confine.enter(options.directory)
     pipe_out, pipe_in = os.pipe()
     result_out, result_in = os.pipe()
     _widen(pipe_in)
     if os.fork() == 0:
-        _run_inflater(inflater, first, partial=partial, resume=resume, output=pipe_in, result=result_in)
-    for descriptor in (0, pipe_in, result_in, *((partial,) if partial >= 0 else ())):
+        os.close(pipe_out)
+        _run_inflater(inflater, _Input(first, options.partial, options.resume), output=pipe_in, result=result_in)
+    for descriptor in (0, pipe_in, result_in, *((options.partial,) if options.partial >= 0 else ())):
         os.close(descriptor)
-    confine.limit_files(options["unpacked_bytes"])
+    confine.limit_files(min(options.unpacked_bytes, options.free_bytes))
     confine.give_up_privileges(confine.UNPACKING)
     return _extract(options, pipe_out, result_out)
 
 
-def _extract(options: dict[str, Any], pipe: int, result: int) -> dict[str, Any]:
+def _extract(options: Options, pipe: int, result: int) -> list[str]:
     source = Source(lambda: os.read(pipe, _PIPE_BYTES))
-    extractor = Extractor(source, entries=options["entries"], unpacked_bytes=options["unpacked_bytes"])
-    failure: Exception | None = None
+    extractor = Extractor(
+        source, entries=options.entries, unpacked_bytes=options.unpacked_bytes, free_bytes=options.free_bytes
+    )
+    failure: TarError | None = None
     try:
         extractor.run()
         source.drain()
@@ -80,23 +104,21 @@ def _extract(options: dict[str, Any], pipe: int, result: int) -> dict[str, Any]:
         failure = error
         os.close(pipe)
     inflated = _read_result(result)
-    if "error" in inflated:
+    if inflated[0] != "ok":
         # A broken stream makes a broken archive: its cause is what to tell.
         return inflated
     if failure is not None:
         raise failure
-    return {**inflated, **extractor.summary()}
+    made = extractor.summary()
+    return ["ok", inflated[1], str(made.size), str(made.entries), str(len(made.opaque)), *made.opaque, *made.implied]
 
 
-def _read_result(descriptor: int) -> dict[str, Any]:
+def _read_result(descriptor: int) -> list[str]:
     data = b""
     while piece := os.read(descriptor, 65536):
         data += piece
     os.wait()
-    if not data:
-        return {}
-    answer: dict[str, Any] = json.loads(data)
-    return answer
+    return os.fsdecode(data or b"node\0the decompressing process was killed").split("\0")
 
 
 def _first_bytes(descriptor: int) -> bytes:
@@ -114,23 +136,23 @@ def _widen(pipe: int) -> None:
         return  # a small pipe is slower, nothing else
 
 
-def _run_inflater(inflater: Inflater, first: bytes, *, partial: int, resume: int, output: int, result: int) -> None:
+def _run_inflater(inflater: Inflater, source: _Input, *, output: int, result: int) -> None:
     """Never returns. Needs no file system and no rights at all."""
-    answer: dict[str, Any] = {}
+    answer = ["broken", "the extracting process stopped reading"]
     try:
-        confine.die_with_parent(signal.SIGKILL)
+        confine.die_with_parent()
         confine.give_up_privileges((), user=_NOBODY)
-        answer = inflater.run(_Input(first, partial, resume), output)
+        answer = ["ok", inflater.run(source, output)]
     except InflateError as error:
-        answer = {"error": str(error), "kind": error.kind}
+        answer = [error.kind, str(error)]
     except MemoryError:
-        answer = {"error": "decompressing it takes more memory than any honest layer does", "kind": "hostile"}
+        answer = ["hostile", "decompressing it takes more memory than any honest layer does"]
     except BrokenPipeError:
-        pass  # the extractor gave up and says why
+        answer = ["ok", ""]  # the extractor gave up, and says why
     except OSError as error:
         answer = _trouble(error)
     try:
-        os.write(result, json.dumps(answer).encode())
+        _send(result, answer)
     finally:
         os._exit(0)
 
@@ -140,7 +162,8 @@ class _Input:
 
     def __init__(self, first: bytes, partial: int, resume: int) -> None:
         self.taken = 0
-        self._first, self._partial, self._resume = first, partial, resume - len(first) if resume else 0
+        self._first, self._partial = first, partial
+        self._resume = resume - len(first) if resume else 0
         if not resume:
             self._keep(first)
 

@@ -45,8 +45,6 @@ async def _in_thread(function: Callable[[], None]) -> None:
     done: asyncio.Future[None] = loop.create_future()
 
     def finish(error: BaseException | None) -> None:
-        if done.cancelled():
-            return
         if error is None:
             done.set_result(None)
         else:
@@ -62,7 +60,11 @@ async def _in_thread(function: Callable[[], None]) -> None:
             loop.call_soon_threadsafe(finish, error)
 
     threading.Thread(target=body, name="pod-namespaces", daemon=True).start()
-    await asyncio.shield(done)
+    try:
+        await asyncio.shield(done)
+    except asyncio.CancelledError:
+        await asyncio.wait([done])  # milliseconds; what it is making must be whole before it is taken away
+        raise
 
 
 def _make(directory: Path, hostname: str, kinds: frozenset[str], inside: Inside | None, host: Netlink) -> None:

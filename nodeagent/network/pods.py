@@ -183,16 +183,22 @@ class BridgeNetwork:
         """Undo everything that `create` may have done for the pod, from the outside inwards."""
         ports = (state.ports if state else ()) or self._ports.get(uid, ())
         if ports:
-            # One by one: an element that never came into being must not keep the others.
-            for port in ports:
-                with contextlib.suppress(AgentError):
-                    await self._nft(rules.delete_ports(self._table, [port]))
+            await self._unpublish(ports)
             await _forget_connections(ports)
         self._ports.pop(uid, None)
         directory = self._pods / uid
         await asyncio.to_thread(_remove_files, directory)
         if self._node is not None:
             self._node.addresses.release(uid)
+
+    async def _unpublish(self, ports: Sequence[PublishedPort]) -> None:
+        try:
+            await self._nft(rules.delete_ports(self._table, ports))
+        except NetworkError:
+            # One by one: an element that never came into being must not keep the others.
+            for port in ports:
+                with contextlib.suppress(AgentError):
+                    await self._nft(rules.delete_ports(self._table, [port]))
 
     async def collect(self, in_use: set[str]) -> None:
         found = {path.name for path in self._pods.iterdir()} if self._pods.exists() else set()

@@ -69,7 +69,7 @@ def plan(
         log=log,
         spec=spec.build(inputs),
         cgroup_parent=cgroup_parent,
-        pod_limits=resources.oci(resources.of_pod(pod), pids_limit=limit, swap_accounting=facts.swap_accounting),
+        pod_limits=resources.oci_of_pod(pod, pids_limit=limit, swap_accounting=facts.swap_accounting),
         terminal=container.tty,
         stdin=container.stdin,
         stdin_once=container.stdin_once,

@@ -97,10 +97,11 @@ class Hierarchy:
                 directory.mkdir(parents=True, exist_ok=True)
                 _write_v1(directory, controller, resources[controller])
 
-    def remove(self, path: str) -> None:
+    def remove(self, path: str, *, patience_seconds: float = 0.5) -> None:
         """Remove the cgroup and all below it. Raises `CgroupError` while a process is left in it."""
+        deadline = time.monotonic() + patience_seconds
         for root in self.roots:
-            _remove_tree(root / path.lstrip("/"))
+            _remove_tree(root / path.lstrip("/"), deadline)
 
     def remove_if_empty(self, path: str) -> bool:
         """Remove the cgroup unless a child or a process is left; whether it is gone now."""
@@ -325,14 +326,13 @@ def _write(path: Path, value: str) -> None:
         raise CgroupError(f"cannot set {path} to {value}: {error.strerror}") from error
 
 
-def _remove_tree(directory: Path, *, patience_seconds: float = 0.5) -> None:
+def _remove_tree(directory: Path, deadline: float) -> None:
     try:
         names = [entry for entry in directory.iterdir() if entry.is_dir()]
     except (FileNotFoundError, NotADirectoryError):
         return
     for child in names:
-        _remove_tree(child)
-    deadline = time.monotonic() + patience_seconds
+        _remove_tree(child, deadline)
     while True:
         try:
             directory.rmdir()

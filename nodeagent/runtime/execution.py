@@ -30,6 +30,8 @@ from schema.base import Wire
 
 STDOUT, STDERR = 1, 2
 PIECE_BYTES = 32 * 1024
+TERMINAL_PATIENCE_SECONDS = 0.5
+KILL_PATIENCE_SECONDS = 2.0
 _ATTACH_STREAMS = {2: STDOUT, 3: STDERR}
 """conmon's numbers of the streams to ours."""
 
@@ -51,7 +53,10 @@ class Execution:
 
     async def read(self) -> tuple[int, bytes] | None:
         while self._outputs:
-            stream = await _first_readable(self._outputs)
+            stream = await self._next_stream()
+            if stream is None:
+                self._close_outputs()
+                break
             descriptor = self._outputs[stream]
             if data := await process.read(descriptor, PIECE_BYTES):
                 return stream, data
@@ -62,6 +67,25 @@ class Execution:
             return None
         self._told = True
         return STDERR, (refusal + "\n").encode()
+
+    async def _next_stream(self) -> int | None:
+        """The stream that has something to read, or is at its end; None when the process is over and nothing is left.
+
+        What it left running in the background may hold the streams open for ever: its end is the end. A terminal passes
+        the last words on a moment later.
+        """
+        if self._child.code is None and (stream := await _first_readable(self._outputs, self._child.ended)) is not None:
+            return stream
+        try:
+            async with asyncio.timeout(TERMINAL_PATIENCE_SECONDS if self._terminal else 0):
+                return await _first_readable(self._outputs)
+        except TimeoutError:
+            return next((n for n, at in self._outputs.items() if select.select([at], [], [], 0)[0]), None)
+
+    def _close_outputs(self) -> None:
+        for descriptor in set(self._outputs.values()) - {self._input}:
+            os.close(descriptor)
+        self._outputs = {}
 
     async def _refusal(self) -> str | None:
         """Why the runtime did not start the process: told once, in place of its output."""
@@ -105,39 +129,55 @@ class Execution:
         self._closed = True
         if self._child.code is None:
             await self._kill()
-        descriptors = {self._input, *self._outputs.values()} - {-1}
-        self._input, self._outputs = -1, {}
-        for descriptor in descriptors:
-            os.close(descriptor)
+        self._close_outputs()
+        if self._input >= 0:
+            os.close(self._input)
+            self._input = -1
         await asyncio.to_thread(_remove_directory, self._directory)
 
     async def _kill(self) -> None:
         """Kill the process in the container; the runtime's own then ends by itself, and is killed if it does not."""
-        with contextlib.suppress(OSError, ValueError):
-            os.kill(int((self._directory / "pid").read_text()), signal.SIGKILL)
         try:
-            async with asyncio.timeout(0.5):
+            async with asyncio.timeout(KILL_PATIENCE_SECONDS):
+                if (pid := await self._inner_pid()) is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 await self._child.wait()
         except TimeoutError:
             self._child.kill_and_reap()
 
+    async def _inner_pid(self) -> int | None:
+        """The process in the container. runc notes it only after its start, and nothing tells when; None: it is over."""
+        while self._child.code is None:
+            with contextlib.suppress(OSError, ValueError):
+                return int((self._directory / "pid").read_text())
+            await asyncio.sleep(0.005)
+        return None
 
-async def _first_readable(outputs: dict[int, int]) -> int:
-    """The stream that has something to read; waits for one."""
+
+async def _first_readable(outputs: dict[int, int], ended: asyncio.Future[int] | None = None) -> int | None:
+    """The stream that has something to read; None when ``ended`` comes first."""
     loop = asyncio.get_running_loop()
-    ready: asyncio.Future[int] = loop.create_future()
+    ready: asyncio.Future[int | None] = loop.create_future()
 
-    def found(stream: int) -> None:
+    def found(stream: int | None) -> None:
         if not ready.done():
             ready.set_result(stream)
 
+    def over(_: asyncio.Future[int]) -> None:
+        found(None)
+
     for stream, descriptor in outputs.items():
         loop.add_reader(descriptor, found, stream)
+    if ended is not None:
+        ended.add_done_callback(over)
     try:
         return await ready
     finally:
         for descriptor in outputs.values():
             loop.remove_reader(descriptor)
+        if ended is not None:
+            ended.remove_done_callback(over)
 
 
 def process_spec(config: Wire, command: Sequence[str], *, terminal: bool, environment: Sequence[str]) -> Wire:
@@ -205,7 +245,7 @@ async def _spawn_with_console(
 
 async def _receive_console(listener: socket.socket, child: process.Process) -> int:
     """The terminal's master as the runtime sends it; -1 when the runtime ended without."""
-    if await _first_readable({0: child.pidfd, 1: listener.fileno()}) == 0 and not _acceptable(listener):
+    if await _first_readable({1: listener.fileno()}, child.ended) is None and not _acceptable(listener):
         return -1
     connection, _ = listener.accept()
     with connection:

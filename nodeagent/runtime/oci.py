@@ -67,6 +67,7 @@ class OciRuntime:
     def start_watching(self) -> None:
         if self._inotify >= 0:
             return
+        shutil.rmtree(self._exec_directory, ignore_errors=True)  # of sessions that died with an agent
         for directory in (self._bundles, self._exit_directory, self._exec_directory):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._inotify = kernel.inotify(self._exit_directory, kernel.IN_MOVED_TO | kernel.IN_CLOSE_WRITE)
@@ -230,6 +231,7 @@ class OciRuntime:
         bundle = self._bundles / container_id
         entry = self._records.get(container_id) or record.load(bundle)
         if entry is not None:
+            record.read_pids(entry)  # whose making was interrupted knows none yet
             entry.exited = True  # whoever deletes does not wait to hear of the end
             # Killed by us, it is gone in 2 ms; the runtime would look again only after ten.
             self._kill_all(entry)

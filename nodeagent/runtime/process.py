@@ -15,7 +15,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from nodeagent.errors import AgentError
@@ -35,31 +34,36 @@ def executable(name: str) -> str:
     raise AgentError(f"{name} is not installed on this node: run `python -m nodeagent doctor`")
 
 
-@dataclass
 class Process:
-    pid: int
-    pidfd: int
-    code: int | None = None
+    """A child of ours. Belongs to the running loop, which reaps it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        """Resolves with the exit code, or minus the signal."""
+        self._pidfd = os.pidfd_open(pid)
+        asyncio.get_running_loop().add_reader(self._pidfd, self._reap)
+
+    @property
+    def code(self) -> int | None:
+        return self.ended.result() if self.ended.done() else None
 
     async def wait(self) -> int:
-        """Exit code, or minus the signal. Reaps the process; may be called again."""
-        if self.code is None:
-            await readable(self.pidfd)
-            self._reap()
-        assert self.code is not None  # noqa: S101
-        return self.code
+        """Exit code, or minus the signal; may be awaited by several."""
+        return await asyncio.shield(self.ended)
 
     def _reap(self) -> None:
-        if self.code is not None:
+        if self.ended.done():
             return
+        asyncio.get_running_loop().remove_reader(self._pidfd)
         try:
-            result = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+            result = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED)
         except ChildProcessError:
-            self.code = -signal.SIGKILL  # reaped by somebody else: all we know is that it is gone
+            self.ended.set_result(-signal.SIGKILL)  # reaped by somebody else: all we know is that it is gone
         else:
             assert result is not None  # noqa: S101
-            self.code = result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
-        os.close(self.pidfd)
+            self.ended.set_result(result.si_status if result.si_code == os.CLD_EXITED else -result.si_status)
+        os.close(self._pidfd)
 
     def kill_and_reap(self) -> None:
         """For a process that nobody will wait for any more. Blocks for the instant that SIGKILL takes."""
@@ -67,9 +71,9 @@ class Process:
         self._reap()
 
     def send(self, number: signal.Signals) -> None:
-        if self.code is None:
+        if not self.ended.done():
             with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self.pidfd, number)
+                signal.pidfd_send_signal(self._pidfd, number)
 
 
 def spawn(
@@ -94,9 +98,8 @@ def spawn(
         cwd=directory,
         start_new_session=new_session,
     )
-    pidfd = os.pidfd_open(child.pid)
-    child.returncode = 0  # from here on the pidfd is what reaps it: Popen must not
-    return Process(child.pid, pidfd)
+    child.returncode = 0  # it is `Process` that reaps it: Popen must not
+    return Process(child.pid)
 
 
 async def run(argv: Sequence[str], *, input_: bytes = b"", deadline_seconds: float = 30.0) -> tuple[int, str]:

@@ -78,8 +78,12 @@ def load(bundle: Path) -> Record | None:
         record = Record(bundle=bundle, **fields)
     except (OSError, ValueError, TypeError):
         return None
-    with contextlib.suppress(OSError, ValueError):
-        record.pid = int((bundle / "pidfile").read_text())
-    with contextlib.suppress(OSError, ValueError):
-        record.conmon = int((bundle / "conmon.pid").read_text())
+    read_pids(record)
     return record
+
+
+def read_pids(record: Record) -> None:
+    """What conmon wrote of itself and the container, as far as it has."""
+    for name, attribute in (("pidfile", "pid"), ("conmon.pid", "conmon")):
+        with contextlib.suppress(OSError, ValueError):
+            setattr(record, attribute, int((record.bundle / name).read_text()))

@@ -108,6 +108,16 @@ def oci(resources: Resources, *, pids_limit: int, swap_accounting: bool) -> Wire
     return result
 
 
+def oci_of_pod(pod: Pod, *, pids_limit: int, swap_accounting: bool) -> Wire:
+    """OCI ``linux.resources`` of the pod's cgroup.
+
+    Without a cpu quota: the containers' own add up to it already, and a second one above would throttle anew, in periods
+    of its own, what the first has let through.
+    """
+    limits = oci(of_pod(pod), pids_limit=pids_limit, swap_accounting=swap_accounting)
+    return limits | {"cpu": {"shares": limits["cpu"]["shares"]}}
+
+
 def pids_limit(pod: Pod, default: int) -> int:
     """The node's limit, or a lower one from the pod's ``slipway.dev/pids-limit`` annotation; 0: none."""
     text = (pod.metadata.annotations or {}).get(PIDS_LIMIT_ANNOTATION, "")

@@ -213,6 +213,8 @@ def _linux(inputs: SpecInputs, granted: Sequence[str]) -> Wire:
         "resources": limits | {"devices": _device_rules(privileged)},
         "rootfsPropagation": _root_propagation(inputs.mounts),
     }
+    if sysctls := _sysctls(inputs):
+        result["sysctl"] = sysctls
     if privileged:
         result["devices"] = [device.oci() for device in inputs.devices]
         return result
@@ -232,6 +234,30 @@ def _namespaces(inputs: SpecInputs) -> list[Wire]:
         if path is not None:
             namespaces.append({"type": kind, "path": str(path)})
     return namespaces
+
+
+_IPC_SYSCTLS = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
+"""Beginnings of the names that belong to an IPC namespace; those of a network namespace begin with ``net.``."""
+
+
+def _sysctls(inputs: SpecInputs) -> dict[str, str]:
+    """Kernel parameters of the pod's namespaces; never any of the host's."""
+    context = inputs.pod.spec.security_context
+    found: dict[str, str] = {}
+    for sysctl in (context and context.sysctls) or ():
+        name = sysctl.name.replace("/", ".")
+        if name.startswith("net."):
+            owner: object = inputs.sandbox.network
+        elif name.startswith(_IPC_SYSCTLS):
+            owner = inputs.sandbox.ipc
+        else:
+            raise ConfigError(f"securityContext.sysctls: {name} is the whole node's, not a pod's")
+        if owner is None:
+            raise ConfigError(
+                f"securityContext.sysctls: {name} would be the host's: the pod shares that namespace with it"
+            )
+        found[name] = sysctl.value
+    return found
 
 
 def _device_rules(privileged: bool) -> list[Wire]:

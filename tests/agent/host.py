@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from nodeagent import kernel
-from nodeagent.runtime import cgroups
+from nodeagent.runtime import cgroups, preparation
 from nodeagent.settings import Settings
 from schema.base import Wire
 from schema.core.pod import Pod
@@ -61,6 +61,7 @@ def instance(*, runtime: str = "crun") -> Iterator[Settings]:
         yield settings
     finally:
         _kill_and_remove_cgroups(settings.cgroup_parent)
+        preparation.restore(settings.run_dir)
         for target in _mounts_below(directory):
             with contextlib.suppress(OSError):
                 kernel.unmount(target, kernel.MNT_DETACH)

@@ -66,6 +66,7 @@ def test_the_first_namespaces_get_theirs_by_the_full_pass(authority):
     assert ("", "kube-system") in keys
     registry.CONTROLLERS["serviceaccount"].reconcile("", "kube-system")
     assert objects.get(kinds.SERVICE_ACCOUNT, "kube-system", "default")
+    assert ("", "kube-system") not in list(registry.CONTROLLERS["serviceaccount"].all_keys())
 
 
 def test_a_deleted_namespace_goes_with_everything_in_it(pump):

@@ -47,6 +47,17 @@ def test_a_silent_node_is_unknown_tainted_and_its_pods_not_ready():
     assert [reason for reason, _, _ in event_reasons("node-a")] == ["NodeNotReady"]
 
 
+def test_a_full_pass_looks_at_those_that_are_not_well():
+    node()
+    node("well")
+    lease(age_seconds=60)
+    lease("well")
+    keys = registry.CONTROLLERS["node"].all_keys
+    assert list(keys()) == [("", "node-a")]
+    check()
+    assert list(keys()) == [("", "node-a")]
+
+
 def test_saying_it_again_writes_nothing():
     node()
     lease(age_seconds=60)
@@ -74,7 +85,7 @@ def test_all_returns_to_normal_when_the_node_speaks_again(pump):
     pump.settle()
     assert taints() == []
     assert condition(get(kinds.POD, "web"), "Ready")["status"] == "True"
-    assert [reason for reason, _, _ in event_reasons("node-a")] == ["NodeNotReady", "NodeReady"]
+    assert sorted(reason for reason, _, _ in event_reasons("node-a")) == ["NodeNotReady", "NodeReady"]
 
 
 def test_a_node_that_says_it_is_not_ready_is_tainted_so(pump):

@@ -66,7 +66,7 @@ def page(browser: Browser, instance: Instance) -> Iterator[Page]:
 @pytest.fixture
 def signed_in(page: Page, instance: Instance) -> Page:
     page.goto("/")
-    page.get_by_label("Password").fill(instance.password)
+    page.get_by_role("textbox", name="Password").fill(instance.password)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Nodes").wait_for()
     return page

@@ -23,7 +23,7 @@ def picture(page: Page, name: str) -> None:
 
 def test_a_wrong_password_is_said_beside_the_form(page: Page) -> None:
     page.goto("/")
-    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("textbox", name="Password").fill("not the password")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("do not match")
     expect(page.get_by_label("User name")).to_have_value("admin")
@@ -31,7 +31,7 @@ def test_a_wrong_password_is_said_beside_the_form(page: Page) -> None:
 
 def test_the_page_needs_a_login_and_comes_back_to_its_address(page: Page, instance: Instance) -> None:
     page.goto("/pods/default/nobody")
-    page.get_by_label("Password").fill(instance.password)
+    page.get_by_role("textbox", name="Password").fill(instance.password)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_text("This pod no longer exists.")).to_be_visible()
     assert page.url.endswith("/pods/default/nobody")

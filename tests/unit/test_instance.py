@@ -64,7 +64,7 @@ def test_the_pause_before_a_restart_doubles_until_a_process_holds(previous: floa
 async def test_what_ends_is_started_again_until_stopped(tmp_path: Path) -> None:
     starts = asyncio.Queue[str]()
     script = "import os, sys; print('started', os.getpid(), flush=True); sys.exit(3)"
-    child = supervisor.Child(Process("brief", (sys.executable, "-c", script)), starts.put_nowait)
+    child = supervisor.Child(Process("brief", (sys.executable, "-c", script)), starts.put_nowait, starts.put_nowait)
     running = asyncio.create_task(child.keep_running())
     lines = [await asyncio.wait_for(starts.get(), 20) for _ in range(3)]
     await child.stop()
@@ -80,7 +80,9 @@ async def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     script = (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
     )
-    child = supervisor.Child(Process("deaf", (sys.executable, "-c", script), stop_seconds=0.2), lines.put_nowait)
+    child = supervisor.Child(
+        Process("deaf", (sys.executable, "-c", script), stop_seconds=0.2), lines.put_nowait, lines.put_nowait
+    )
     running = asyncio.create_task(child.keep_running())
     assert await asyncio.wait_for(lines.get(), 20) == "up"
     await asyncio.wait_for(child.stop(), 20)
@@ -88,3 +90,25 @@ async def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     assert "killed" in await asyncio.wait_for(lines.get(), 20)
     assert child.running is not None
     assert child.running.returncode == -9
+
+
+async def test_a_chatty_process_is_kept_in_its_log_and_the_terminal_hears_only_of_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = Process("chatty", (sys.executable, "-c", "print('good morning')"), chatty=True)
+    child = supervisor.child(process, width=6, directory=tmp_path)
+    ended = asyncio.Event()
+    report = child.write
+
+    def write(line: str) -> None:
+        report(line)
+        ended.set()
+
+    child.write = write
+    running = asyncio.create_task(child.keep_running())
+    await asyncio.wait_for(ended.wait(), 20)
+    await child.stop()
+    await asyncio.wait_for(running, 20)
+    child.close()
+    assert (tmp_path / "chatty.log").read_text().splitlines()[0] == "good morning"
+    assert capsys.readouterr().out.startswith("chatty | exited with 0")

@@ -160,6 +160,19 @@ def test_namespaces_of_the_host_are_left_out():
     assert kinds == {"mount", "cgroup"}
 
 
+def test_sysctls_are_the_pods_own_and_never_the_hosts():
+    def with_sysctl(name: str, **changes: Any) -> Wire:
+        return build(pod_spec={"securityContext": {"sysctls": [{"name": name, "value": "1"}]}}, **changes)
+
+    assert with_sysctl("net.ipv4.tcp_syncookies")["linux"]["sysctl"] == {"net.ipv4.tcp_syncookies": "1"}
+    assert "kernel.shmmax" in with_sysctl("kernel/shmmax")["linux"]["sysctl"]
+    assert "sysctl" not in build()["linux"]
+    with pytest.raises(ConfigError, match=r"kernel\.panic is the whole node's"):
+        with_sysctl("kernel.panic")
+    with pytest.raises(ConfigError, match="would be the host's"):
+        with_sysctl("net.core.somaxconn", sandbox=replace(SANDBOX, network=None))
+
+
 def test_mounts_replace_system_ones_and_carry_their_rights():
     mounts = [Mount(Path("/shm"), "/dev/shm"), Mount(Path("/v"), "/data", read_only=True, propagation="rslave")]
     config = build(mounts=mounts)
@@ -211,6 +224,11 @@ def test_a_pods_cgroup_holds_the_sum_or_the_largest_init_container():
     pod = Pod.parse({"metadata": {"name": "p"}, "spec": wire})
     total = resources.of_pod(pod)
     assert (total.cpu_limit_millis, total.memory_limit_bytes, total.cpu_request_millis) == (3000, 50 << 20, 3000)
+    assert resources.oci_of_pod(pod, pids_limit=9, swap_accounting=False) == {
+        "cpu": {"shares": 3072},
+        "memory": {"limit": 50 << 20},
+        "pids": {"limit": 9},
+    }
     wire["containers"].append({"name": "free", "image": "i"})
     unlimited = resources.of_pod(Pod.parse({"metadata": {"name": "p"}, "spec": wire}))
     assert (unlimited.cpu_limit_millis, unlimited.memory_limit_bytes) == (None, None)

@@ -70,3 +70,40 @@ def test_the_last_error_of_a_log_counts():
 def test_exit_codes_are_a_shells():
     assert messages.exit_code("executable file not found in $PATH") == 127
     assert messages.exit_code("permission denied") == 126
+
+
+def test_version_2_hands_controllers_down_and_writes_limits(tmp_path):
+    """Plain files play the kernel's: what is written where is what counts."""
+    levels = [tmp_path, tmp_path / "slipway", tmp_path / "slipway/pod1"]
+    for level in levels:
+        level.mkdir(exist_ok=True)
+        (level / "cgroup.controllers").write_text("cpu memory pids misc")
+        (level / "cgroup.subtree_control").write_text("memory")
+    for name in ("cpu.weight", "cpu.max", "memory.max", "pids.max"):
+        (levels[-1] / name).touch()
+    hierarchy = cgroups.Hierarchy(cgroups.Version.V2, {}, tmp_path, frozenset({"cpu", "memory", "pids"}))
+
+    hierarchy.create("/slipway/pod1", {"cpu": {"shares": 1024, "quota": 50_000}, "memory": {"limit": 4096}})
+
+    for level in levels:
+        assert (level / "cgroup.subtree_control").read_text() == "+cpu +pids"
+    values = {name: (levels[-1] / name).read_text() for name in ("cpu.weight", "cpu.max", "memory.max", "pids.max")}
+    assert values == {"cpu.weight": "39", "cpu.max": "50000 100000", "memory.max": "4096", "pids.max": "max"}
+
+
+def test_version_2_usage_is_read(tmp_path):
+    files = {
+        "cpu.stat": "usage_usec 2500000\nnr_throttled 7\n",
+        "memory.current": "10000\n",
+        "memory.stat": "anon 5000\ninactive_file 3000\n",
+        "memory.events": "low 0\noom 2\noom_kill 1\n",
+        "memory.pressure": "some avg10=12.50 avg60=0.00 avg300=0.00 total=9\nfull avg10=0.00\n",
+        "pids.current": "3\n",
+    }
+    (tmp_path / "a").mkdir()
+    for name, text in files.items():
+        (tmp_path / "a" / name).write_text(text)
+    hierarchy = cgroups.Hierarchy(cgroups.Version.V2, {}, tmp_path, frozenset({"cpu", "memory", "pids"}))
+    assert hierarchy.usage("/a") == cgroups.Usage(2.5, 7, 7000, 3, 1, 12.5)
+    assert hierarchy.oom_kills("/a") == 1
+    assert hierarchy.usage("/gone") is None

@@ -24,6 +24,7 @@ from controlplane.instance import greeting, network
 from controlplane.instance.layout import Layout
 from controlplane.store import objects
 from controlplane.store.errors import NotFound
+from controlplane.store.signals import committed
 from schema import kinds
 
 READY_SECONDS = 60.0
@@ -52,6 +53,8 @@ class Command(BaseCommand):
 
     def prepare(self, layout: Layout) -> str | None:
         """Returns the administrator's password when it has just been made."""
+        # Nobody listens yet; the worker looks at everything when it starts.
+        committed.disconnect(dispatch_uid="controllers.queue")
         os.environ["SLIPWAY_POD_NETWORK"] = os.environ.get("SLIPWAY_POD_NETWORK") or network.settle(layout.home)
         call_command("migrate", verbosity=0, interactive=False)
         pki.ensure(layout.home, hosts=host_names(layout))

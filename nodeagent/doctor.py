@@ -1,0 +1,364 @@
+"""``python -m nodeagent doctor``: what this host lacks to run containers, and the command that mends it.
+
+Each check looks at one thing and returns a `Finding`. Errors keep containers from running; warnings cost something.
+The exit code is 1 when there is an error, else 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from nodeagent.runtime import cgroups, host, preparation
+from schema.instance import default_home
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    check: str
+    level: Level
+    message: str
+    """What was found, in a sentence."""
+    remedy: str = ""
+    """The command that mends it, or what to do."""
+
+
+@dataclass(frozen=True)
+class Context:
+    home: Path
+    runtime: str
+    distribution: str
+    """``ID`` of /etc/os-release, or what it is like."""
+
+
+_PACKAGES: Mapping[str, Mapping[str, str]] = {
+    "crun": {},
+    "runc": {},
+    "conmon": {},
+    "nft": {"": "nftables"},
+    "iptables": {},
+    "seccomp": {"": "golang-github-containers-common", "fedora": "containers-common", "arch": "containers-common",
+                "suse": "libcontainers-common"},
+}  # fmt: skip
+"""What to install for a program: the package by distribution, "" for the others; by default its own name."""
+_INSTALL = {
+    "fedora": "dnf install -y",
+    "arch": "pacman -S --noconfirm",
+    "suse": "zypper install -y",
+    "alpine": "apk add",
+}
+
+
+def install_command(program: str, distribution: str) -> str:
+    packages = _PACKAGES[program]
+    package = packages.get(distribution) or packages.get("") or program
+    return f"{_INSTALL.get(distribution, 'apt-get install -y')} {package}"
+
+
+def distribution_of(os_release: str) -> str:
+    """The family that decides about package names: debian, fedora, arch, suse, alpine."""
+    fields = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
+    words = f"{fields.get('ID', '')} {fields.get('ID_LIKE', '')}".replace('"', "").split()
+    families = {"rhel": "fedora", "centos": "fedora", "opensuse": "suse", "sles": "suse", "ubuntu": "debian"}
+    for word in words:
+        family = families.get(word.split("-")[0], word)
+        if family in ("debian", "fedora", "arch", "suse", "alpine"):
+            return family
+    return "debian"
+
+
+# --- checks -------------------------------------------------------------------------------------------------------
+
+Check = Callable[[Context], Finding]
+
+
+def check_root(_: Context) -> Finding:
+    if os.geteuid() == 0:
+        return Finding("root", Level.OK, "runs as root")
+    return Finding(
+        "root", Level.ERROR, "the agent needs root: namespaces, mounts, cgroups, nftables", "run it with sudo"
+    )
+
+
+def check_kernel(_: Context) -> Finding:
+    release = platform.release()
+    if _version(release) >= (5, 12):
+        return Finding("kernel", Level.OK, f"Linux {release}")
+    return Finding(
+        "kernel",
+        Level.ERROR,
+        f"Linux {release} is too old: 5.12 is needed (openat2, pidfds, recursive read-only mounts)",
+        "upgrade the kernel",
+    )
+
+
+def check_namespaces(_: Context) -> Finding:
+    missing = [
+        kind for kind in ("net", "ipc", "uts", "pid", "mnt", "cgroup") if not Path(f"/proc/self/ns/{kind}").exists()
+    ]
+    if not missing:
+        return Finding("namespaces", Level.OK, "network, IPC, UTS, pid, mount and cgroup namespaces are there")
+    return Finding(
+        "namespaces", Level.ERROR, f"the kernel has no {', '.join(missing)} namespaces", "use another kernel"
+    )
+
+
+def check_cgroups(_: Context) -> Finding:
+    hierarchy = cgroups.detect()
+    if not hierarchy.roots:
+        return Finding("cgroups", Level.ERROR, "no cgroups are mounted", "apt-get install -y cgroupfs-mount")
+    missing = [name for name in ("cpu", "memory", "pids") if not hierarchy.has(name)]
+    if missing:
+        return Finding(
+            "cgroups",
+            Level.ERROR,
+            f"cgroups {hierarchy.version}: no controller {', '.join(missing)}, so that limit would not hold",
+            "boot the kernel with cgroup_enable=memory" if "memory" in missing else "mount the controller",
+        )
+    return Finding("cgroups", Level.OK, f"cgroups {hierarchy.version} with cpu, memory and pids")
+
+
+def check_hugetlb(context: Context) -> Finding:
+    target = preparation.missing_hugetlb(cgroups.detect())
+    if target is None or context.runtime != "crun":
+        return Finding("hugetlb", Level.OK, "every controller is where the runtime looks for it")
+    return Finding(
+        "hugetlb",
+        Level.ERROR,
+        "cgroups are hybrid and hugetlb was left on version 2, where crun does not look (the agent mends it at its start)",
+        f"mkdir -p {target} && mount -t cgroup -o hugetlb cgroup {target}",
+    )
+
+
+def check_swap_accounting(_: Context) -> Finding:
+    if cgroups.detect().swap_accounting():
+        return Finding("swap accounting", Level.OK, "memory limits include swap")
+    return Finding(
+        "swap accounting",
+        Level.WARNING,
+        "the kernel does not count swap: a container may swap beyond its memory limit",
+        "boot the kernel with swapaccount=1, or use no swap",
+    )
+
+
+def check_overlay(_: Context) -> Finding:
+    known = "overlay" in Path("/proc/filesystems").read_text()
+    if not known and os.geteuid() == 0:
+        subprocess.run(["modprobe", "overlay"], capture_output=True, check=False)
+        known = "overlay" in Path("/proc/filesystems").read_text()
+    if known:
+        return Finding("overlayfs", Level.OK, "overlayfs is there")
+    return Finding("overlayfs", Level.ERROR, "the kernel has no overlayfs, which images stand on", "modprobe overlay")
+
+
+def check_runtime(context: Context) -> Finding:
+    return _program(context.runtime, context, "the OCI runtime")
+
+
+def check_conmon(context: Context) -> Finding:
+    return _program("conmon", context, "it keeps each container's output and exit code", minimum=(2, 1))
+
+
+def check_nft(context: Context) -> Finding:
+    finding = _program("nft", context, "it translates addresses and publishes ports")
+    if finding.level is not Level.OK or os.geteuid() != 0:
+        return finding
+    done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return finding
+    return Finding(
+        "nft", Level.ERROR, f"nft does not work: {done.stderr.strip()}", "modprobe nf_tables nft_nat nft_fib_ipv4"
+    )
+
+
+def _program(name: str, context: Context, purpose: str, *, minimum: tuple[int, int] = (0, 0)) -> Finding:
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if path is None:
+        remedy = install_command(name, context.distribution) if name in _PACKAGES else f"install {name}"
+        return Finding(name, Level.ERROR, f"{name} is not installed: {purpose}", remedy)
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    version = (done.stdout.splitlines() or [""])[0].strip()
+    if done.returncode != 0:
+        return Finding(name, Level.ERROR, f"{path} does not run: {done.stderr.strip()}", f"reinstall {name}")
+    if minimum > (0, 0) and _version(version.rsplit(" ", 1)[-1]) < minimum:
+        wanted = ".".join(str(part) for part in minimum)
+        return Finding(name, Level.ERROR, f"{version} is too old: {wanted} is needed", "upgrade it")
+    return Finding(name, Level.OK, version or path)
+
+
+def check_seccomp(context: Context) -> Finding:
+    if host.seccomp_profile() is None:
+        return Finding(
+            "seccomp",
+            Level.ERROR,
+            f"no default seccomp profile at {host.SECCOMP_PROFILE}: containers with the default profile do not start",
+            install_command("seccomp", context.distribution),
+        )
+    modes = Path("/proc/sys/kernel/seccomp/actions_avail")
+    if not modes.exists():
+        return Finding(
+            "seccomp", Level.ERROR, "the kernel has no seccomp filters", "use a kernel with CONFIG_SECCOMP_FILTER"
+        )
+    return Finding("seccomp", Level.OK, "filters work and the default profile is there")
+
+
+def check_forwarding(_: Context) -> Finding:
+    if Path("/proc/sys/net/ipv4/ip_forward").read_text().strip() == "1":
+        return Finding("ip_forward", Level.OK, "the host forwards packets")
+    return Finding(
+        "ip_forward",
+        Level.WARNING,
+        "the host does not forward packets (the agent turns it on at its start; a firewall may turn it off again)",
+        "sysctl -w net.ipv4.ip_forward=1",
+    )
+
+
+def check_forward_policy(_: Context) -> Finding:
+    """Docker and many firewalls drop what is forwarded: an accept in our table cannot overrule a drop in another."""
+    iptables = shutil.which("iptables", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if iptables is None or os.geteuid() != 0:
+        return Finding("firewall", Level.OK, "no iptables policy to look at")
+    done = subprocess.run([iptables, "-w", "-S", "FORWARD"], capture_output=True, text=True, check=False)
+    if "-P FORWARD DROP" not in done.stdout:
+        return Finding("firewall", Level.OK, "forwarded packets are not dropped by default")
+    if "slip+" in done.stdout:
+        return Finding("firewall", Level.OK, "forwarded packets are dropped by default, and pods are excepted")
+    return Finding(
+        "firewall",
+        Level.WARNING,
+        "the firewall (Docker's, perhaps) drops forwarded packets: pods do not reach the outside, nor the outside their "
+        "published ports",
+        "iptables -I FORWARD -i 'slip+' -j ACCEPT && iptables -I FORWARD -o 'slip+' -j ACCEPT",
+    )
+
+
+def check_bridge(_: Context) -> Finding:
+    return _link_kind("bridge", "slipdoctor0", [])
+
+
+def check_veth(_: Context) -> Finding:
+    return _link_kind("veth", "slipdoctor1", ["peer", "name", "slipdoctor2"])
+
+
+def _link_kind(kind: str, name: str, extra: Sequence[str]) -> Finding:
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        return Finding(kind, Level.OK, f"{kind} devices were not tried")
+    # In a namespace of its own, so that nothing appears on the host even for a moment.
+    command = ["unshare", "--net", "ip", "link", "add", name, "type", kind, *extra]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return Finding(kind, Level.OK, f"{kind} devices can be made")
+    return Finding(kind, Level.ERROR, f"no {kind} device can be made: {done.stderr.strip()}", f"modprobe {kind}")
+
+
+def check_disk(context: Context) -> Finding:
+    existing = next(path for path in (context.home, *context.home.parents) if path.exists())
+    usage = shutil.disk_usage(existing)
+    percent = 100 * (usage.total - usage.free) / usage.total
+    text = f"{usage.free / 2**30:.1f} GiB are free for {context.home}"
+    if percent < 90:
+        return Finding("disk", Level.OK, text)
+    return Finding("disk", Level.WARNING, f"{text}: the disk is {percent:.0f} % full", "make room or move SLIPWAY_HOME")
+
+
+def check_inotify(_: Context) -> Finding:
+    base = Path("/proc/sys/fs/inotify")
+    instances, watches = (int((base / f"max_user_{name}").read_text()) for name in ("instances", "watches"))
+    if instances >= 128 and watches >= 8192:
+        return Finding("inotify", Level.OK, f"{instances} instances and {watches} watches")
+    return Finding(
+        "inotify",
+        Level.WARNING,
+        f"{instances} inotify instances and {watches} watches are few: containers use the same ones",
+        "sysctl -w fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288",
+    )
+
+
+def check_resource_capability(_: Context) -> Finding:
+    if "CAP_SYS_RESOURCE" in host.facts().capabilities:
+        return Finding("CAP_SYS_RESOURCE", Level.OK, "out-of-memory scores can be set as needed")
+    return Finding(
+        "CAP_SYS_RESOURCE",
+        Level.WARNING,
+        "the agent lacks CAP_SYS_RESOURCE: no container is protected from the out-of-memory killer more than the agent is",
+        "run the agent with this capability (docker run --cap-add SYS_RESOURCE, or --privileged)",
+    )
+
+
+def check_mount_right(_: Context) -> Finding:
+    held = host.facts().capabilities
+    missing = [name for name in ("CAP_SYS_ADMIN", "CAP_NET_ADMIN", "CAP_MKNOD", "CAP_SYS_CHROOT") if name not in held]
+    if not missing:
+        return Finding("capabilities", Level.OK, "mounts, networks and devices can be made")
+    return Finding("capabilities", Level.ERROR, f"the agent lacks {', '.join(missing)}", "run it as root, privileged")
+
+
+CHECKS: Sequence[Check] = (
+    check_root, check_kernel, check_namespaces, check_mount_right, check_resource_capability, check_cgroups, check_hugetlb,
+    check_swap_accounting, check_overlay, check_seccomp, check_runtime, check_conmon, check_nft, check_bridge, check_veth,
+    check_forwarding, check_forward_policy, check_inotify, check_disk,
+)  # fmt: skip
+
+
+def examine(context: Context, checks: Sequence[Check] = CHECKS) -> list[Finding]:
+    findings = []
+    for check in checks:
+        try:
+            findings.append(check(context))
+        except OSError as error:
+            name = check.__name__.removeprefix("check_").replace("_", " ")
+            findings.append(Finding(name, Level.WARNING, f"could not be looked at: {error}"))
+    return findings
+
+
+def _version(text: str) -> tuple[int, int]:
+    numbers = "".join(c if c.isdecimal() else " " for c in text).split()
+    return (int(numbers[0]), int(numbers[1])) if len(numbers) > 1 else (0, 0)
+
+
+# --- telling ------------------------------------------------------------------------------------------------------
+
+_SIGNS = {Level.OK: "ok     ", Level.WARNING: "WARNING", Level.ERROR: "ERROR  "}
+
+
+def report(findings: Sequence[Finding]) -> str:
+    lines = []
+    for finding in findings:
+        lines.append(f"{_SIGNS[finding.level]}  {finding.check}: {finding.message}")
+        if finding.remedy:
+            lines.append(f"         mend it with: {finding.remedy}")
+    errors = sum(finding.level is Level.ERROR for finding in findings)
+    lines.append(
+        "This host can run containers." if not errors else f"{errors} thing(s) keep this host from running containers."
+    )
+    return "\n".join(lines)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """The exit code. ``arguments.json``: findings as a JSON list."""
+    try:
+        os_release = Path("/etc/os-release").read_text()
+    except OSError:
+        os_release = ""
+    home = Path(os.environ.get("SLIPWAY_HOME") or default_home())
+    runtime = os.environ.get("SLIPWAY_RUNTIME", "crun")
+    findings = examine(Context(home, runtime, distribution_of(os_release)))
+    if arguments.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        print(report(findings))
+    return 1 if any(finding.level is Level.ERROR for finding in findings) else 0

@@ -1,0 +1,199 @@
+"""Images from files, and the ``nodeagent image`` commands as a person types them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nodeagent.images import errors
+from tests import images, registry
+from tests.agent.host import needs_host
+from tests.agent.images_host import leftovers, opened, scratch
+
+pytestmark = needs_host
+
+
+@pytest.fixture
+def home():
+    with scratch() as directory:
+        yield directory
+
+
+@pytest.fixture
+async def store(home):
+    async with opened(home) as one:
+        yield one
+
+
+class TestLoad:
+    async def test_a_docker_archive(self, store, tmp_path):
+        built = images.busybox(config={"Cmd": ["hello"]}, extra=[images.layer([images.file("extra", "1")])])
+        [image] = await store.load(built.save_docker_archive(tmp_path / "a.tar", "team/app:1"))
+        assert image.reference == "docker.io/team/app:1"
+        assert image.config.command == ("hello",)
+        assert await store.find("team/app:1") == image
+        assert (await store.mount(image, "c") / "extra").read_text() == "1"
+
+    @pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
+    @pytest.mark.parametrize("kind", ["archive", "layout"])
+    async def test_an_oci_layout(self, store, tmp_path, kind, compression):
+        built = images.busybox(compression=compression)
+        save = built.save_oci_archive if kind == "archive" else built.save_oci_layout
+        [image] = await store.load(save(tmp_path / "a", "host.example/app:1"))
+        assert (image.reference, image.digest) == ("host.example/app:1", built.digest)
+        assert await store.find(f"host.example/app@{built.digest}") is not None
+        assert (await store.mount(image, "c") / "bin/busybox").exists()
+
+    async def test_an_index_in_a_layout(self, store, tmp_path):
+        mine, other = images.busybox(), images.image([], architecture="s390x")
+        [image] = await store.load(images.index([other, mine]).save_oci_archive(tmp_path / "a", "app:1"))
+        assert image.image_id == mine.image_id
+
+    async def test_what_skopeo_writes(self, store, tmp_path):
+        images.busybox().save_oci_layout(tmp_path / "layout", "app:1")
+        for target in (f"docker-archive:{tmp_path}/d.tar:team/app:2", f"oci-archive:{tmp_path}/o.tar:team/app:3"):
+            subprocess.run(["skopeo", "copy", f"oci:{tmp_path}/layout:app:1", target], check=True, capture_output=True)
+        loaded = [*await store.load(tmp_path / "d.tar"), *await store.load(tmp_path / "o.tar")]
+        assert [one.reference for one in loaded] == ["docker.io/team/app:2", "docker.io/team/app:3"]
+
+    async def test_layers_that_are_here_already_are_not_unpacked_again(self, store, home, tmp_path):
+        await store.load(images.busybox().save_docker_archive(tmp_path / "a.tar", "a:1"))
+        await store.load(
+            images.busybox(compression="zstd", config={"Cmd": ["x"]}).save_oci_archive(tmp_path / "b", "b:1")
+        )
+        assert len(list((home / "images/layers").iterdir())) == 1
+        assert len(store.state().images) == 2
+
+    @pytest.mark.parametrize(
+        "hostile",
+        [
+            [images.file("../../evil", "x")],
+            [images.symlink("l", "/tmp"), images.file("l/evil", "x")],
+            [images.Entry("null", type=b"3", device=(1, 3))],
+        ],
+    )
+    async def test_a_hostile_layer_is_refused_as_in_a_pull(self, store, home, tmp_path, hostile):
+        built = images.busybox(extra=[images.layer(hostile)])
+        for file in (built.save_docker_archive(tmp_path / "a", "x:1"), built.save_oci_archive(tmp_path / "b", "x:1")):
+            with pytest.raises(errors.HostileLayer, match="x:1"):
+                await store.load(file)
+        assert await store.find("x:1") is None
+        assert leftovers(home) == []
+
+    @pytest.mark.parametrize(
+        "members",
+        [
+            [],
+            [images.file("manifest.json", "not json")],
+            [images.file("manifest.json", "{}")],
+            [images.file("manifest.json", '[{"Config": "../../etc/passwd", "Layers": []}]')],
+            [images.file("manifest.json", '[{"Config": "missing", "Layers": []}]')],
+            [images.file("manifest.json", '[{"Layers": 5}]')],
+            [images.symlink("manifest.json", "/etc/passwd")],
+            [images.file("oci-layout", "{}"), images.file("index.json", "{}")],
+            [images.file("oci-layout", "{}"), images.file("index.json", '{"manifests": [{"digest": "../../x"}]}')],
+            [images.file("oci-layout", "{}"), images.file("index.json", '{"manifests": [7]}')],
+        ],
+    )
+    async def test_a_file_that_is_no_image_is_refused_in_words(self, store, home, tmp_path, members):
+        (tmp_path / "a").write_bytes(images.tar(members))
+        with pytest.raises((errors.BadImage, errors.NotFound)) as caught:
+            await store.load(tmp_path / "a")
+        assert str(caught.value)
+        assert leftovers(home) == []
+
+    async def test_other_files_are_refused(self, store, tmp_path):
+        (tmp_path / "text").write_text("hello " * 1000)
+        with pytest.raises(errors.BadImage):
+            await store.load(tmp_path / "text")
+        with pytest.raises(errors.NotFound):
+            await store.load(tmp_path / "missing")
+
+    async def test_wrong_bytes_in_a_layout_are_refused(self, store, home, tmp_path):
+        built = images.busybox()
+        built.save_oci_layout(tmp_path / "l", "app:1")
+        (tmp_path / "l/blobs" / built.layers[0].digest.replace(":", "/")).write_bytes(images.layer([]).blob)
+        with pytest.raises(errors.DigestMismatch):
+            await store.load(tmp_path / "l")
+        swapped = replace(built, layers=(images.layer([images.file("x")]),))
+        with pytest.raises(errors.DigestMismatch):
+            await store.load(swapped.save_docker_archive(tmp_path / "d", "app:1"))
+        assert leftovers(home) == []
+
+
+class TestCommands:
+    """Each as a process of its own, beside whatever else uses the store."""
+
+    @staticmethod
+    async def image(home, *arguments, stdin=b"", environment=None):
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "nodeagent.images.cli", "image", *map(str, arguments), "--home", str(home)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "HOME": str(home), **(environment or {})},
+        )
+        out, err = await process.communicate(stdin)
+        return process.returncode, out.decode(), err.decode()
+
+    async def test_pull_list_remove(self, home):
+        with registry.start() as hub:
+            built = images.busybox()
+            reference = built.push(hub, "app:1")
+            code, out, err = await self.image(home, "pull", reference)
+        assert (code, out.splitlines()[0]) == (0, reference), err
+        assert "1/1 layers" in err
+        code, out, _ = await self.image(home, "list", "--json")
+        [row] = json.loads(out)
+        assert (row["name"], row["imageId"], row["digest"]) == (reference, built.image_id, built.digest)
+        code, out, _ = await self.image(home, "list")
+        assert out.splitlines()[0].split() == ["NAME", "IMAGE", "ID", "PULLED", "SIZE"]
+        assert reference in out
+        code, out, _ = await self.image(home, "remove", built.image_id[7:19])
+        assert (code, f"removed {built.image_id}" in out) == (0, True)
+        assert json.loads((await self.image(home, "list", "--json"))[1]) == []
+        assert list((home / "images/layers").iterdir()) == []
+
+    async def test_load_from_standard_input(self, home, tmp_path):
+        data = images.busybox().save_docker_archive(tmp_path / "a", "app:1").read_bytes()
+        code, out, err = await self.image(home, "load", "-", stdin=data)
+        assert (code, out.split()[0]) == (0, "docker.io/library/app:1"), err
+        assert leftovers(home) == []
+
+    async def test_a_running_agent_sees_what_a_command_brought(self, home, store, tmp_path):
+        file = images.busybox().save_docker_archive(tmp_path / "a", "app:1")
+        assert await store.find("app:1") is None
+        await self.image(home, "load", file)
+        assert await store.find("app:1") is not None
+
+    async def test_logins(self, home):
+        with registry.start(auth="basic") as private:
+            reference = images.busybox().push(private, "app:1")
+            code, _, err = await self.image(home, "pull", reference)
+            assert (code, "without a login" in err) == (1, True)
+            secret = {"REGISTRY_PASSWORD": registry.PASSWORD}
+            code, _, err = await self.image(home, "pull", reference, "--username", "alice", environment=secret)
+            assert code == 0, err
+
+    @pytest.mark.parametrize(
+        "arguments", [["pull", "Bad Name"], ["pull", "127.0.0.1:1/x"], ["load", "/nowhere"], ["remove", "nothing:1"]]
+    )
+    async def test_what_goes_wrong_is_one_sentence(self, home, arguments):
+        code, out, err = await self.image(home, *arguments)
+        assert (code, out) == (1, "")
+        assert err.startswith("error: ")
+        assert len(err.splitlines()) == 1
+
+    async def test_an_image_in_use_is_not_removed(self, home, store, tmp_path):
+        [image] = await store.load(images.busybox().save_docker_archive(tmp_path / "a", "app:1"))
+        root = await store.mount(image, "c")
+        code, _, err = await self.image(home, "remove", "app:1")
+        assert (code, "in use" in err) == (1, True)
+        assert Path(root / "bin/busybox").exists()
