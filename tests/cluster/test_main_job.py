@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.instance import Instance, container_status, free_port, wait_for
+from tests.cluster.instance import Instance, Wire, container_status, free_port, wait_for
 from tests.cluster.pods import container, limits, pod
 
 
@@ -115,7 +115,7 @@ def test_a_memory_hog_is_oom_killed_and_restarts(instance: Instance, busybox: st
     script = "sleep 0.5; x=a; while true; do x=$x$x; done"
     instance.create(pod("hog", container("hog", busybox, script, resources=limits(memory="16Mi"))))
 
-    def killed(found: dict) -> bool:
+    def killed(found: Wire) -> bool:
         status = container_status(found, "hog")
         last = (status.get("lastState") or {}).get("terminated") or {}
         return status.get("restartCount", 0) >= 1 and last.get("reason") == "OOMKilled"
@@ -168,7 +168,7 @@ def test_a_bad_image_is_said(instance: Instance, test_registry, name: str, image
     reference = image if "/" in image else test_registry.reference(image)
     instance.create(pod(name, container("main", reference)))
 
-    def said(found: dict) -> bool:
+    def said(found: Wire) -> bool:
         waiting = (container_status(found, "main").get("state") or {}).get("waiting") or {}
         return waiting.get("reason") in {reason, "ImagePullBackOff"} and len(waiting.get("message", "")) > 10
 
@@ -180,7 +180,7 @@ def test_a_command_that_does_not_exist_is_said(instance: Instance, busybox: str)
     spec = {"name": "main", "image": busybox, "command": ["/no/such/program"]}
     instance.create(pod("nocmd", spec))
 
-    def said(found: dict) -> bool:
+    def said(found: Wire) -> bool:
         status = container_status(found, "main")
         states = [status.get("state") or {}, status.get("lastState") or {}]
         messages = [(inner or {}).get("message", "") for state in states for inner in state.values()]
@@ -193,7 +193,7 @@ def test_a_command_that_does_not_exist_is_said(instance: Instance, busybox: str)
 def test_an_unplaceable_pod_says_why_and_is_placed_when_it_fits(instance: Instance, busybox: str) -> None:
     instance.create(pod("picky", container("main", busybox), nodeSelector={"disk": "fast"}))
 
-    def explained(found: dict) -> bool:
+    def explained(found: Wire) -> bool:
         conditions = (found.get("status") or {}).get("conditions") or []
         return any(c["type"] == "PodScheduled" and c["status"] == "False" and c.get("message") for c in conditions)
 
