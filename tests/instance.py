@@ -145,8 +145,8 @@ def running(**environment: str) -> Iterator[Instance]:
         {**inherited, **settings, **ports, **environment},
     )
     try:
-        subprocess.run([sys.executable, "-c", _PREPARE], env=made.environment, cwd=ROOT, check=True)
         made.start_redis()
+        subprocess.run([sys.executable, "-c", _PREPARE], env=made.environment, cwd=ROOT, check=True)
         made.start_web()
         yield made
     finally:

@@ -59,6 +59,9 @@ class ApiView(APIView):
         if not self.public and request.user is None:
             raise errors.Unauthorized("Unauthorized")
         query.check(request.query_params)
+        if any(name.startswith("HTTP_IMPERSONATE_") for name in request.META):
+            # Ignored, it would do with the caller's own rights what was meant to be tried with another's.
+            raise errors.Forbidden("impersonation is not supported")
 
     @property
     def identity(self) -> Identity:

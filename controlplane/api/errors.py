@@ -23,6 +23,7 @@ ApiError
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -255,4 +256,6 @@ def _with_cause(about: Wire | None, error: store.Forbidden) -> Wire | None:
 def _from_framework(error: drf.APIException) -> ApiError:
     if isinstance(error, drf.NotAuthenticated | drf.AuthenticationFailed):
         return Unauthorized("Unauthorized")
-    return _BY_CODE.get(error.status_code, InternalError)(str(error.detail))
+    wait = getattr(error, "wait", None)
+    after = math.ceil(wait) if isinstance(wait, int | float) else None
+    return _BY_CODE.get(error.status_code, InternalError)(str(error.detail), retry_after_seconds=after)

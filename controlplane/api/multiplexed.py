@@ -81,14 +81,21 @@ class _Connection:
             await asyncio.gather(*self._watches.values(), return_exceptions=True)
 
     async def _take(self, frame: str | bytes) -> None:
+        """Raises `Disconnected` after what ends the connection."""
         message = _parse(frame)
         name = message.get("id") if message is not None else None
         if message is None or not isinstance(name, str):
-            await self._socket.close(_POLICY_VIOLATION, "not a message of this protocol")
-            raise Disconnected
+            return await self._end("not a message of this protocol")
         self._stop(name)
         if message.get("op") == "watch":
+            if len(self._watches) >= MAX_WATCHES:
+                return await self._end(f"one connection carries at most {MAX_WATCHES} watches")
             self._start(name, message)
+        return None
+
+    async def _end(self, why: str) -> None:
+        await self._socket.close(_POLICY_VIOLATION, why)
+        raise Disconnected
 
     def _stop(self, name: str) -> None:
         task = self._watches.pop(name, None)
@@ -108,8 +115,6 @@ class _Connection:
 
     async def _watch(self, name: str, message: Wire) -> None:
         try:
-            if len(self._watches) > MAX_WATCHES:
-                raise errors.TooManyRequests(f"one connection carries at most {MAX_WATCHES} watches")
             watch = await self._open(name, message)
             async with aclosing(watch.events()) as events:
                 async for lines in events:

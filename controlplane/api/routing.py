@@ -22,6 +22,8 @@ class Target:
 
 def parse(path: str) -> Target | None:
     """The target of a path; None where no kind is served there."""
+    if "\x00" in path:  # no name has one, and PostgreSQL would not even take the question
+        return None
     parts = [part for part in path.split("/") if part]
     if parts[:1] == ["api"] and len(parts) > 2:
         return _target("", parts[1], parts[2:])

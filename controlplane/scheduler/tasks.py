@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -20,7 +21,8 @@ from controlplane.controllers.plan import Condition, find, merge
 from controlplane.controllers.tasks import perform
 from controlplane.scheduler import demand, nodes, placement, usage
 from controlplane.scheduler.demand import Demand
-from controlplane.scheduler.nodes import NodeTable
+from controlplane.scheduler.known import KnownNodes
+from controlplane.scheduler.nodes import NodeTable, Usage
 from controlplane.scheduler.placement import Placement
 from controlplane.store import objects
 from controlplane.store.errors import StoreError
@@ -34,6 +36,8 @@ COMPONENT = "slipway-scheduler"
 SCHEDULER_NAMES = ("", "default-scheduler", COMPONENT)
 """Pods of other schedulers are left to them."""
 GATED = Condition("PodScheduled", "False", "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
+
+_nodes = KnownNodes()
 
 
 @app.task(name=registry.DRAIN.task)
@@ -67,10 +71,10 @@ def _unschedulable(one: Placement) -> Condition:
 
 
 def table(wanted: Sequence[Demand]) -> NodeTable:
-    wires = [wire for wire in objects.list_objects(kinds.NODE).items if "deletionTimestamp" not in wire["metadata"]]
+    found = _nodes.read()
     dimensions = nodes.dimensions_of(wanted)
-    held = usage.read(wanted, dimensions, spread=len(wires) > 1)
-    return NodeTable([nodes.parse(wire, held.get(wire["metadata"]["name"])) for wire in wires], dimensions)
+    held = usage.read(wanted, dimensions, spread=len(found) > 1)
+    return NodeTable((replace(one, usage=held.get(one.name) or Usage()) for one in found), dimensions)
 
 
 def _bind(placed: Sequence[Placement], by_uid: dict[str, Wire]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import shutil
 import tempfile
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
@@ -166,7 +167,7 @@ class Node:
             host.add_image("shop:1")
         self.host = host
         self.heard = Heard()
-        self.home = Path(tempfile.mkdtemp(prefix="slipway-test-"))
+        self.home = Path(tempfile.mkdtemp(prefix="slipway-pretend-"))
         self.context = Context(settings(self.home), facilities(host), self.heard, clock, addresses=Host(["192.0.2.10"]))
         self.context.network_settled.set()
         parsed = Pod.parse(wire)
@@ -184,6 +185,7 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        shutil.rmtree(self.home)
 
     async def _carry_exits(self) -> None:
         async for end in self.context.host.runtime.exits():

@@ -11,7 +11,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from schema.base import Model, Wire
-from schema.session import Acknowledge, Hello, OpenStream, Report, Sync, Update, Welcome, from_agent
+from schema.session import Acknowledge, Heartbeat, Hello, OpenStream, Report, Sync, Update, Welcome, from_agent
 
 TOKEN = "the-node's-token"
 
@@ -23,6 +23,8 @@ class ControlPlane:
         self.hellos: list[Hello] = []
         self.reports: list[Report] = []
         self.heartbeats = 0
+        self.node_status: Wire = {}
+        """What changed in it since the Hello."""
         self.refusals = 0
         self.acknowledges = True
         self.pods: list[Wire] = []
@@ -88,8 +90,9 @@ class ControlPlane:
             self.reports.append(message)
             if self.acknowledges:
                 await self._say(socket, Acknowledge(sequence=message.sequence))
-        else:
+        elif isinstance(message, Heartbeat):
             self.heartbeats += 1
+            self.node_status |= message.node_status or {}
 
     async def _say(self, socket: ServerConnection, message: Model) -> None:
         await socket.send(message.model_dump_json(by_alias=True, exclude_none=True))

@@ -226,3 +226,36 @@ async def test_a_log_that_rotates_under_its_container_loses_nothing(tmp_path):
         shown = b"".join(await payloads(socket)).decode().split()
         assert [line.split("-")[1] for line in shown] == [str(number) for number in range(bursts * lines)]
         assert len(list((process.settings.home / "pods" / uid / "logs" / "web").iterdir())) > 2
+
+
+async def test_a_port_of_the_pods_own_loopback_is_forwarded(tmp_path):
+    script = "mkdir /www; echo hello > /www/index.html; exec httpd -f -p 127.0.0.1:8080 -h /www"
+    wire = pod_wire(shell(script))
+    async with node(tmp_path, network=7) as (plane, _):
+        await plane.update(pods=[wire])
+        await plane.until_phase(wire["metadata"]["uid"], "Running")
+        answer = b""
+        for number in range(200):  # the server inside needs a moment
+            socket = await plane.open_stream(request(StreamKind.PORT_FORWARD, wire, f"port{number}", port=8080))
+            if json.loads(await socket.recv()) == {}:
+                await socket.send(b"GET / HTTP/1.0\r\n\r\n")
+                answer = b"".join(await payloads(socket))
+                break
+            await asyncio.sleep(0.02)
+        assert answer.startswith(b"HTTP/1.")
+        assert answer.endswith(b"hello\n")
+        socket = await plane.open_stream(request(StreamKind.PORT_FORWARD, wire, "closed", port=9))
+        assert "port 9" in json.loads(await socket.recv())["failure"]["message"]
+
+
+async def test_attach_talks_to_the_container_itself(tmp_path):
+    wire = pod_wire(shell("while read line; do echo got $line; done; exit 0", stdin=True), restartPolicy="Never")
+    async with node(tmp_path, network=8) as (plane, _):
+        await plane.update(pods=[wire])
+        await plane.until_phase(wire["metadata"]["uid"], "Running")
+        socket = await plane.open_stream(request(StreamKind.ATTACH, wire, "attach", exec=ExecOptions(stdin=True)))
+        assert json.loads(await socket.recv()) == {}
+        await socket.send(b"\x00one\n")
+        assert await socket.recv() == b"\x01got one\n"
+        await socket.close()
+        assert plane.statuses(wire["metadata"]["uid"])[-1]["phase"] == "Running"

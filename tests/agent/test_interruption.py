@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class Life:
         self.host = FakeHost(now=LoopClock().now)
         self.host.add_image("shop:1")
         self.host.hook = self._hook
-        self.home = Path(tempfile.mkdtemp(prefix="slipway-test-"))
+        self.home = Path(tempfile.mkdtemp(prefix="slipway-pretend-"))
         self.operations: list[str] = []
         self.kill_at: int | None = None
         self.killed = asyncio.Event()
@@ -112,6 +113,7 @@ async def _live(kill_at: int | None, *, hears_again: bool) -> Life:
                 life.hear(wire)
             await life.until(is_reached)
     await life.end()
+    shutil.rmtree(life.home)
     return life
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests import instance
 from tests.api.client import Api, administrator_token
 
 
@@ -9,3 +12,10 @@ from tests.api.client import Api, administrator_token
 def api(db: None) -> Api:
     """The API as a superuser sees it."""
     return Api(administrator_token())
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[instance.Instance]:
+    """The web process with both listeners, and a Redis."""
+    with instance.running() as made:
+        yield made

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from controlplane.scheduler import tasks
+from controlplane.scheduler.known import KnownNodes
 from controlplane.store import objects
 from schema import kinds
 from tests.api.cluster_objects import condition, event_reasons, node, owned_by, pod, running
@@ -137,6 +138,24 @@ def test_a_node_on_its_way_out_takes_nothing():
     pod("web")
     tasks.run()
     assert place("web") is None
+
+
+@pytest.mark.parametrize("others", [0, 30], ids=["few", "many"])
+def test_it_sees_each_change_of_a_node_and_reads_only_those(others):
+    for index in range(others):
+        node(f"full-{index}", pods="0")
+    node()
+    known = KnownNodes()
+    assert len(known.read()) == others + 1
+    with CaptureQueriesContext(connection) as captured:
+        known.read()
+    assert len(captured) == 1
+    objects.mutate(kinds.NODE, "", "node-a", lambda one: {**one, "spec": {"unschedulable": True}})
+    assert {one.name: one.cordoned for one in known.read()}["node-a"]
+    objects.delete(kinds.NODE, "", "node-a")
+    assert len(known.read()) == others
+    node()
+    assert not {one.name: one.cordoned for one in known.read()}["node-a"], "another node of its name"
 
 
 def test_many_pods_are_bound_in_one_transaction():

@@ -1,4 +1,5 @@
 import base64
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -67,13 +68,13 @@ def test_a_text_whose_dollars_are_doubled_comes_out_as_it_was(text):
 
 
 def test_a_variable_sees_those_before_it_and_not_those_after():
-    env = [{"name": "A", "value": "1"}, {"name": "B", "value": "$(A)$(C)"}, {"name": "C", "value": "3"}]
+    env: list[Wire] = [{"name": "A", "value": "1"}, {"name": "B", "value": "$(A)$(C)"}, {"name": "C", "value": "3"}]
     assert resolve(env) == {"A": "1", "B": "1$(C)", "C": "3"}
 
 
 def test_env_wins_over_env_from_and_sees_it():
     env = [{"name": "colour", "value": "red"}, {"name": "was", "value": "$(P_colour)"}]
-    env_from = [{"configMapRef": {"name": "paint"}}, {"prefix": "P_", "configMapRef": {"name": "paint"}}]
+    env_from: list[Wire] = [{"configMapRef": {"name": "paint"}}, {"prefix": "P_", "configMapRef": {"name": "paint"}}]
     assert resolve(env, env_from) == {"colour": "red", "P_colour": "blue", "was": "blue"}
 
 
