@@ -30,8 +30,13 @@ def wait_until(condition: Callable[[], bool], *, seconds: float, pause_seconds: 
     return True
 
 
-def text(layout: Layout, *, password: str | None, node_ready: bool) -> str:
+def text(layout: Layout, *, password: str | None, node_ready: bool, sudo_user: str = "") -> str:
+    """`sudo_user` is who ran us by sudo: what only root may read is then taken out with sudo."""
     secret = f"password {password}" if password else f"password in {layout.admin_password}"
+    export = f"export KUBECONFIG={layout.kubeconfig}"
+    if sudo_user:
+        copy = "~/slipway.kubeconfig"
+        export = f"sudo install -o {sudo_user} -m 600 {layout.kubeconfig} {copy}; export KUBECONFIG={copy}"
     node = (
         f"{layout.node_name} is Ready"
         if node_ready
@@ -43,7 +48,7 @@ Slipway is ready.
   Dashboard   http://127.0.0.1:{layout.http_port}   (user admin, {secret})
   API         https://127.0.0.1:{layout.api_port}
   Node        {node}
-  kubectl     export KUBECONFIG={layout.kubeconfig}
+  kubectl     {export}
 
 Three things to try:
 

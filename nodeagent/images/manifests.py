@@ -151,7 +151,8 @@ def _descriptor(value: Any, what: str) -> Descriptor:
 
 def choose(document: Mapping[str, Any], host: Platform, what: str) -> Descriptor:
     """The member of an index that suits ``host`` best. Raises `BadImage` with what there is instead."""
-    members = [one for one in document.get("manifests") or () if isinstance(one, dict)]
+    listed = document.get("manifests")
+    members = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     if len(members) == 1 and not members[0].get("platform"):
         return _descriptor(members[0], what)
     ranks = _VARIANTS.get((host.architecture, host.variant), (host.variant, ""))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.instance import network, processes, supervisor
+from controlplane.instance import greeting, network, processes, supervisor
 from controlplane.instance.layout import Layout
 from controlplane.instance.processes import Process
 
@@ -112,3 +112,11 @@ async def test_a_chatty_process_is_kept_in_its_log_and_the_terminal_hears_only_o
     child.close()
     assert (tmp_path / "chatty.log").read_text().splitlines()[0] == "good morning"
     assert capsys.readouterr().out.startswith("chatty | exited with 0")
+
+
+def test_who_uses_sudo_is_told_how_to_get_a_kubeconfig_they_can_read(tmp_path: Path) -> None:
+    layout = Layout.from_environment({"SLIPWAY_HOME": str(tmp_path)})
+    root = greeting.text(layout, password=None, node_ready=True)
+    other = greeting.text(layout, password=None, node_ready=True, sudo_user="ada")
+    assert f"export KUBECONFIG={tmp_path}/admin.kubeconfig\n" in root
+    assert f"sudo install -o ada -m 600 {tmp_path}/admin.kubeconfig ~/slipway.kubeconfig" in other

@@ -81,7 +81,9 @@ class Command(BaseCommand):
         try:
             if greeting.wait_until(lambda: greeting.answers(layout), seconds=READY_SECONDS):
                 ready = greeting.wait_until(lambda: node_is_ready(layout.node_name), seconds=READY_SECONDS)
-                self.stdout.write(greeting.text(layout, password=password, node_ready=ready))
+                sudo_user = os.environ.get("SUDO_USER", "")
+                words = greeting.text(layout, password=password, node_ready=ready, sudo_user=sudo_user)
+                self.stdout.write(words)
                 self.stdout.flush()
                 status = 0
             else:
