@@ -155,6 +155,7 @@ async def supervise(children: Sequence[Child], *, on_started: Callable[[], None]
 
 def main(argv: Sequence[str] = sys.argv[1:]) -> None:
     """With arguments: the names of the processes to run; without: all of them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `supervise` listens there is nothing to stop in order
     layout = Layout.from_environment()
     chosen = [p for p in processes.of_instance(layout) if not argv or p.name in argv]
     width = max(len(process.name) for process in chosen)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import sys
 from argparse import ArgumentParser
@@ -38,6 +39,9 @@ class Command(BaseCommand):
         parser.add_argument("--prepare-only", action="store_true", help="make everything, start nothing")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # Ctrl-C ends the preparation at once: every step may be cut off, and Python's exception can get lost in a
+        # callback. The greeting, too, goes without a word.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         layout = Layout.from_environment()
         check_host()
         layout.make_directories()
