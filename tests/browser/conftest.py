@@ -13,6 +13,7 @@ from tests import images, registry
 from tests.cluster.instance import Instance, running
 
 expect.set_options(timeout=20_000)
+BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -43,7 +44,7 @@ def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+            args=BROWSER_ARGUMENTS,
         )
         yield launched
         launched.close()

@@ -21,7 +21,8 @@ export const messages = {
     filter: "Filter by name, node, image or status",
     namespace: "Namespace",
     allNamespaces: "All namespaces",
-    requested: "requested",
+    share: (used: string, total: string, counted: boolean) =>
+      `${used} of ${total}${counted ? "" : " requested"}`,
     well: "Everything is well",
   },
   pod: {

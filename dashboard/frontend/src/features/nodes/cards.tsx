@@ -41,7 +41,12 @@ function NodeCard({ node, pods }: { node: Node; pods: Pod[] }) {
           format={(cores) => `${formatCores(cores)} cores`}
         />
         <ShareBar label="Memory" share={node.share("memory", pods)} format={formatBytes} />
-        <ShareBar label="Pods" share={{ used: mine, total: node.allocatable("pods") }} format={String} />
+        <ShareBar
+          label="Pods"
+          counted
+          share={{ used: mine, total: node.allocatable("pods") }}
+          format={String}
+        />
       </Stack>
     </Card>
   );
@@ -51,13 +56,15 @@ function ShareBar({
   label,
   share,
   format,
+  counted = false,
 }: {
   label: string;
   share: Share;
   format: (value: number) => string;
+  counted?: boolean;
 }) {
   const percent = share.total > 0 ? Math.min(100, (100 * share.used) / share.total) : 0;
-  const text = `${format(share.used)} of ${format(share.total)} ${messages.overview.requested}`;
+  const text = messages.overview.share(format(share.used), format(share.total), counted);
   return (
     <div>
       <Group justify="space-between" gap="xs">

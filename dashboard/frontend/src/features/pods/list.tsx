@@ -14,7 +14,11 @@ const columns: ColumnDef<Pod>[] = [
   {
     header: "Name",
     accessorFn: (pod) => pod.name,
-    cell: ({ row }) => <Text fw={500}>{row.original.name}</Text>,
+    cell: ({ row }) => (
+      <Text fw={500} fz="sm">
+        {row.original.name}
+      </Text>
+    ),
   },
   {
     header: "Status",
