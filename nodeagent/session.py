@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 5.0
+PATIENCE_SECONDS = 1.0
+"""Where nobody listens the control plane is mostly about to: after a delay as long as this it is worth a word."""
 OPEN_SECONDS = 10.0
 STREAMS = "/agent/v1/streams/"
 HOPELESS = frozenset({4401, 4403, 4409, 4426})
@@ -115,7 +117,8 @@ class Session:
                 delay = 0.0 if self.connected.is_set() else delay
                 if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in HOPELESS:
                     delay = LONGEST_DELAY_SECONDS
-                self._complain(explain(error))
+                if delay >= PATIENCE_SECONDS or not isinstance(error, ConnectionRefusedError):
+                    self._complain(explain(error))
             finally:
                 self.connected.clear()
             delay = min(max(delay * 2, FIRST_DELAY_SECONDS), LONGEST_DELAY_SECONDS)
