@@ -34,9 +34,7 @@ class Inside:
 
 async def create(directory: Path, *, hostname: str, kinds: frozenset[str], inside: Inside | None) -> None:
     """Make and pin the namespaces ``kinds`` as files of ``directory``; set up what is in them. Raises OSError."""
-    host = Netlink()
-    with host:
-        await _in_thread(lambda: _make(directory, hostname, kinds, inside, host))
+    await _in_thread(lambda: _make(directory, hostname, kinds, inside))
 
 
 async def _in_thread(function: Callable[[], None]) -> None:
@@ -67,7 +65,19 @@ async def _in_thread(function: Callable[[], None]) -> None:
         raise
 
 
-def _make(directory: Path, hostname: str, kinds: frozenset[str], inside: Inside | None, host: Netlink) -> None:
+def _make(directory: Path, hostname: str, kinds: frozenset[str], inside: Inside | None) -> None:
+    # Opened before this thread leaves the host's namespace, so it goes on speaking to that one.
+    with Netlink() if inside is not None else contextlib.nullcontext() as host:
+        _unshare(directory, hostname, kinds)
+        if inside is not None and host is not None:
+            _connect(inside, host)
+    for kind in sorted(kinds):
+        pin = directory / kind
+        pin.touch()
+        kernel.mount(f"/proc/thread-self/ns/{kind}", str(pin), flags=kernel.MS_BIND)
+
+
+def _unshare(directory: Path, hostname: str, kinds: frozenset[str]) -> None:
     flags = 0
     for kind in kinds:
         flags |= KINDS[kind]
@@ -75,12 +85,6 @@ def _make(directory: Path, hostname: str, kinds: frozenset[str], inside: Inside 
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if "uts" in kinds:
         kernel.sethostname(hostname)
-    if inside is not None:
-        _connect(inside, host)
-    for kind in sorted(kinds):
-        pin = directory / kind
-        pin.touch()
-        kernel.mount(f"/proc/thread-self/ns/{kind}", str(pin), flags=kernel.MS_BIND)
 
 
 def _connect(inside: Inside, host: Netlink) -> None:

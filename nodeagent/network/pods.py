@@ -114,7 +114,7 @@ class BridgeNetwork:
             except BaseException:
                 await asyncio.shield(self._discard(uid, None))
                 raise
-        return self._sandbox(pod, directory, state)
+        return await asyncio.to_thread(self._sandbox, pod, directory, state)
 
     async def _make(self, pod: Pod, directory: Path, hostname: str, kinds: frozenset[str]) -> _State:
         uid = pod.metadata.uid or ""
