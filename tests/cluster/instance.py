@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 import yaml
 
 from schema.instance import instance_id
@@ -147,6 +148,8 @@ class Instance:
             self._client = None
 
     def kubectl(self, *words: str, stdin: str | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        if shutil.which("kubectl") is None:
+            pytest.skip("kubectl is not installed")
         return subprocess.run(
             ["kubectl", *words],
             env={
