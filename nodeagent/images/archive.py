@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, Protocol
 from nodeagent.errors import ImageError, InvalidImageName
 from nodeagent.facilities import Image, Progress
 from nodeagent.images import errors, manifests, reference, tarstream
+from nodeagent.images.flights import in_thread
 from nodeagent.images.manifests import Config, Descriptor
 from nodeagent.images.pull import Puller, Tracker, Wanted
 from nodeagent.images.shelf import Shelf
@@ -286,7 +287,7 @@ class _Loader:
         self._shelf.put_content(image_id, config_data)
         record = self._puller.record(manifest_digest, config)
         found = [parsed for parsed in map(_name, names) if parsed is not None]
-        await asyncio.to_thread(self._shelf.put_image, image_id, record, found, digest)
+        await in_thread(self._shelf.put_image, image_id, record, found, digest)
         shown = [str(name) for name in found] or [image_id]
         return [self._image(name, image_id, digest, record) for name in shown]
 
@@ -305,7 +306,7 @@ class _Loader:
 
     async def _chunks(self, name: str, start: int) -> AsyncIterator[bytes]:
         with self._files.open_at(name, start) as file:
-            while data := await asyncio.to_thread(file.read, _CHUNK):
+            while data := await in_thread(file.read, _CHUNK):
                 yield data
 
     def _size(self, name: str) -> int:

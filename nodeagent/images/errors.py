@@ -14,6 +14,9 @@ ImagePullError (nodeagent.errors; reason ErrImagePull)
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from nodeagent.errors import ImagePullError
 
 
@@ -51,3 +54,13 @@ class HostileLayer(ImagePullError):
 
 class StoreError(ImagePullError):
     pass
+
+
+@contextlib.contextmanager
+def as_store_error(what: str) -> Iterator[None]:
+    """What the file system refuses (full, read-only, broken) is said in words, and tried again like any failed pull."""
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise StoreError(f"{what}: this node's image store: {error.strerror or error}{where}") from error

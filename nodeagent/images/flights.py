@@ -77,6 +77,19 @@ class Flights(Generic[News]):
             del self._flights[key]
 
 
+async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
+    """Run blocking work to its end: who is cancelled meanwhile still waits for it, since a thread cannot be stopped.
+
+    What `asyncio.to_thread` leaves running would change the store behind the back of whoever comes next.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
 async def all_or_first_error(work: list[Awaitable[None]]) -> None:
     """Run all at once; the first error cancels the rest, and nothing of them is left when it is raised."""
     tasks = [asyncio.ensure_future(one) for one in work]

@@ -20,6 +20,7 @@ from typing import Any
 
 from nodeagent import kernel
 from nodeagent.images import errors
+from nodeagent.images.flights import in_thread
 from nodeagent.images.settings import Limits
 
 _LARGEST_ANSWER = 64 * 1024 * 1024
@@ -58,7 +59,7 @@ async def unpack(
     resume = os.fstat(partial).st_size if partial >= 0 else 0
     digest = hashlib.sha256()
     if resume:
-        await asyncio.to_thread(_digest_file, partial, digest)
+        await in_thread(_digest_file, partial, digest)
     process = await _start(directory, limits, partial, resume)
     fed = resume
     try:
@@ -164,7 +165,14 @@ async def _end(process: _Process) -> None:
     if process.process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.process.kill()
-        await asyncio.shield(process.process.wait())
+        await asyncio.shield(_gone(process))
+
+
+async def _gone(process: _Process) -> None:
+    await process.process.wait()
+    # Its own child, which keeps the partial file locked, dies with it: the last to have standard output open.
+    while await process.stdout.read(65536):
+        pass
 
 
 def _judge(answer: list[str], name: str, *, digest: str, fed: int) -> Unpacked:

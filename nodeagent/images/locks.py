@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -53,25 +54,59 @@ def if_free(path: Path) -> Iterator[bool]:
 
 
 @contextlib.asynccontextmanager
-async def owned_file(path: Path) -> AsyncIterator[int]:
-    """Open, and be the only one to have, a file that its owner may unlink when done. Waits for another owner."""
-    descriptor = await asyncio.shield(asyncio.ensure_future(_own(path)))
+async def shared_while(path: Path) -> AsyncIterator[None]:
+    """As `shared`, for long, and without blocking the event loop."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield descriptor
+        await _lock(descriptor, fcntl.LOCK_SH)
+        yield
     finally:
         os.close(descriptor)
 
 
-async def _own(path: Path) -> int:
+@contextlib.asynccontextmanager
+async def owned_file(path: Path) -> AsyncIterator[int]:
+    """Open, and be the only one to have, a file that its owner may unlink when done. Waits for another owner."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
-        if _is_still(descriptor, path):
-            return descriptor
-        os.close(descriptor)
+            await _lock(descriptor, fcntl.LOCK_EX)
+            if _is_still(descriptor, path):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)
+
+
+async def _lock(descriptor: int, how: int) -> None:
+    """Wait in a thread of its own, which neither cancellation nor the end of the loop has to wait for.
+
+    The thread has its own copy of the descriptor: given up, the lock is free as soon as the thread has got it.
+    """
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+        return
+    except BlockingIOError:
+        pass
+    loop = asyncio.get_running_loop()
+    locked: asyncio.Future[None] = loop.create_future()
+    copy = os.dup(descriptor)
+
+    def wait() -> None:
+        try:
+            fcntl.flock(copy, how)
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_resolve, locked)
+            os.close(copy)
+
+    threading.Thread(target=wait, daemon=True, name="image lock").start()
+    await locked
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _is_still(descriptor: int, path: Path) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from nodeagent.facilities import Credentials, Image, Progress
 from nodeagent.images import errors, layers, locks, manifests
-from nodeagent.images.flights import Flights, all_or_first_error
+from nodeagent.images.flights import Flights, all_or_first_error, in_thread
 from nodeagent.images.manifests import Config, Descriptor, Manifest
 from nodeagent.images.reference import Reference
 from nodeagent.images.registry import RegistryClient, Repository
@@ -89,7 +89,7 @@ class Puller:
         known = self._shelf.read().images.get(image_id)
         if known is None or not all(self._shelf.read().has_layer(one) for one in known.layers):
             known = await self._fetch(resolved, tell)
-        await asyncio.to_thread(self._shelf.put_image, image_id, known, [reference], resolved.digest)
+        await in_thread(self._shelf.put_image, image_id, known, [reference], resolved.digest)
         return Image(str(reference), image_id, resolved.digest, known.config, known.layers, known.size_bytes)
 
     async def _resolve(self, reference: Reference, credentials: Mapping[str, Credentials]) -> Resolved:
@@ -106,7 +106,7 @@ class Puller:
             document = manifests.load(data, f"{what}: manifest")
         manifest_digest = manifests.digest_of(data)
         parsed = manifests.parse(document, what)
-        await asyncio.to_thread(self._shelf.put_content, manifest_digest, data)
+        await in_thread(self._shelf.put_content, manifest_digest, data)
         return Resolved(reference, repository, digest, manifest_digest, parsed)
 
     async def _fetch(self, resolved: Resolved, tell: Tell) -> ImageRecord:
@@ -121,7 +121,7 @@ class Puller:
             )
         except _FINAL:
             # One layer spoils the image: the others' half-done downloads are of no use to anyone.
-            await asyncio.to_thread(self._shelf.drop_partials, list(pairs))
+            await in_thread(self._shelf.drop_partials, list(pairs))
             raise
         return self.record(resolved.manifest_digest, config)
 
@@ -138,7 +138,7 @@ class Puller:
             raise errors.BadImage(
                 f"{what}: the config tells of {len(config.diff_ids)} layers, the manifest of {len(resolved.manifest.layers)}"
             )
-        await asyncio.to_thread(self._shelf.put_content, resolved.manifest.config.digest, data)
+        await in_thread(self._shelf.put_content, resolved.manifest.config.digest, data)
         return config
 
     async def _layer(self, resolved: Resolved, blob: Descriptor, diff_id: str, tracker: Tracker) -> None:
@@ -184,8 +184,8 @@ class Puller:
             await self._unpack(want, feed, tell, partial)
 
     async def _unpack(self, want: Wanted, feed: layers.Feed, tell: Callable[[int], None], partial: int) -> None:
-        staging = await asyncio.to_thread(self._shelf.stage, want.key)
         try:
+            staging = await in_thread(self._shelf.stage, want.key)
             made = await layers.unpack(
                 lambda start: _counted(feed(start), start, tell),
                 staging,
@@ -194,9 +194,9 @@ class Puller:
                 name=want.name,
             )
             want.check(made)
-            await asyncio.to_thread(self._shelf.put_layer, want.key, made)
+            await in_thread(self._shelf.put_layer, want.key, made)
         finally:
-            await asyncio.shield(asyncio.to_thread(self._shelf.drop_stage, want.key))
+            await in_thread(self._shelf.drop_stage, want.key)
 
 
 async def _counted(chunks: AsyncIterator[bytes], start: int, tell: Callable[[int], None]) -> AsyncIterator[bytes]:

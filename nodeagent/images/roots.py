@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from nodeagent import kernel
 from nodeagent.images import errors, trees
+from nodeagent.images.flights import in_thread
 
 _CLONE_FS = 0x200
 _LONGEST_OPTIONS = 4095
@@ -46,7 +47,7 @@ class Roots:
 
     async def unmount(self, container_id: str) -> None:
         await self._in_thread(lambda: self._unmount(container_id))
-        await asyncio.to_thread(trees.discard, self._roots / _checked(container_id), self._rubbish)
+        await in_thread(trees.discard, self._roots / _checked(container_id), self._rubbish)
 
     def present(self) -> dict[str, str]:
         """Container id to image id, of every root there is (mounted or not)."""

@@ -18,6 +18,7 @@ import contextlib
 import json
 import os
 import time
+import uuid
 from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
@@ -148,7 +149,7 @@ class Shelf:
 
     def put_content(self, digest: str, data: bytes) -> None:
         target = self.home / "content" / hex_of(digest)
-        fresh = target.with_suffix(f".{os.getpid()}")
+        fresh = target.with_suffix(f".{uuid.uuid4().hex}")
         fresh.write_bytes(data)
         fresh.replace(target)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
@@ -12,12 +13,14 @@ from typing import Any
 from nodeagent.facilities import Credentials, Image, Progress
 from nodeagent.images import archive, errors, gc, locks, reference
 from nodeagent.images.credentials import for_repository
-from nodeagent.images.flights import Flights
+from nodeagent.images.flights import Flights, in_thread
 from nodeagent.images.pull import Puller
 from nodeagent.images.roots import Roots
 from nodeagent.images.settings import ImageSettings
 from nodeagent.images.shelf import Shelf
 from nodeagent.images.state import State
+
+log = logging.getLogger(__name__)
 
 
 def _nobody(_: Progress) -> None:
@@ -60,23 +63,19 @@ class ImageStore:
         login = for_repository(credentials, name.host, name.repository)
 
         async def work(tell: Callable[[Progress], None]) -> Image:
-            async with self._bringing_in():
-                image = await self._puller.pull(name, credentials, tell)
-            self._later(self._settle())
-            return image
+            async with self._bringing_in(str(name)):
+                return await self._puller.pull(name, credentials, tell)
 
         # Who comes with another login must show it to the registry: no sharing between different ones.
         return await self._pulls.join((str(name), login), work, progress or _nobody)
 
     async def load(self, path: Path | None, progress: Callable[[Progress], None] | None = None) -> list[Image]:
         """Images out of a ``docker save`` file or OCI layout (None: standard input). See `archive`."""
-        async with self._bringing_in():
-            images = await archive.load(path, self._shelf, self._puller, progress or _nobody)
-        self._later(self._settle())
-        return images
+        async with self._bringing_in(str(path or "standard input")):
+            return await archive.load(path, self._shelf, self._puller, progress or _nobody)
 
     async def mount(self, image: Image, container_id: str) -> Path:
-        with locks.shared(self._shelf.pulls_lock):
+        with errors.as_store_error(image.reference), locks.shared(self._shelf.pulls_lock):
             state = self._shelf.read()
             record = state.images.get(image.image_id)
             if record is None or not all(state.has_layer(layer) for layer in record.layers):
@@ -91,10 +90,10 @@ class ImageStore:
     async def collect(self, in_use: set[str]) -> None:
         for container_id in [one for one in self._roots.present() if one not in in_use]:
             await self._roots.unmount(container_id)
-        await asyncio.to_thread(self._shelf.drop_half_done)
-        await asyncio.to_thread(self._shelf.make_durable)
-        await asyncio.to_thread(self._collect_garbage)
-        await asyncio.to_thread(self._shelf.drop_unused_layers)
+        await in_thread(self._shelf.drop_half_done)
+        await in_thread(self._shelf.make_durable)
+        await in_thread(self._collect_garbage)
+        await in_thread(self._shelf.drop_unused_layers)
 
     async def remove(self, reference_text: str) -> list[str]:
         """Take away a name; with the image's last name, or by its id, the image. Returns what was removed.
@@ -104,7 +103,7 @@ class ImageStore:
         image_id, names, whole = self._what_to_remove(reference_text)
         if whole and image_id in self._roots.present().values():
             raise errors.StoreError(f"{reference_text} is in use by a container on this node")
-        await asyncio.to_thread(self._shelf.forget, {image_id} if whole else set(), names)
+        await in_thread(self._shelf.forget, {image_id} if whole else set(), names)
         return sorted(names) + ([image_id] if whole else [])
 
     def _what_to_remove(self, text: str) -> tuple[str, set[str], bool]:
@@ -126,14 +125,12 @@ class ImageStore:
     # --- behind the scenes
 
     @contextlib.asynccontextmanager
-    async def _bringing_in(self) -> AsyncIterator[None]:
-        """While this lasts, no layer is taken out, by whatever process."""
-        lock = locks.shared(self._shelf.pulls_lock)
-        await asyncio.to_thread(lock.__enter__)
-        try:
-            yield
-        finally:
-            lock.__exit__(None, None, None)
+    async def _bringing_in(self, what: str) -> AsyncIterator[None]:
+        """While this lasts, no process takes layers out. Afterwards the disk is looked after in the background."""
+        with errors.as_store_error(what):
+            async with locks.shared_while(self._shelf.pulls_lock):
+                yield
+        self._later(self._settle())
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name="settle after a pull")
@@ -142,9 +139,12 @@ class ImageStore:
 
     async def _settle(self) -> None:
         """After a pull: the disk catches up, and if it has become full, something old goes."""
-        await asyncio.to_thread(self._shelf.make_durable)
-        if self._shelf.disk().is_over(self._settings.disk_high_percent):
-            await asyncio.to_thread(self._collect_garbage)
+        try:
+            await in_thread(self._shelf.make_durable)
+            if self._shelf.disk().is_over(self._settings.disk_high_percent):
+                await in_thread(self._collect_garbage)
+        except OSError:
+            log.exception("looking after the image store's disk failed; the next pull or collection tries again")
 
     def _collect_garbage(self) -> None:
         doomed = gc.plan(

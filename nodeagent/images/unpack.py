@@ -56,7 +56,10 @@ def main() -> None:
         answer = ["hostile", "unpacking it takes more memory than any honest layer does"]
     except OSError as error:
         answer = _trouble(error)
-    _send(1, answer)
+    try:
+        _send(1, answer)
+    except BrokenPipeError:
+        return  # whoever asked has gone
 
 
 def _trouble(error: OSError) -> list[str]:

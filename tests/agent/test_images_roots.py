@@ -315,16 +315,18 @@ class TestCollection:
         await store.collect(set())
         assert store.state().layers == {}
 
-    async def test_after_a_power_cut_what_the_disk_may_not_hold_is_fetched_again(self, store, hub, home):
-        image = await pull(store, hub, images.busybox())
+    async def test_after_a_power_cut_what_the_disk_may_not_hold_is_fetched_again(self, hub, home):
+        async with opened(home) as before:
+            image = await pull(before, hub, images.busybox())
         path = home / "images/state.json"
         document = json.loads(path.read_text())
         for record in document["layers"].values():
             record["boot_id"] = "another-boot"
         path.write_text(json.dumps(document))
-        assert await store.find(image.reference) is None
-        again = await store.pull(image.reference, credentials={})
-        assert (await store.mount(again, "c") / "bin/busybox").exists()
+        async with opened(home) as after:
+            assert await after.find(image.reference) is None
+            again = await after.pull(image.reference, credentials={})
+            assert (await after.mount(again, "c") / "bin/busybox").exists()
 
     async def test_a_pull_is_on_the_disk_soon_after(self, home, hub):
         async with opened(home) as store:
