@@ -28,7 +28,9 @@ check: ready-dev ## Lint, types, import contracts, front end: exactly what CI ru
 	@setup/check.sh
 
 test: ready-dev ## Run every test (as root: real containers, cgroups, packets)
-	@$(SUDO) $(PYTHON) -m pytest
+	@$(SUDO) $(PYTHON) -m pytest --ignore=tests/browser
+	@# In a process of its own: Playwright keeps an event loop running, which asynchronous tests cannot share.
+	@$(SUDO) $(PYTHON) -m pytest tests/browser
 
 test-fast: ready-dev ## Run the tests that need neither root nor processes
 	@$(PYTHON) -m pytest tests/unit -n 2
