@@ -11,7 +11,7 @@ from schema.instance import instance_id
 @dataclass(frozen=True)
 class Settings:
     home: Path
-    """State that outlives a reboot: images/, pods/<uid>/, checkpoint.json."""
+    """State that outlives a reboot: images/, pods/<uid>/, checkpoint/."""
     run_dir: Path
     """Sockets, pinned namespaces, bundles: gone after a reboot."""
     server: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import time
 from collections.abc import Callable
 
@@ -11,7 +12,7 @@ from controlplane.instance.layout import Layout
 
 def answers(layout: Layout) -> bool:
     """Whether the web process says it is ready."""
-    connection = http.client.HTTPConnection("127.0.0.1", layout.http_port, timeout=2)
+    connection = _connection(layout)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == http.client.OK
@@ -19,6 +20,14 @@ def answers(layout: Layout) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _connection(layout: Layout) -> http.client.HTTPConnection:
+    """To whichever listener is switched on."""
+    if layout.http_port:
+        return http.client.HTTPConnection("127.0.0.1", layout.http_port, timeout=2)
+    context = ssl.create_default_context(cafile=str(layout.ca_certificate))
+    return http.client.HTTPSConnection("127.0.0.1", layout.api_port, timeout=2, context=context)
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float, pause_seconds: float = 0.05) -> bool:

@@ -199,6 +199,7 @@ def _event(entry: Entry, event: EventReport) -> Any:
         reason=event.reason,
         message=event.message,
         component="nodeagent",
+        field_path=event.field_path,
         host=entry.node,
         at=event.at,
     )

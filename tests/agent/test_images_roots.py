@@ -292,10 +292,11 @@ class TestCollection:
         assert leftovers(home) == []
 
     async def test_a_full_disk_takes_the_least_recently_used(self, hub, home, monkeypatch):
-        monkeypatch.setattr("nodeagent.images.gc.YOUNG_SECONDS", 0)
-        async with opened(home, replace(QUICK, disk_high_percent=0.0, disk_low_percent=0.0)) as store:
+        async with opened(home, QUICK) as store:
             running = await pull(store, hub, images.image([images.layer([images.file("r", "1")])]), "full:run")
             await store.mount(running, "c")
+        monkeypatch.setattr("nodeagent.images.gc.YOUNG_SECONDS", 0)
+        async with opened(home, replace(QUICK, disk_high_percent=0.0, disk_low_percent=0.0)) as store:
             await pull(store, hub, images.image([images.layer([images.file("x", "1")])]), "full:old")
             await store.collect({"c"})
             assert set(store.state().images) == {running.image_id}

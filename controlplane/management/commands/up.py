@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from argparse import ArgumentParser
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from controlplane.instance.layout import Layout
 from controlplane.store import objects
 from controlplane.store.errors import NotFound
 from controlplane.store.signals import committed
-from schema import kinds
+from schema import kinds, meta
 
 READY_SECONDS = 60.0
 PROGRAMS = ("redis-server", "conmon", "crun", "nft", "setpriv")
@@ -65,26 +66,25 @@ class Command(BaseCommand):
         user, password = users.ensure_admin()
         if password is not None:
             write_private(layout.admin_password, password + "\n")
-        if not layout.kubeconfig.exists():
-            kubeconfig.write(
-                layout.kubeconfig,
-                server=f"https://127.0.0.1:{layout.api_port}",
-                ca_file=layout.ca_certificate,
-                token=tokens.issue_for_user(user, "admin.kubeconfig"),
-            )
-        if not layout.node_token.exists():
-            write_private(layout.node_token, tokens.issue_for_node(layout.node_name))
+        kubeconfig.ensure(
+            layout.kubeconfig,
+            server=f"https://127.0.0.1:{layout.api_port or 6443}",
+            ca_file=layout.ca_certificate,
+            user=user,
+        )
+        tokens.ensure_node_file(layout.node_token, layout.node_name)
         return password
 
     def greet_when_ready(self, layout: Layout, password: str | None) -> None:
         """In a child of this process, which has everything loaded already; it ends after its words."""
+        began = meta.now()
         connection.close()
         if os.fork():
             return
         status = 1
         try:
             if greeting.wait_until(lambda: greeting.answers(layout), seconds=READY_SECONDS):
-                ready = greeting.wait_until(lambda: node_is_ready(layout.node_name), seconds=READY_SECONDS)
+                ready = greeting.wait_until(lambda: node_is_ready(layout.node_name, since=began), seconds=READY_SECONDS)
                 sudo_user = os.environ.get("SUDO_USER", "")
                 words = greeting.text(layout, password=password, node_ready=ready, sudo_user=sudo_user)
                 self.stdout.write(words)
@@ -152,10 +152,14 @@ def write_private(path: Path, text: str) -> None:
     draft.rename(path)
 
 
-def node_is_ready(name: str) -> bool:
+def node_is_ready(name: str, *, since: datetime) -> bool:
+    """Ready, and by a session of now: what a former run has left in the store says nothing. A session that begins
+    renews the node's lease."""
     try:
-        node = objects.get(kinds.NODE, "", name)
+        node, lease = objects.get(kinds.NODE, "", name), objects.get(kinds.LEASE, "kube-node-lease", name)
     except NotFound:
+        return False
+    if meta.parse_time(lease["spec"]["renewTime"]) < since:
         return False
     conditions = node.get("status", {}).get("conditions", [])
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
