@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core
+from schema.kinds import coordination, core, networking
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import CONFIG_MAP, EVENT, NAMESPACE, NODE, POD, SECRET, SERVICE_ACCOUNT
+from schema.kinds.networking import INGRESS, INGRESS_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIG_MAP",
     "EVENT",
+    "INGRESS",
+    "INGRESS_CLASS",
     "LEASE",
     "NAMESPACE",
     "NODE",
@@ -23,7 +26,7 @@ __all__ = [
     "by_plural",
 ]
 
-ALL: tuple[Kind, ...] = (*core.ALL, *coordination.ALL)
+ALL: tuple[Kind, ...] = (*core.ALL, *coordination.ALL, *networking.ALL)
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}

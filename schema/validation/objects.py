@@ -13,6 +13,7 @@ from schema.meta import Object
 from schema.validation import (
     configmap,
     event,
+    ingress,
     lease,
     metadata,
     namespace,
@@ -46,6 +47,8 @@ _RULES: dict[Kind, Rules] = {
     kinds.EVENT: Rules(event.check),
     kinds.SERVICE_ACCOUNT: Rules(serviceaccount.check),
     kinds.LEASE: Rules(lease.check),
+    kinds.INGRESS: Rules(ingress.check),
+    kinds.INGRESS_CLASS: Rules(ingress.check_class, ingress.check_class_update),
 }
 
 
