@@ -7,6 +7,20 @@ from schema.kinds import coordination, core, networking
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import CONFIG_MAP, EVENT, NAMESPACE, NODE, POD, SECRET, SERVICE_ACCOUNT
 from schema.kinds.networking import INGRESS, INGRESS_CLASS
+from schema.kinds import coordination, core, scheduling
+from schema.kinds.coordination import LEASE
+from schema.kinds.core import (
+    CONFIG_MAP,
+    EVENT,
+    LIMIT_RANGE,
+    NAMESPACE,
+    NODE,
+    POD,
+    RESOURCE_QUOTA,
+    SECRET,
+    SERVICE_ACCOUNT,
+)
+from schema.kinds.scheduling import PRIORITY_CLASS
 
 __all__ = [
     "ALL",
@@ -16,9 +30,12 @@ __all__ = [
     "INGRESS",
     "INGRESS_CLASS",
     "LEASE",
+    "LIMIT_RANGE",
     "NAMESPACE",
     "NODE",
     "POD",
+    "PRIORITY_CLASS",
+    "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE_ACCOUNT",
     "Kind",
@@ -27,6 +44,11 @@ __all__ = [
 ]
 
 ALL: tuple[Kind, ...] = (*core.ALL, *coordination.ALL, *networking.ALL)
+ALL: tuple[Kind, ...] = (
+    *core.ALL,
+    *coordination.ALL,
+    *scheduling.ALL,
+)
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}

@@ -15,11 +15,14 @@ from schema.validation import (
     event,
     ingress,
     lease,
+    limitrange,
     metadata,
     namespace,
     node,
     pod,
     pod_update,
+    priorityclass,
+    resourcequota,
     secret,
     serviceaccount,
     structure,
@@ -49,6 +52,9 @@ _RULES: dict[Kind, Rules] = {
     kinds.LEASE: Rules(lease.check),
     kinds.INGRESS: Rules(ingress.check),
     kinds.INGRESS_CLASS: Rules(ingress.check_class, ingress.check_class_update),
+    kinds.LIMIT_RANGE: Rules(limitrange.check),
+    kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),
+    kinds.RESOURCE_QUOTA: Rules(resourcequota.check, resourcequota.check_update),
 }
 
 

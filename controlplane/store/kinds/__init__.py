@@ -12,6 +12,13 @@ from controlplane.store.kinds import (
     namespace,
     node,
     pod,
+    lease,
+    limitrange,
+    namespace,
+    node,
+    pod,
+    priorityclass,
+    resourcequota,
     secret,
     serviceaccount,
 )
@@ -29,6 +36,9 @@ ALL: tuple[Storage, ...] = (
     lease.STORAGE,
     ingress.STORAGE,
     ingressclass.STORAGE,
+    limitrange.STORAGE,
+    priorityclass.STORAGE,
+    resourcequota.STORAGE,
 )
 
 _by_kind: dict[tuple[str, str], Storage] = {(storage.kind.api_version, storage.kind.kind): storage for storage in ALL}
