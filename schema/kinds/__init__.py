@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core, networking
-from schema.kinds.coordination import LEASE
-from schema.kinds.core import CONFIG_MAP, EVENT, NAMESPACE, NODE, POD, SECRET, SERVICE_ACCOUNT
-from schema.kinds.networking import INGRESS, INGRESS_CLASS
-from schema.kinds import coordination, core, scheduling
+from schema.kinds import coordination, core, networking, scheduling
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
@@ -20,6 +16,7 @@ from schema.kinds.core import (
     SECRET,
     SERVICE_ACCOUNT,
 )
+from schema.kinds.networking import INGRESS, INGRESS_CLASS
 from schema.kinds.scheduling import PRIORITY_CLASS
 
 __all__ = [
@@ -43,10 +40,10 @@ __all__ = [
     "by_plural",
 ]
 
-ALL: tuple[Kind, ...] = (*core.ALL, *coordination.ALL, *networking.ALL)
 ALL: tuple[Kind, ...] = (
     *core.ALL,
     *coordination.ALL,
+    *networking.ALL,
     *scheduling.ALL,
 )
 

@@ -17,7 +17,6 @@ _PACKAGES = {
     "schema.coordination": "io.k8s.api.coordination.v1",
     "schema.networking.ingress": "io.k8s.api.networking.v1",
     "schema.meta": _META,
-    "schema.meta": _META,
     "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",
 }
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
