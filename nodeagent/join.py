@@ -78,7 +78,7 @@ def join(arguments: argparse.Namespace, *, run_dir: Path, cgroup_parent: str) ->
 def _check_same(present: Config, wanted: Config) -> None:
     if (present.server, present.node_name) != (wanted.server, wanted.node_name):
         raise JoinError(
-            f"this host has joined {present.server} as {present.node_name} already; `nodeagent remove` takes that away, "
+            f"this host has joined {present.server} as {present.node_name} already; `nodeagent remove --forget` takes that away, "
             "--again joins anew"
         )
 

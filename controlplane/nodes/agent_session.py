@@ -29,7 +29,17 @@ from controlplane.store.errors import NotFound, StoreError
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
 from schema.base import Model, Wire
-from schema.session import Acknowledge, EventReport, Heartbeat, Hello, OpenStream, Report, Welcome, from_agent
+from schema.session import (
+    Acknowledge,
+    EventReport,
+    Heartbeat,
+    Hello,
+    OpenStream,
+    Report,
+    RotateCredential,
+    Welcome,
+    from_agent,
+)
 
 if TYPE_CHECKING:
     from controlplane.nodes.hub import Hub
@@ -80,6 +90,7 @@ class AgentSession:
         self._backlog: list[ChangeRecord] | None = None
         self._stale = False
         self._doubted = False
+        self._rotates = False
         self._requests: deque[OpenStream] = deque(maxlen=MAX_WAITING_REQUESTS)
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MAX_WAITING_REPORTS)
         self._wake = asyncio.Event()
@@ -96,6 +107,13 @@ class AgentSession:
 
     def revoke(self) -> None:
         self._finish(REVOKED, "the node's token is no longer valid")
+
+    def check_credential(self) -> None:
+        self._hub.liveness.check_now()
+
+    def rotate(self) -> None:
+        self._rotates = True
+        self._wake.set()
 
     def resynchronise(self) -> None:
         self._stale = True
@@ -254,6 +272,9 @@ class AgentSession:
             if self._doubted:
                 self._doubted = False
                 await self._write_status()
+            if self._rotates:
+                self._rotates = False
+                await self._send(RotateCredential())
             while self._requests:
                 await self._send(self._requests.popleft())
             await self._look_up()

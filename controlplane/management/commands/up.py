@@ -23,7 +23,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from controlplane.access import kubeconfig, pki, tokens, users
-from controlplane.instance import greeting, network
+from controlplane.instance import address, greeting, network
 from controlplane.instance.lab import network as lab_network
 from controlplane.instance.lab import operations
 from controlplane.instance.lab.errors import LabError
@@ -163,7 +163,7 @@ def host_names(layout: Layout) -> list[str]:
     names = {socket.gethostname(), socket.getfqdn(), layout.node_name}
     names.update(name for name in os.environ.get("SLIPWAY_HOSTS", "").split(",") if name)
     addresses = {str(entry[4][0]).split("%")[0] for entry in _addresses(socket.gethostname())}
-    return sorted(names | addresses)
+    return sorted(names | addresses | set(address.outward()))
 
 
 def _addresses(name: str) -> list[tuple[Any, ...]]:
