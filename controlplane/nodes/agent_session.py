@@ -130,7 +130,7 @@ class AgentSession:
             await self._leave()
 
     async def _join(self) -> None:
-        registered: Registration = await pool.run(registration.register, self._hello.node)
+        registered: Registration = await pool.run(registration.register, self._hello.node, self.credential)
         self._uid = registered.uid
         # Changes are gathered from before the store is read, so none falls in between.
         self._backlog = []
