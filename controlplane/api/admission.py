@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controlplane.access.identity import Identity
+from controlplane.store import objects
+from controlplane.store.admission import priority
 from schema import kinds
 from schema.base import Wire
 from schema.kinds import Kind
@@ -38,7 +40,18 @@ def default_service_account(request: Request) -> None:
     spec["serviceAccount"] = spec["serviceAccountName"]
 
 
-PLUGINS: tuple[Callable[[Request], None], ...] = (default_service_account,)
+def refuse_priority_without_class(request: Request) -> None:
+    """A pod gets its number from its class; the store lets others (controllers, tests) write it down."""
+    spec = request.wire.get("spec")
+    if request.kind is not kinds.POD or request.verb != "create" or not isinstance(spec, dict):
+        return
+    if isinstance(spec.get("priority"), int):
+        found = objects.list_objects(kinds.PRIORITY_CLASS).items
+        classes = [priority.read(each["metadata"]["name"], each) for each in found]
+        priority.check_number(request.wire["metadata"].get("name") or "", request.wire, classes)
+
+
+PLUGINS: tuple[Callable[[Request], None], ...] = (default_service_account, refuse_priority_without_class)
 
 
 def admit(request: Request) -> None:

@@ -19,6 +19,7 @@ from django.db import DatabaseError
 from pydantic import ValidationError
 
 from controlplane.nodes import liveness, registration, snapshot, tasks
+from controlplane.nodes.cluster.world import Key
 from controlplane.nodes.desired import Desired, Interest, Ref
 from controlplane.nodes.errors import Disconnected
 from controlplane.nodes.registration import Registration
@@ -85,7 +86,7 @@ class AgentSession:
         self._hub = hub
         self._status: Wire = hello.node.get("status") or {}
         self._uid = ""
-        self._desired = Desired(self.node)
+        self._desired = Desired(self.node, hub.dispatcher.world)
         self._former: OrderedDict[str, None] = OrderedDict()
         self._backlog: list[ChangeRecord] | None = None
         self._stale = False
@@ -124,6 +125,10 @@ class AgentSession:
             self._backlog.append(change)
         else:
             self._apply(change)
+
+    def cluster_changed(self, key: Key) -> None:
+        self._desired.cluster_changed(key)
+        self._wake.set()
 
     # The conversation
 

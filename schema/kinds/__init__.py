@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core
+from schema.kinds import coordination, core, scheduling
 from schema.kinds.coordination import LEASE
-from schema.kinds.core import CONFIG_MAP, EVENT, NAMESPACE, NODE, POD, SECRET, SERVICE_ACCOUNT
+from schema.kinds.core import (
+    CONFIG_MAP,
+    EVENT,
+    LIMIT_RANGE,
+    NAMESPACE,
+    NODE,
+    POD,
+    RESOURCE_QUOTA,
+    SECRET,
+    SERVICE_ACCOUNT,
+)
+from schema.kinds.scheduling import PRIORITY_CLASS
 
 __all__ = [
     "ALL",
@@ -13,9 +24,12 @@ __all__ = [
     "CONFIG_MAP",
     "EVENT",
     "LEASE",
+    "LIMIT_RANGE",
     "NAMESPACE",
     "NODE",
     "POD",
+    "PRIORITY_CLASS",
+    "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE_ACCOUNT",
     "Kind",
@@ -23,7 +37,11 @@ __all__ = [
     "by_plural",
 ]
 
-ALL: tuple[Kind, ...] = (*core.ALL, *coordination.ALL)
+ALL: tuple[Kind, ...] = (
+    *core.ALL,
+    *coordination.ALL,
+    *scheduling.ALL,
+)
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}

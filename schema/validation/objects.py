@@ -14,11 +14,14 @@ from schema.validation import (
     configmap,
     event,
     lease,
+    limitrange,
     metadata,
     namespace,
     node,
     pod,
     pod_update,
+    priorityclass,
+    resourcequota,
     secret,
     serviceaccount,
     structure,
@@ -46,6 +49,9 @@ _RULES: dict[Kind, Rules] = {
     kinds.EVENT: Rules(event.check),
     kinds.SERVICE_ACCOUNT: Rules(serviceaccount.check),
     kinds.LEASE: Rules(lease.check),
+    kinds.LIMIT_RANGE: Rules(limitrange.check),
+    kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),
+    kinds.RESOURCE_QUOTA: Rules(resourcequota.check, resourcequota.check_update),
 }
 
 
