@@ -189,12 +189,14 @@ def is_pinned(path: Path) -> bool:
         return False
 
 
-def ensure_namespace(path: Path) -> None:
+def ensure_namespace(path: Path) -> bool:
+    """Whether it had to be made."""
     if is_pinned(path):
-        return
+        return False
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch()
     _run("unshare", f"--net={path}", "true")
+    return True
 
 
 def remove_namespace(path: Path) -> None:

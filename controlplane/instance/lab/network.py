@@ -57,8 +57,10 @@ def ensure(layout: Layout, lab: Lab) -> None:
             plan.check_network(lab.network, host.used(but=name), pods=pod_network(layout))
             bridge = host.ensure_bridge(name, plan.host_interface(lab), plan.hardware_address(lab.gateway))
             for node in lab.nodes:
-                devices.ensure_namespace(state.places(layout, node.name).namespace)
-                host.ensure_port(bridge, port(layout, lab, node))
+                wanted = port(layout, lab, node)
+                if devices.ensure_namespace(wanted.namespace):
+                    host.delete(wanted.host_end)  # its other end is in a namespace that nobody finds any more
+                host.ensure_port(bridge, wanted)
         devices.forward_packets()
         apply_rules(layout, lab)
         for node in lab.nodes:
