@@ -48,7 +48,8 @@ class Host:
         return credential.Credential(self.home / config.CREDENTIAL).token
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "nodeagent", *words, "--home", str(self.home)]
+        places = ["--home", str(self.home), "--run-dir", str(self.home.with_name(f"{self.home.name}-run"))]
+        return [sys.executable, "-m", "nodeagent", *words, *places]
 
     def call(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -201,8 +202,10 @@ def test_a_wrong_hash_stores_nothing_and_sends_no_token(host: Host, line: str) -
     assert api(host.served, "GET", f"/api/v1/nodes/{host.name}")[0] == 404
 
 
-def test_an_impostor_with_another_authority_is_refused(host: Host, line: str, tmp_path: Path) -> None:
-    """Who shows the right certificate, which is public, still needs a server certificate that it signed."""
+@pytest.mark.parametrize("smuggled", [False, True])
+def test_an_impostor_with_another_authority_is_refused(host: Host, line: str, tmp_path: Path, smuggled: bool) -> None:
+    """Who shows the right certificate, which is public, still needs a server certificate that it signed; an authority of
+    its own behind the right one is not trusted."""
     import http.server
     import ssl
     import threading
@@ -211,6 +214,8 @@ def test_an_impostor_with_another_authority_is_refused(host: Host, line: str, tm
 
     foreign = pki.ensure(tmp_path / "foreign", hosts=[])
     authority = (host.served.home / "pki" / "ca.crt").read_bytes()
+    if smuggled:
+        authority += foreign.ca_certificate.read_bytes()
     heard: list[str] = []
 
     class Impostor(http.server.BaseHTTPRequestHandler):
@@ -236,7 +241,8 @@ def test_an_impostor_with_another_authority_is_refused(host: Host, line: str, tm
         done = host.join(shlex.join(words))
         server.shutdown()
     assert done.returncode == 1
-    assert "is not good for this address" in done.stderr
+    refusals = ["is not good for this address", *(["is not the one that was asked for"] if smuggled else [])]
+    assert any(words in done.stderr for words in refusals), done.stderr
     assert heard == ["/agent/v1/ca"]
     assert not host.home.exists()
 

@@ -16,8 +16,8 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from controlplane.instance.lab import plan
+from controlplane.instance.lab.state import Link
 from schema.instance import instance_id
-from tests import images
 from tests.cluster.instance import ROOT, condition, container_status, prepare, wait_for
 from tests.cluster.lab import Lab, lab
 from tests.cluster.pods import container, pod
@@ -26,15 +26,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces ne
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Lab]:
-    with lab(nodes=3) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def image(cluster: Lab) -> Iterator[str]:
-    with cluster.registry() as registry:
-        yield images.busybox().push(registry, "busybox:latest")
+def image(cluster_busybox: str) -> str:
+    return cluster_busybox
 
 
 def run_on(cluster: Lab, node: str, name: str, image: str, script: str = "sleep 3600") -> None:
@@ -181,6 +174,7 @@ def test_latency_is_had_or_refused_in_words(cluster: Lab) -> None:
         assert "30ms" in cluster.exec_on(node, ["tc", "qdisc", "show", "dev", "eth0"]).stdout
     else:
         assert "CONFIG_NET_SCH_NETEM" in done.stderr
+        assert cluster.state.find(node).link == Link()
     cluster.connect(node)
     assert "netem" not in cluster.exec_on(node, ["tc", "qdisc", "show", "dev", "eth0"]).stdout
 

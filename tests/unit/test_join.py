@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -122,3 +123,16 @@ def test_a_broken_configuration_says_which_file(tmp_path: Path, text: str) -> No
     (tmp_path / config.CONFIG).write_text(text)
     with pytest.raises(AgentError, match=r"agent\.json cannot be read"):
         config.read(tmp_path)
+
+
+@pytest.mark.parametrize("length", [30, 31, 32])
+def test_what_follows_the_certificate_is_hashed_dropped_or_refused(length: int) -> None:
+    """Base64 that ends in padding is decoded up to there: the rest of the answer must not be trusted with it."""
+    good, evil = b"g" * length, b"e" * 30
+    text = ssl.DER_cert_to_PEM_cert(good) + ssl.DER_cert_to_PEM_cert(evil)
+    try:
+        decoded = enrolment.decode_certificate(text)
+    except enrolment.EnrolmentError:
+        return  # refused altogether
+    kept = ssl.DER_cert_to_PEM_cert(decoded)
+    assert enrolment.hash_of(decoded) != enrolment.hash_of(good) or kept == ssl.DER_cert_to_PEM_cert(good)
