@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from controlplane.access.identity import Identity
 from schema import kinds
 from schema.base import Wire
+from schema.defaulting import service
 from schema.kinds import Kind
 
 
@@ -38,7 +39,13 @@ def default_service_account(request: Request) -> None:
     spec["serviceAccount"] = spec["serviceAccountName"]
 
 
-PLUGINS: tuple[Callable[[Request], None], ...] = (default_service_account,)
+def keep_service_addresses(request: Request) -> None:
+    """Who replaces a service without naming its addresses and node ports does not give them up."""
+    if request.kind is kinds.SERVICE and request.old is not None and request.subresource != "status":
+        service.inherit(request.wire, request.old)
+
+
+PLUGINS: tuple[Callable[[Request], None], ...] = (default_service_account, keep_service_addresses)
 
 
 def admit(request: Request) -> None:

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core
+from schema.kinds import coordination, core, discovery
 from schema.kinds.coordination import LEASE
-from schema.kinds.core import CONFIG_MAP, EVENT, NAMESPACE, NODE, POD, SECRET, SERVICE_ACCOUNT
+from schema.kinds.core import (
+    CONFIG_MAP,
+    ENDPOINTS,
+    EVENT,
+    NAMESPACE,
+    NODE,
+    POD,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+)
+from schema.kinds.discovery import ENDPOINT_SLICE
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIG_MAP",
+    "ENDPOINTS",
+    "ENDPOINT_SLICE",
     "EVENT",
     "LEASE",
     "NAMESPACE",
     "NODE",
     "POD",
     "SECRET",
+    "SERVICE",
     "SERVICE_ACCOUNT",
     "Kind",
     "by_kind",
     "by_plural",
 ]
 
-ALL: tuple[Kind, ...] = (*core.ALL, *coordination.ALL)
+ALL: tuple[Kind, ...] = (*core.ALL, *coordination.ALL, *discovery.ALL)
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}

@@ -12,6 +12,7 @@ from schema.kinds import Kind
 from schema.meta import Object
 from schema.validation import (
     configmap,
+    endpoints,
     event,
     lease,
     metadata,
@@ -20,6 +21,7 @@ from schema.validation import (
     pod,
     pod_update,
     secret,
+    service,
     serviceaccount,
     structure,
 )
@@ -46,6 +48,9 @@ _RULES: dict[Kind, Rules] = {
     kinds.EVENT: Rules(event.check),
     kinds.SERVICE_ACCOUNT: Rules(serviceaccount.check),
     kinds.LEASE: Rules(lease.check),
+    kinds.SERVICE: Rules(service.check, service.check_update, name=service.name_fault),
+    kinds.ENDPOINTS: Rules(endpoints.check),
+    kinds.ENDPOINT_SLICE: Rules(endpoints.check_slice, endpoints.check_slice_update),
 }
 
 
