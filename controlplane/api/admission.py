@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controlplane.access.identity import Identity
+from controlplane.store import objects
+from controlplane.store.admission import priority
 from schema import kinds
 from schema.base import Wire
 from schema.defaulting import service
@@ -45,7 +47,22 @@ def keep_service_addresses(request: Request) -> None:
         service.inherit(request.wire, request.old)
 
 
-PLUGINS: tuple[Callable[[Request], None], ...] = (default_service_account, keep_service_addresses)
+def refuse_priority_without_class(request: Request) -> None:
+    """A pod gets its number from its class; the store lets others (controllers, tests) write it down."""
+    spec = request.wire.get("spec")
+    if request.kind is not kinds.POD or request.verb != "create" or not isinstance(spec, dict):
+        return
+    if isinstance(spec.get("priority"), int):
+        found = objects.list_objects(kinds.PRIORITY_CLASS).items
+        classes = [priority.read(each["metadata"]["name"], each) for each in found]
+        priority.check_number(request.wire["metadata"].get("name") or "", request.wire, classes)
+
+
+PLUGINS: tuple[Callable[[Request], None], ...] = (
+    default_service_account,
+    refuse_priority_without_class,
+    keep_service_addresses,
+)
 
 
 def admit(request: Request) -> None:

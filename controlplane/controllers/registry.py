@@ -10,6 +10,7 @@ from controlplane.controllers.broker import Work
 from controlplane.controllers.garbage import GarbageCollector
 from controlplane.controllers.namespace import NamespaceController
 from controlplane.controllers.node import NodeController
+from controlplane.controllers.resourcequota import ResourceQuotaController
 from controlplane.controllers.serviceaccount import ServiceAccountController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
@@ -20,7 +21,12 @@ COLLECT = "controlplane.controllers.tasks.collect"
 COLLECT_PODS = Work("controlplane.controllers.tasks.collect_pods")
 DRAIN = Work("controlplane.scheduler.tasks.drain")
 
-_ALL: tuple[Controller[Any], ...] = (NamespaceController(), ServiceAccountController(), NodeController())
+_ALL: tuple[Controller[Any], ...] = (
+    NamespaceController(),
+    ServiceAccountController(),
+    NodeController(),
+    ResourceQuotaController(),
+)
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()
 

@@ -99,7 +99,7 @@ class Claims:
             some = values[start : start + _CHUNK]
             marks = ", ".join(["%s"] * len(some))
             self._cursor.execute(
-                f"SELECT value, kind, namespace, name, uid FROM store_claim WHERE pool = %s AND value IN ({marks})",
+                f"SELECT value, kind, namespace, name, uid FROM store_claim WHERE pool = %s AND value IN ({marks})",  # noqa: S608
                 [pool, *some],
             )
             found.update({value: Holder(*rest) for value, *rest in self._cursor.fetchall()})

@@ -8,7 +8,9 @@ from django.db import IntegrityError, connection, transaction
 
 from controlplane.store import objects
 from controlplane.store.errors import AlreadyExists
-from schema.kinds import NAMESPACE
+from schema.base import Wire
+from schema.kinds import NAMESPACE, PRIORITY_CLASS, Kind
+from schema.validation.priorityclass import SYSTEM
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
@@ -17,10 +19,30 @@ def ensure_initial() -> None:
     """Idempotent, and safe when several processes come at once."""
     _ensure_revision()
     for name in NAMESPACES:
-        try:
-            objects.create(NAMESPACE, {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
-        except AlreadyExists:
-            continue
+        _ensure(NAMESPACE, {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
+    for name, value in SYSTEM.items():
+        _ensure(PRIORITY_CLASS, _system_class(name, value))
+
+
+def _ensure(kind: Kind, obj: Wire) -> None:
+    try:
+        objects.create(kind, obj)
+    except AlreadyExists:
+        return
+
+
+def _system_class(name: str, value: int) -> Wire:
+    description = (
+        "Used for system critical pods that must not be moved from their current node."
+        if name == "system-node-critical"
+        else "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
+    )
+    return {
+        "metadata": {"name": name},
+        "value": value,
+        "preemptionPolicy": "PreemptLowerPriority",
+        "description": description,
+    }
 
 
 def _ensure_revision() -> None:

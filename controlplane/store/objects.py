@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlplane.store import deletion, kinds, read, transaction, write
+from controlplane.store.admission import quotas
 from controlplane.store.deletion import Deletion
 from controlplane.store.errors import Conflict, StoreError, conflict
 from controlplane.store.history import changes_since, compacted_revision, current_revision
@@ -55,6 +56,7 @@ __all__ = [
     "node_usage",
     "pending_pods",
     "pods_on",
+    "recount_quota",
     "replace",
     "write_many",
 ]
@@ -135,6 +137,12 @@ def finish_deletion(kind: Kind, namespace: str, name: str, uid: str) -> bool:
     same object and no finalizer is left. Returns whether it is gone by this call."""
     with transaction.begin() as tx:
         return deletion.finish(tx, kind, namespace, name, uid)
+
+
+def recount_quota(namespace: str, name: str) -> None:
+    """Write down what a ResourceQuota's namespace has used by now."""
+    with transaction.begin() as tx:
+        quotas.recount(tx, namespace, name)
 
 
 # Many at once

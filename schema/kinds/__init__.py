@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core, discovery
+from schema.kinds import coordination, core, discovery, scheduling
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
     ENDPOINTS,
     EVENT,
+    LIMIT_RANGE,
     NAMESPACE,
     NODE,
     POD,
+    RESOURCE_QUOTA,
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
 )
 from schema.kinds.discovery import ENDPOINT_SLICE
+from schema.kinds.scheduling import PRIORITY_CLASS
 
 __all__ = [
     "ALL",
@@ -26,9 +29,12 @@ __all__ = [
     "ENDPOINT_SLICE",
     "EVENT",
     "LEASE",
+    "LIMIT_RANGE",
     "NAMESPACE",
     "NODE",
     "POD",
+    "PRIORITY_CLASS",
+    "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE",
     "SERVICE_ACCOUNT",
@@ -37,7 +43,12 @@ __all__ = [
     "by_plural",
 ]
 
-ALL: tuple[Kind, ...] = (*core.ALL, *coordination.ALL, *discovery.ALL)
+ALL: tuple[Kind, ...] = (
+    *core.ALL,
+    *coordination.ALL,
+    *discovery.ALL,
+    *scheduling.ALL,
+)
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}

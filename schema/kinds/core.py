@@ -5,9 +5,11 @@ from __future__ import annotations
 from schema.core.configmap import ConfigMap
 from schema.core.endpoints import Endpoints
 from schema.core.event import Event
+from schema.core.limitrange import LimitRange
 from schema.core.namespace import Namespace
 from schema.core.node import Node
 from schema.core.pod import Pod
+from schema.core.resourcequota import ResourceQuota
 from schema.core.secret import Secret
 from schema.core.service import Service
 from schema.core.serviceaccount import ServiceAccount
@@ -141,4 +143,39 @@ ENDPOINTS = Kind(
     short_names=("ep",),
 )
 
-ALL: tuple[Kind, ...] = (POD, NODE, NAMESPACE, CONFIG_MAP, SECRET, EVENT, SERVICE_ACCOUNT, SERVICE, ENDPOINTS)
+LIMIT_RANGE = Kind(
+    group="",
+    version="v1",
+    kind="LimitRange",
+    plural="limitranges",
+    singular="limitrange",
+    namespaced=True,
+    model=LimitRange,
+    short_names=("limits",),
+)
+RESOURCE_QUOTA = Kind(
+    group="",
+    version="v1",
+    kind="ResourceQuota",
+    plural="resourcequotas",
+    singular="resourcequota",
+    namespaced=True,
+    model=ResourceQuota,
+    short_names=("quota",),
+    subresources=("status",),
+    delete_returns_object=True,
+)
+
+ALL: tuple[Kind, ...] = (
+    POD,
+    NODE,
+    NAMESPACE,
+    CONFIG_MAP,
+    SECRET,
+    EVENT,
+    SERVICE_ACCOUNT,
+    SERVICE,
+    ENDPOINTS,
+    LIMIT_RANGE,
+    RESOURCE_QUOTA,
+)

@@ -15,11 +15,14 @@ from schema.validation import (
     endpoints,
     event,
     lease,
+    limitrange,
     metadata,
     namespace,
     node,
     pod,
     pod_update,
+    priorityclass,
+    resourcequota,
     secret,
     service,
     serviceaccount,
@@ -51,6 +54,9 @@ _RULES: dict[Kind, Rules] = {
     kinds.SERVICE: Rules(service.check, service.check_update, name=service.name_fault),
     kinds.ENDPOINTS: Rules(endpoints.check),
     kinds.ENDPOINT_SLICE: Rules(endpoints.check_slice, endpoints.check_slice_update),
+    kinds.LIMIT_RANGE: Rules(limitrange.check),
+    kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),
+    kinds.RESOURCE_QUOTA: Rules(resourcequota.check, resourcequota.check_update),
 }
 
 

@@ -9,9 +9,12 @@ from controlplane.store.kinds import (
     endpointslice,
     event,
     lease,
+    limitrange,
     namespace,
     node,
     pod,
+    priorityclass,
+    resourcequota,
     secret,
     service,
     serviceaccount,
@@ -31,6 +34,9 @@ ALL: tuple[Storage, ...] = (
     service.STORAGE,
     endpoints.STORAGE,
     endpointslice.STORAGE,
+    limitrange.STORAGE,
+    priorityclass.STORAGE,
+    resourcequota.STORAGE,
 )
 
 _by_kind: dict[tuple[str, str], Storage] = {(storage.kind.api_version, storage.kind.kind): storage for storage in ALL}
