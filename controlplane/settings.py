@@ -24,6 +24,8 @@ API_PORT = int(os.environ.get("SLIPWAY_API_PORT", "6443"))
 HTTP_PORT = int(os.environ.get("SLIPWAY_HTTP_PORT", "8080"))
 """Plain http on the loopback only: a browser on this machine."""
 
+ADVERTISE_ADDRESS = os.environ.get("SLIPWAY_ADVERTISE_ADDRESS", "")
+"""At which all nodes reach the API server; empty: this host's own address, as the outside sees it."""
 CLUSTER_DOMAIN = os.environ.get("SLIPWAY_CLUSTER_DOMAIN", "cluster.local")
 POD_NETWORK = os.environ.get("SLIPWAY_POD_NETWORK", "10.244.0.0/16")
 NODE_PREFIX_LENGTH = 24

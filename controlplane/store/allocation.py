@@ -90,11 +90,26 @@ def claims(wire: Wire) -> dict[Claim, str]:
             found[claim] = f"spec.ports[{position}].nodePort"
     if spec.get("healthCheckNodePort"):
         found[Claim("node port", f"TCP/{spec['healthCheckNodePort']}")] = "spec.healthCheckNodePort"
-    spans = pool(settings.LOAD_BALANCER_POOL)
-    for position, ingress in enumerate(((wire.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()):
-        if ingress.get("ip") and any(ipaddress.ip_address(ingress["ip"]) in span for span in spans):
-            found[Claim("load balancer IP", ingress["ip"])] = f"status.loadBalancer.ingress[{position}].ip"
+    ingress = ((wire.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    for position, each in enumerate(ingress):
+        if each.get("ip") and in_pool(each["ip"]):
+            found[Claim("load balancer IP", each["ip"])] = f"status.loadBalancer.ingress[{position}].ip"
+    if ingress and not settings.LOAD_BALANCER_POOL and is_ours(spec):
+        found |= node_address_ports(wire)
     return found
+
+
+def node_address_ports(wire: Wire) -> dict[Claim, str]:
+    """The ports that a LoadBalancer without a pool has at the addresses of the nodes."""
+    return {
+        Claim("load balancer port", f"{port.get('protocol', 'TCP')}/{port['port']}"): f"spec.ports[{position}].port"
+        for position, port in enumerate((wire.get("spec") or {}).get("ports") or ())
+    }
+
+
+def in_pool(address: str) -> bool:
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in span for span in pool(settings.LOAD_BALANCER_POOL))
 
 
 # What it is given

@@ -7,10 +7,12 @@ free again the moment the object is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from controlplane.store.errors import Invalid
@@ -37,6 +39,26 @@ class Holder:
         return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
+def holders(wanted: Iterable[Claim]) -> dict[Claim, Holder]:
+    """Who has what, outside a transaction."""
+    pools: dict[str, list[str]] = {}
+    for claim in wanted:
+        pools.setdefault(claim.pool, []).append(claim.value)
+    with connection.cursor() as cursor:
+        found = {name: Claims(cursor).stored(name, values) for name, values in pools.items()}
+    return {Claim(name, value): holder for name, holders in found.items() for value, holder in holders.items()}
+
+
+def first_free(pool: str, values: Iterator[str], count: int) -> list[str]:
+    """The first ``count`` of ``values`` that nobody has."""
+    found: list[str] = []
+    with connection.cursor() as cursor:
+        known = Claims(cursor)
+        while len(found) < count and (some := list(islice(values, _CHUNK))):
+            found += known.free(pool, some)
+    return found[:count]
+
+
 class Claims:
     """The claims as one transaction sees them."""
 
@@ -47,12 +69,12 @@ class Claims:
     def holder(self, claim: Claim) -> Holder | None:
         if claim in self._changed:
             return self._changed[claim]
-        return self._stored(claim.pool, [claim.value]).get(claim.value)
+        return self.stored(claim.pool, [claim.value]).get(claim.value)
 
     def free(self, pool: str, values: Iterable[str]) -> list[str]:
         """Those of ``values`` that nobody has, in their order."""
         wanted = list(values)
-        taken = set(self._stored(pool, wanted))
+        taken = set(self.stored(pool, wanted))
         taken = {value for value in taken if self._changed.get(Claim(pool, value), True)}
         taken |= {claim.value for claim, holder in self._changed.items() if claim.pool == pool and holder}
         return [value for value in wanted if value not in taken]
@@ -63,7 +85,7 @@ class Claims:
         for claim, field in after.items():
             other = None if claim in before else self.holder(claim)
             if other is not None and other.uid != holder.uid:
-                value = int(claim.value.rpartition("/")[2]) if claim.pool == "node port" else claim.value
+                value = int(claim.value.rpartition("/")[2]) if "port" in claim.pool else claim.value
                 raise Invalid(
                     f"provided {claim.pool} is already allocated to {other}",
                     kind=kind,
@@ -93,7 +115,7 @@ class Claims:
                 rows,
             )
 
-    def _stored(self, pool: str, values: list[str]) -> dict[str, Holder]:
+    def stored(self, pool: str, values: list[str]) -> dict[str, Holder]:
         found: dict[str, Holder] = {}
         for start in range(0, len(values), _CHUNK):
             some = values[start : start + _CHUNK]

@@ -76,6 +76,10 @@ def _inherit_addresses(given: Wire, stored: Wire) -> None:
     for name in _ADDRESSES[2:]:
         if not given.get(name) and name in stored:
             given[name] = stored[name]
+    if given.get("ipFamilyPolicy") == "SingleStack" != stored.get("ipFamilyPolicy"):
+        for name in ("clusterIPs", "ipFamilies"):  # back to one family: the second goes unless the writer changed it
+            if given.get(name) == stored.get(name):
+                given[name] = (stored.get(name) or [])[:1]
 
 
 def _names_first_only(given: Wire, stored: Wire) -> bool:
