@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core, scheduling
+from schema.kinds import coordination, core, discovery, scheduling
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
+    ENDPOINTS,
     EVENT,
     LIMIT_RANGE,
     NAMESPACE,
@@ -14,14 +15,18 @@ from schema.kinds.core import (
     POD,
     RESOURCE_QUOTA,
     SECRET,
+    SERVICE,
     SERVICE_ACCOUNT,
 )
+from schema.kinds.discovery import ENDPOINT_SLICE
 from schema.kinds.scheduling import PRIORITY_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIG_MAP",
+    "ENDPOINTS",
+    "ENDPOINT_SLICE",
     "EVENT",
     "LEASE",
     "LIMIT_RANGE",
@@ -31,6 +36,7 @@ __all__ = [
     "PRIORITY_CLASS",
     "RESOURCE_QUOTA",
     "SECRET",
+    "SERVICE",
     "SERVICE_ACCOUNT",
     "Kind",
     "by_kind",
@@ -40,6 +46,7 @@ __all__ = [
 ALL: tuple[Kind, ...] = (
     *core.ALL,
     *coordination.ALL,
+    *discovery.ALL,
     *scheduling.ALL,
 )
 

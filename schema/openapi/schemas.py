@@ -15,6 +15,7 @@ _CORE = "io.k8s.api.core.v1"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _PACKAGES = {
     "schema.coordination": "io.k8s.api.coordination.v1",
+    "schema.discovery.endpointslice": "io.k8s.api.discovery.v1",
     "schema.meta": _META,
     "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",
 }

@@ -12,6 +12,7 @@ from schema.kinds import Kind
 from schema.meta import Object
 from schema.validation import (
     configmap,
+    endpoints,
     event,
     lease,
     limitrange,
@@ -23,6 +24,7 @@ from schema.validation import (
     priorityclass,
     resourcequota,
     secret,
+    service,
     serviceaccount,
     structure,
 )
@@ -49,6 +51,9 @@ _RULES: dict[Kind, Rules] = {
     kinds.EVENT: Rules(event.check),
     kinds.SERVICE_ACCOUNT: Rules(serviceaccount.check),
     kinds.LEASE: Rules(lease.check),
+    kinds.SERVICE: Rules(service.check, service.check_update, name=service.name_fault),
+    kinds.ENDPOINTS: Rules(endpoints.check),
+    kinds.ENDPOINT_SLICE: Rules(endpoints.check_slice, endpoints.check_slice_update),
     kinds.LIMIT_RANGE: Rules(limitrange.check),
     kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),
     kinds.RESOURCE_QUOTA: Rules(resourcequota.check, resourcequota.check_update),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds import (
     configmap,
+    endpoints,
+    endpointslice,
     event,
     lease,
     limitrange,
@@ -14,6 +16,7 @@ from controlplane.store.kinds import (
     priorityclass,
     resourcequota,
     secret,
+    service,
     serviceaccount,
 )
 from controlplane.store.storage import Storage
@@ -28,6 +31,9 @@ ALL: tuple[Storage, ...] = (
     event.STORAGE,
     serviceaccount.STORAGE,
     lease.STORAGE,
+    service.STORAGE,
+    endpoints.STORAGE,
+    endpointslice.STORAGE,
     limitrange.STORAGE,
     priorityclass.STORAGE,
     resourcequota.STORAGE,
