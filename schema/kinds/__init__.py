@@ -37,7 +37,11 @@ __all__ = [
     "by_plural",
 ]
 
-ALL: tuple[Kind, ...] = (*core.ALL, *coordination.ALL, *scheduling.ALL)
+ALL: tuple[Kind, ...] = (
+    *core.ALL,
+    *coordination.ALL,
+    *scheduling.ALL,
+)
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}
