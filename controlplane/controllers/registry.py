@@ -10,6 +10,7 @@ from controlplane.controllers.broker import Work
 from controlplane.controllers.garbage import GarbageCollector
 from controlplane.controllers.namespace import NamespaceController
 from controlplane.controllers.node import NodeController
+from controlplane.controllers.poddisruptionbudget import PodDisruptionBudgetController
 from controlplane.controllers.resourcequota import ResourceQuotaController
 from controlplane.controllers.serviceaccount import ServiceAccountController
 from controlplane.scheduler import wakeups
@@ -26,6 +27,7 @@ _ALL: tuple[Controller[Any], ...] = (
     ServiceAccountController(),
     NodeController(),
     ResourceQuotaController(),
+    PodDisruptionBudgetController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

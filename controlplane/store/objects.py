@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from controlplane.store import deletion, kinds, read, transaction, write
+from controlplane.store import deletion, eviction, kinds, read, transaction, write
 from controlplane.store.admission import quotas
 from controlplane.store.deletion import Deletion
 from controlplane.store.errors import Conflict, StoreError, conflict
@@ -48,6 +48,7 @@ __all__ = [
     "current_revision",
     "delete",
     "dependents_of",
+    "evict",
     "finish_deletion",
     "get",
     "get_encoded",
@@ -131,6 +132,12 @@ def delete(
     """
     with transaction.begin(dry_run=dry_run) as tx:
         return deletion.delete(tx, kind, namespace, name, options or DeleteOptions())
+
+
+def evict(namespace: str, name: str, *, options: DeleteOptions | None = None, dry_run: bool = False) -> Deletion:
+    """Delete a pod if the disruption budgets that cover it allow it now; `NotNow` if they do not."""
+    with transaction.begin(dry_run=dry_run) as tx:
+        return eviction.evict(tx, namespace, name, options or DeleteOptions())
 
 
 def finish_deletion(kind: Kind, namespace: str, name: str, uid: str) -> bool:

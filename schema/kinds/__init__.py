@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core, scheduling
+from schema.kinds import coordination, core, policy, scheduling
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
@@ -16,6 +16,7 @@ from schema.kinds.core import (
     SECRET,
     SERVICE_ACCOUNT,
 )
+from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "NAMESPACE",
     "NODE",
     "POD",
+    "POD_DISRUPTION_BUDGET",
     "PRIORITY_CLASS",
     "RESOURCE_QUOTA",
     "SECRET",
@@ -40,6 +42,7 @@ __all__ = [
 ALL: tuple[Kind, ...] = (
     *core.ALL,
     *coordination.ALL,
+    *policy.ALL,
     *scheduling.ALL,
 )
 

@@ -20,6 +20,7 @@ from schema.validation import (
     node,
     pod,
     pod_update,
+    poddisruptionbudget,
     priorityclass,
     resourcequota,
     secret,
@@ -50,6 +51,7 @@ _RULES: dict[Kind, Rules] = {
     kinds.SERVICE_ACCOUNT: Rules(serviceaccount.check),
     kinds.LEASE: Rules(lease.check),
     kinds.LIMIT_RANGE: Rules(limitrange.check),
+    kinds.POD_DISRUPTION_BUDGET: Rules(poddisruptionbudget.check),
     kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),
     kinds.RESOURCE_QUOTA: Rules(resourcequota.check, resourcequota.check_update),
 }

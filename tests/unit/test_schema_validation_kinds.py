@@ -101,6 +101,22 @@ def base64_of(data):
             INVALID,
             "spec.scopeSelector.matchExpressions[0].operator",
         ),
+        (kinds.POD_DISRUPTION_BUDGET, {"spec": {"minAvailable": 1, "maxUnavailable": 1}}, INVALID, "spec"),
+        (kinds.POD_DISRUPTION_BUDGET, {"spec": {"minAvailable": -1}}, INVALID, "spec.minAvailable"),
+        (kinds.POD_DISRUPTION_BUDGET, {"spec": {"maxUnavailable": "half"}}, INVALID, "spec.maxUnavailable"),
+        (kinds.POD_DISRUPTION_BUDGET, {"spec": {"maxUnavailable": "101%"}}, INVALID, "spec.maxUnavailable"),
+        (
+            kinds.POD_DISRUPTION_BUDGET,
+            {"spec": {"unhealthyPodEvictionPolicy": "Maybe"}},
+            UNSUPPORTED,
+            "spec.unhealthyPodEvictionPolicy",
+        ),
+        (
+            kinds.POD_DISRUPTION_BUDGET,
+            {"spec": {"selector": {"matchLabels": {"a b": "c"}}}},
+            INVALID,
+            "spec.selector.matchLabels",
+        ),
         (kinds.LIMIT_RANGE, {"spec": {"limits": [{"type": "Node"}]}}, UNSUPPORTED, "spec.limits[0].type"),
         (
             kinds.LIMIT_RANGE,

@@ -11,6 +11,7 @@ from controlplane.store.kinds import (
     namespace,
     node,
     pod,
+    poddisruptionbudget,
     priorityclass,
     resourcequota,
     secret,
@@ -29,6 +30,7 @@ ALL: tuple[Storage, ...] = (
     serviceaccount.STORAGE,
     lease.STORAGE,
     limitrange.STORAGE,
+    poddisruptionbudget.STORAGE,
     priorityclass.STORAGE,
     resourcequota.STORAGE,
 )

@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 TABLES = (
     ("LimitRange", "store_limitrange"),
+    ("PodDisruptionBudget", "store_poddisruptionbudget"),
     ("PriorityClass", "store_priorityclass"),
     ("ResourceQuota", "store_resourcequota"),
 )
