@@ -7,7 +7,9 @@ from typing import Any
 
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
+from controlplane.controllers.cronjobs.controller import CronJobController
 from controlplane.controllers.garbage import GarbageCollector
+from controlplane.controllers.jobs.controller import JobController
 from controlplane.controllers.namespace import NamespaceController
 from controlplane.controllers.node import NodeController
 from controlplane.controllers.poddisruptionbudget import PodDisruptionBudgetController
@@ -28,6 +30,8 @@ _ALL: tuple[Controller[Any], ...] = (
     NodeController(),
     ResourceQuotaController(),
     PodDisruptionBudgetController(),
+    JobController(),
+    CronJobController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

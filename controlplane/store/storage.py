@@ -47,7 +47,8 @@ class Storage:
     field_columns: Mapping[str, str] = field(default_factory=dict)
     """Selectable fields that SQL can answer: path to column."""
     prepare: Callable[[Wire], None] = _unchanged
-    """What a new object of the kind is born with, in place."""
+    """What a new object of the kind is born with, in place (top level only: what is below is shared). It has its name and
+    uid already."""
     encrypted: bool = False
     """Content, annotations and history are sealed at rest."""
 

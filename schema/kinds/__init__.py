@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core, policy, scheduling
+from schema.kinds import batch, coordination, core, policy, scheduling
+from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
@@ -23,7 +24,9 @@ __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIG_MAP",
+    "CRON_JOB",
     "EVENT",
+    "JOB",
     "LEASE",
     "LIMIT_RANGE",
     "NAMESPACE",
@@ -41,6 +44,7 @@ __all__ = [
 
 ALL: tuple[Kind, ...] = (
     *core.ALL,
+    *batch.ALL,
     *coordination.ALL,
     *policy.ALL,
     *scheduling.ALL,

@@ -14,6 +14,8 @@ from schema.shapes import Field, Structure
 _CORE = "io.k8s.api.core.v1"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _PACKAGES = {
+    "schema.batch.cronjob": "io.k8s.api.batch.v1",
+    "schema.batch.job": "io.k8s.api.batch.v1",
     "schema.coordination": "io.k8s.api.coordination.v1",
     "schema.meta": _META,
     "schema.policy.poddisruptionbudget": "io.k8s.api.policy.v1",

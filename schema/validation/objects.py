@@ -12,7 +12,9 @@ from schema.kinds import Kind
 from schema.meta import Object
 from schema.validation import (
     configmap,
+    cronjob,
     event,
+    job,
     lease,
     limitrange,
     metadata,
@@ -49,6 +51,8 @@ _RULES: dict[Kind, Rules] = {
     kinds.SECRET: Rules(secret.check, secret.check_update),
     kinds.EVENT: Rules(event.check),
     kinds.SERVICE_ACCOUNT: Rules(serviceaccount.check),
+    kinds.CRON_JOB: Rules(cronjob.check),
+    kinds.JOB: Rules(job.check, job.check_update),
     kinds.LEASE: Rules(lease.check),
     kinds.LIMIT_RANGE: Rules(limitrange.check),
     kinds.POD_DISRUPTION_BUDGET: Rules(poddisruptionbudget.check),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds import (
     configmap,
+    cronjob,
     event,
+    job,
     lease,
     limitrange,
     namespace,
@@ -29,6 +31,8 @@ ALL: tuple[Storage, ...] = (
     event.STORAGE,
     serviceaccount.STORAGE,
     lease.STORAGE,
+    cronjob.STORAGE,
+    job.STORAGE,
     limitrange.STORAGE,
     poddisruptionbudget.STORAGE,
     priorityclass.STORAGE,
