@@ -28,6 +28,8 @@ CLUSTER_DOMAIN = os.environ.get("SLIPWAY_CLUSTER_DOMAIN", "cluster.local")
 POD_NETWORK = os.environ.get("SLIPWAY_POD_NETWORK", "10.244.0.0/16")
 NODE_PREFIX_LENGTH = 24
 HEARTBEAT_SECONDS = 5.0
+METRICS_SECONDS = float(os.environ.get("SLIPWAY_METRICS_SECONDS", "10"))
+"""How often agents say what is used (`kubectl top`, the autoscaler, the dashboard); 0: never."""
 CHANGE_HISTORY_SECONDS = 3600.0
 """How far back a watch may start; older is 410 Gone."""
 CHANGE_HISTORY_ROWS = 100_000

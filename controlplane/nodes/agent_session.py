@@ -30,7 +30,17 @@ from controlplane.store.errors import NotFound, StoreError
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
 from schema.base import Model, Wire
-from schema.session import Acknowledge, EventReport, Heartbeat, Hello, OpenStream, Report, Welcome, from_agent
+from schema.session import (
+    Acknowledge,
+    EventReport,
+    Heartbeat,
+    Hello,
+    Metrics,
+    OpenStream,
+    Report,
+    Welcome,
+    from_agent,
+)
 
 if TYPE_CHECKING:
     from controlplane.nodes.hub import Hub
@@ -146,6 +156,7 @@ class AgentSession:
                 cluster_cidr=settings.POD_NETWORK,
                 cluster_domain=settings.CLUSTER_DOMAIN,
                 heartbeat_seconds=settings.HEARTBEAT_SECONDS,
+                metrics_seconds=settings.METRICS_SECONDS,
             )
         )
         await self._synchronise()
@@ -212,6 +223,9 @@ class AgentSession:
                 await self._reports.put(self._checked(message))
             elif isinstance(message, Heartbeat):
                 await self._heard(message)
+            elif isinstance(message, Metrics):
+                own = [pod for pod in message.pods if self._desired.pod(pod.uid) is not None]
+                self._hub.metrics.put(self.node, message.model_copy(update={"pods": own}))
             else:
                 raise Over(BAD_MESSAGE, "a session has one Hello")
 
