@@ -4,7 +4,10 @@ import controlplane.store.resource
 from django.db import migrations, models
 
 TABLES = (
+    ("CronJob", "store_cronjob"),
+    ("Job", "store_job"),
     ("LimitRange", "store_limitrange"),
+    ("PodDisruptionBudget", "store_poddisruptionbudget"),
     ("PriorityClass", "store_priorityclass"),
     ("ResourceQuota", "store_resourcequota"),
 )
