@@ -7,9 +7,12 @@ from typing import Any
 
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
+from controlplane.controllers.ephemeral import EphemeralVolumeController
 from controlplane.controllers.garbage import GarbageCollector
 from controlplane.controllers.namespace import NamespaceController
 from controlplane.controllers.node import NodeController
+from controlplane.controllers.persistentvolume import PersistentVolumeController
+from controlplane.controllers.persistentvolumeclaim import PersistentVolumeClaimController
 from controlplane.controllers.serviceaccount import ServiceAccountController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
@@ -20,7 +23,14 @@ COLLECT = "controlplane.controllers.tasks.collect"
 COLLECT_PODS = Work("controlplane.controllers.tasks.collect_pods")
 DRAIN = Work("controlplane.scheduler.tasks.drain")
 
-_ALL: tuple[Controller[Any], ...] = (NamespaceController(), ServiceAccountController(), NodeController())
+_ALL: tuple[Controller[Any], ...] = (
+    NamespaceController(),
+    ServiceAccountController(),
+    NodeController(),
+    EphemeralVolumeController(),
+    PersistentVolumeController(),
+    PersistentVolumeClaimController(),
+)
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()
 

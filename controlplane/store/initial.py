@@ -8,9 +8,11 @@ from django.db import IntegrityError, connection, transaction
 
 from controlplane.store import objects
 from controlplane.store.errors import AlreadyExists
-from schema.kinds import NAMESPACE
+from schema.kinds import NAMESPACE, STORAGE_CLASS
+from schema.storage.storageclass import FIRST_CONSUMER, IS_DEFAULT, PROVISIONER
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+LOCAL_CLASS = "local"
 
 
 def ensure_initial() -> None:
@@ -21,6 +23,28 @@ def ensure_initial() -> None:
             objects.create(NAMESPACE, {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
         except AlreadyExists:
             continue
+    _ensure_storage_class()
+
+
+def _ensure_storage_class() -> None:
+    """The class ``local``. It is the default one unless the users have chosen another."""
+    present = objects.list_objects(STORAGE_CLASS).items
+    if any(one["metadata"]["name"] == LOCAL_CLASS for one in present):
+        return
+    chosen = any((one["metadata"].get("annotations") or {}).get(IS_DEFAULT) == "true" for one in present)
+    try:
+        objects.create(
+            STORAGE_CLASS,
+            {
+                "metadata": {"name": LOCAL_CLASS, "annotations": {} if chosen else {IS_DEFAULT: "true"}},
+                "provisioner": PROVISIONER,
+                "reclaimPolicy": "Delete",
+                "volumeBindingMode": FIRST_CONSUMER,
+                "allowVolumeExpansion": True,
+            },
+        )
+    except AlreadyExists:
+        return
 
 
 def _ensure_revision() -> None:

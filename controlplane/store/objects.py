@@ -20,6 +20,15 @@ from controlplane.store.pods import Usage, bound_pods_mentioning, node_usage, pe
 from controlplane.store.read import get, get_encoded
 from controlplane.store.record import ChangeRecord, ChangeType
 from controlplane.store.transaction import Transaction
+from controlplane.store.volumes import (
+    claims_without_volume,
+    free_volumes,
+    is_to_be_removed,
+    pods_mentioning,
+    pods_with_claim,
+    volumes_for_claim,
+    volumes_to_remove,
+)
 from controlplane.store.write import Change
 from schema.base import Wire
 from schema.kinds import POD, Kind
@@ -27,6 +36,7 @@ from schema.meta import DeleteOptions
 
 __all__ = [
     "Bind",
+    "Change",
     "ChangeRecord",
     "ChangeType",
     "Create",
@@ -41,21 +51,28 @@ __all__ = [
     "abandoned",
     "bound_pods_mentioning",
     "changes_since",
+    "claims_without_volume",
     "compacted_revision",
     "create",
     "current_revision",
     "delete",
     "dependents_of",
     "finish_deletion",
+    "free_volumes",
     "get",
     "get_encoded",
+    "is_to_be_removed",
     "list_encoded",
     "list_objects",
     "mutate",
     "node_usage",
     "pending_pods",
+    "pods_mentioning",
     "pods_on",
+    "pods_with_claim",
     "replace",
+    "volumes_for_claim",
+    "volumes_to_remove",
     "write_many",
 ]
 

@@ -9,13 +9,16 @@ from collections.abc import Callable
 
 from schema import fields, kinds
 from schema.base import Wire
-from schema.defaulting import namespace, pod, secret
+from schema.defaulting import namespace, pod, secret, storage
 from schema.kinds import Kind
 
 _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.POD: pod.default,
     kinds.NAMESPACE: namespace.default,
     kinds.SECRET: secret.default,
+    kinds.PERSISTENT_VOLUME: storage.default_volume,
+    kinds.PERSISTENT_VOLUME_CLAIM: storage.default_claim,
+    kinds.STORAGE_CLASS: storage.default_class,
 }
 
 

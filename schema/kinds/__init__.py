@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core
+from schema.kinds import coordination, core, storage
 from schema.kinds.coordination import LEASE
-from schema.kinds.core import CONFIG_MAP, EVENT, NAMESPACE, NODE, POD, SECRET, SERVICE_ACCOUNT
+from schema.kinds.core import (
+    CONFIG_MAP,
+    EVENT,
+    NAMESPACE,
+    NODE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+    SERVICE_ACCOUNT,
+)
+from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
     "ALL",
@@ -15,15 +26,18 @@ __all__ = [
     "LEASE",
     "NAMESPACE",
     "NODE",
+    "PERSISTENT_VOLUME",
+    "PERSISTENT_VOLUME_CLAIM",
     "POD",
     "SECRET",
     "SERVICE_ACCOUNT",
+    "STORAGE_CLASS",
     "Kind",
     "by_kind",
     "by_plural",
 ]
 
-ALL: tuple[Kind, ...] = (*core.ALL, *coordination.ALL)
+ALL: tuple[Kind, ...] = (*core.ALL, *coordination.ALL, *storage.ALL)
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}

@@ -6,6 +6,8 @@ from schema.core.configmap import ConfigMap
 from schema.core.event import Event
 from schema.core.namespace import Namespace
 from schema.core.node import Node
+from schema.core.persistentvolume import PersistentVolume
+from schema.core.persistentvolumeclaim import PersistentVolumeClaim
 from schema.core.pod import Pod
 from schema.core.secret import Secret
 from schema.core.serviceaccount import ServiceAccount
@@ -115,4 +117,39 @@ SERVICE_ACCOUNT = Kind(
     delete_returns_object=True,
 )
 
-ALL: tuple[Kind, ...] = (POD, NODE, NAMESPACE, CONFIG_MAP, SECRET, EVENT, SERVICE_ACCOUNT)
+PERSISTENT_VOLUME = Kind(
+    group="",
+    version="v1",
+    kind="PersistentVolume",
+    plural="persistentvolumes",
+    singular="persistentvolume",
+    namespaced=False,
+    model=PersistentVolume,
+    short_names=("pv",),
+    subresources=("status",),
+    delete_returns_object=True,
+)
+PERSISTENT_VOLUME_CLAIM = Kind(
+    group="",
+    version="v1",
+    kind="PersistentVolumeClaim",
+    plural="persistentvolumeclaims",
+    singular="persistentvolumeclaim",
+    namespaced=True,
+    model=PersistentVolumeClaim,
+    short_names=("pvc",),
+    subresources=("status",),
+    delete_returns_object=True,
+)
+
+ALL: tuple[Kind, ...] = (
+    POD,
+    NODE,
+    NAMESPACE,
+    CONFIG_MAP,
+    SECRET,
+    EVENT,
+    SERVICE_ACCOUNT,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
+)

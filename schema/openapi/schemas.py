@@ -13,7 +13,11 @@ from schema.shapes import Field, Structure
 
 _CORE = "io.k8s.api.core.v1"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
-_PACKAGES = {"schema.coordination": "io.k8s.api.coordination.v1", "schema.meta": _META}
+_PACKAGES = {
+    "schema.coordination": "io.k8s.api.coordination.v1",
+    "schema.meta": _META,
+    "schema.storage.storageclass": "io.k8s.api.storage.v1",
+}
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _PRIMITIVES: dict[frozenset[type], str] = {

@@ -17,10 +17,13 @@ from schema.validation import (
     metadata,
     namespace,
     node,
+    persistentvolume,
+    persistentvolumeclaim,
     pod,
     pod_update,
     secret,
     serviceaccount,
+    storageclass,
     structure,
 )
 from schema.validation.causes import REQUIRED, Cause, Problems
@@ -46,6 +49,9 @@ _RULES: dict[Kind, Rules] = {
     kinds.EVENT: Rules(event.check),
     kinds.SERVICE_ACCOUNT: Rules(serviceaccount.check),
     kinds.LEASE: Rules(lease.check),
+    kinds.PERSISTENT_VOLUME: Rules(persistentvolume.check, persistentvolume.check_update),
+    kinds.PERSISTENT_VOLUME_CLAIM: Rules(persistentvolumeclaim.check, persistentvolumeclaim.check_update),
+    kinds.STORAGE_CLASS: Rules(storageclass.check, storageclass.check_update),
 }
 
 

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from controlplane.store.errors import NotFound
-from controlplane.store.kinds import configmap, event, lease, namespace, node, pod, secret, serviceaccount
+from controlplane.store.kinds import (
+    configmap,
+    event,
+    lease,
+    namespace,
+    node,
+    persistentvolume,
+    persistentvolumeclaim,
+    pod,
+    secret,
+    serviceaccount,
+    storageclass,
+)
 from controlplane.store.storage import Storage
 from schema.kinds import Kind
 
@@ -16,6 +28,9 @@ ALL: tuple[Storage, ...] = (
     event.STORAGE,
     serviceaccount.STORAGE,
     lease.STORAGE,
+    persistentvolume.STORAGE,
+    persistentvolumeclaim.STORAGE,
+    storageclass.STORAGE,
 )
 
 _by_kind: dict[tuple[str, str], Storage] = {(storage.kind.api_version, storage.kind.kind): storage for storage in ALL}
