@@ -139,10 +139,19 @@ class Sync(Model):
     volumes: list[Wire] = Field(default_factory=list)
     """PersistentVolumes bound to claims of the node's pods; ``spec.claimRef`` says which."""
     volume_removals: list[VolumeRemoval] = Field(default_factory=list)
+    cluster: list[Wire] = Field(default_factory=list)
+    """What every node knows of the whole cluster (nodes, services, …), reduced to what agents need. Each has ``kind`` and
+    ``metadata`` with namespace and name."""
 
 
 class ObjectKey(Model):
     namespace: str
+    name: str
+
+
+class ClusterKey(Model):
+    kind: str
+    namespace: str = ""
     name: str
 
 
@@ -161,6 +170,8 @@ class Update(Model):
     removed_volumes: list[ObjectKey] = Field(default_factory=list)
     """Named by their claims."""
     volume_removals: list[VolumeRemoval] = Field(default_factory=list)
+    cluster: list[Wire] = Field(default_factory=list)
+    removed_cluster: list[ClusterKey] = Field(default_factory=list)
 
 
 class Acknowledge(Model):

@@ -19,8 +19,8 @@ as_root() {
 run_files="crun:/usr/bin/crun conmon:/usr/bin/conmon nftables:/usr/sbin/nft redis-server:/usr/bin/redis-server
   iproute2:/sbin/ip util-linux:/usr/bin/setpriv ca-certificates:/etc/ssl/certs/ca-certificates.crt
   golang-github-containers-common:/usr/share/containers/seccomp.json"
-dev_files="busybox-static:/bin/busybox docker-registry:/usr/bin/docker-registry skopeo:/usr/bin/skopeo
-  chromium:/usr/bin/chromium curl:/usr/bin/curl procps:/usr/bin/pgrep"
+dev_files="catatonit:/usr/bin/catatonit busybox-static:/bin/busybox docker-registry:/usr/bin/docker-registry skopeo:/usr/bin/skopeo
+  runc:/usr/sbin/runc buildah:/usr/bin/buildah chromium:/usr/bin/chromium curl:/usr/bin/curl procps:/usr/bin/pgrep"
 
 missing_packages() {
     local entry

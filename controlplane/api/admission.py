@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from controlplane.access.identity import Identity
 from controlplane.api import errors
 from controlplane.store import objects
+from controlplane.store.admission import priority
 from controlplane.store.errors import NotFound
 from schema import kinds, quantity
 from schema.base import Wire
@@ -88,9 +89,21 @@ def _allows_expansion(name: str) -> bool:
         return False
 
 
+def refuse_priority_without_class(request: Request) -> None:
+    """A pod gets its number from its class; the store lets others (controllers, tests) write it down."""
+    spec = request.wire.get("spec")
+    if request.kind is not kinds.POD or request.verb != "create" or not isinstance(spec, dict):
+        return
+    if isinstance(spec.get("priority"), int):
+        found = objects.list_objects(kinds.PRIORITY_CLASS).items
+        classes = [priority.read(each["metadata"]["name"], each) for each in found]
+        priority.check_number(request.wire["metadata"].get("name") or "", request.wire, classes)
+
+
 PLUGINS: tuple[Callable[[Request], None], ...] = (
     default_service_account,
     default_storage_class,
+    refuse_priority_without_class,
     resize_needs_the_class,
 )
 

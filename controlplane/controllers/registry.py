@@ -13,6 +13,7 @@ from controlplane.controllers.namespace import NamespaceController
 from controlplane.controllers.node import NodeController
 from controlplane.controllers.persistentvolume import PersistentVolumeController
 from controlplane.controllers.persistentvolumeclaim import PersistentVolumeClaimController
+from controlplane.controllers.resourcequota import ResourceQuotaController
 from controlplane.controllers.serviceaccount import ServiceAccountController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
@@ -30,6 +31,7 @@ _ALL: tuple[Controller[Any], ...] = (
     EphemeralVolumeController(),
     PersistentVolumeController(),
     PersistentVolumeClaimController(),
+    ResourceQuotaController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

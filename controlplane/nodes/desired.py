@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from controlplane.nodes import references
+from controlplane.nodes.cluster.world import Key, World
 from schema.base import Wire
 from schema.session import ObjectKey, Sync, Update, VolumeRemoval
 
@@ -50,9 +51,10 @@ class _Waiting:
     objects: dict[Ref, Wire | None] = field(default_factory=dict)
     removals: dict[str, Wire] = field(default_factory=dict)
     """Deleted volumes whose directories the agent is to remove, by uid."""
+    cluster: dict[Key, None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.pods or self.removed or self.objects or self.removals)
+        return bool(self.pods or self.removed or self.objects or self.removals or self.cluster)
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,9 @@ class Interest:
 
 
 class Desired:
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, world: World | None = None) -> None:
         self.node = node
+        self._world = world or World({})
         self.revision = 0
         self._pods: dict[str, _Known] = {}
         self._uses: Counter[Ref] = Counter()
@@ -111,11 +114,15 @@ class Desired:
             secrets=[wire for ref, wire in objects.items() if wire and ref.kind == SECRET],
             volumes=[wire for ref, wire in objects.items() if wire and ref.kind == VOLUME],
             volume_removals=_removals(waiting.removals),
+            cluster=self._world.everything(),
         )
 
     def volume_to_remove(self, volume: Wire) -> None:
         """Said again it does no harm; the agent answers with a report."""
         self._waiting.removals[volume["metadata"]["uid"]] = volume
+
+    def cluster_changed(self, key: Key) -> None:
+        self._waiting.cluster[key] = None
 
     def pod_changed(self, pod: Wire, revision: int) -> Interest | None:
         if revision <= self.revision or (pod.get("spec") or {}).get("nodeName") != self.node:
@@ -157,6 +164,7 @@ class Desired:
         if not waiting:
             return None
         gone = [ref for ref, wire in waiting.objects.items() if wire is None]
+        cluster = {key: self._world.get(key) for key in waiting.cluster}
         return Update(
             revision=self.revision,
             pods=list(waiting.pods.values()),
@@ -168,6 +176,8 @@ class Desired:
             volumes=[wire for ref, wire in waiting.objects.items() if wire and ref.kind == VOLUME],
             removed_volumes=[_key(ref) for ref in gone if ref.kind == VOLUME],
             volume_removals=_removals(waiting.removals),
+            cluster=[wire for wire in cluster.values() if wire is not None],
+            removed_cluster=[key.wire() for key, wire in cluster.items() if wire is None],
         )
 
     def _replace(self, uid: str, pod: Wire | None) -> Interest:

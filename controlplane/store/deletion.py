@@ -17,8 +17,9 @@ from controlplane.store.kinds import pod
 from controlplane.store.transaction import Transaction
 from schema import meta
 from schema.base import Wire
-from schema.kinds import NAMESPACE, POD, Kind
+from schema.kinds import NAMESPACE, POD, PRIORITY_CLASS, Kind
 from schema.meta import DeleteOptions, format_time, parse_time
+from schema.validation.priorityclass import SYSTEM
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -79,6 +80,12 @@ def _check(row: Row, options: DeleteOptions) -> None:
     if kind is NAMESPACE and row.name in _PERMANENT_NAMESPACES:
         raise Forbidden(
             f'namespaces "{row.name}" is forbidden: this namespace may not be deleted', kind=kind, name=row.name
+        )
+    if kind is PRIORITY_CLASS and row.name in SYSTEM:
+        raise Forbidden(
+            f'{kind.group_resource} "{row.name}" is forbidden: this is a system priority class and cannot be deleted',
+            kind=kind,
+            name=row.name,
         )
 
 

@@ -8,8 +8,10 @@ from django.db import IntegrityError, connection, transaction
 
 from controlplane.store import objects
 from controlplane.store.errors import AlreadyExists
-from schema.kinds import NAMESPACE, STORAGE_CLASS
+from schema.base import Wire
+from schema.kinds import NAMESPACE, PRIORITY_CLASS, STORAGE_CLASS, Kind
 from schema.storage.storageclass import FIRST_CONSUMER, IS_DEFAULT, PROVISIONER
+from schema.validation.priorityclass import SYSTEM
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 LOCAL_CLASS = "local"
@@ -19,10 +21,9 @@ def ensure_initial() -> None:
     """Idempotent, and safe when several processes come at once."""
     _ensure_revision()
     for name in NAMESPACES:
-        try:
-            objects.create(NAMESPACE, {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
-        except AlreadyExists:
-            continue
+        _ensure(NAMESPACE, {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
+    for name, value in SYSTEM.items():
+        _ensure(PRIORITY_CLASS, _system_class(name, value))
     _ensure_storage_class()
 
 
@@ -32,19 +33,37 @@ def _ensure_storage_class() -> None:
     if any(one["metadata"]["name"] == LOCAL_CLASS for one in present):
         return
     chosen = any((one["metadata"].get("annotations") or {}).get(IS_DEFAULT) == "true" for one in present)
+    _ensure(
+        STORAGE_CLASS,
+        {
+            "metadata": {"name": LOCAL_CLASS, "annotations": {} if chosen else {IS_DEFAULT: "true"}},
+            "provisioner": PROVISIONER,
+            "reclaimPolicy": "Delete",
+            "volumeBindingMode": FIRST_CONSUMER,
+            "allowVolumeExpansion": True,
+        },
+    )
+
+
+def _ensure(kind: Kind, obj: Wire) -> None:
     try:
-        objects.create(
-            STORAGE_CLASS,
-            {
-                "metadata": {"name": LOCAL_CLASS, "annotations": {} if chosen else {IS_DEFAULT: "true"}},
-                "provisioner": PROVISIONER,
-                "reclaimPolicy": "Delete",
-                "volumeBindingMode": FIRST_CONSUMER,
-                "allowVolumeExpansion": True,
-            },
-        )
+        objects.create(kind, obj)
     except AlreadyExists:
         return
+
+
+def _system_class(name: str, value: int) -> Wire:
+    description = (
+        "Used for system critical pods that must not be moved from their current node."
+        if name == "system-node-critical"
+        else "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary."
+    )
+    return {
+        "metadata": {"name": name},
+        "value": value,
+        "preemptionPolicy": "PreemptLowerPriority",
+        "description": description,
+    }
 
 
 def _ensure_revision() -> None:

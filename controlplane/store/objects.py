@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlplane.store import deletion, kinds, read, transaction, write
+from controlplane.store.admission import quotas
 from controlplane.store.deletion import Deletion
 from controlplane.store.errors import Conflict, StoreError, conflict
 from controlplane.store.history import changes_since, compacted_revision, current_revision
@@ -70,6 +71,7 @@ __all__ = [
     "pods_mentioning",
     "pods_on",
     "pods_with_claim",
+    "recount_quota",
     "replace",
     "volumes_for_claim",
     "volumes_to_remove",
@@ -152,6 +154,12 @@ def finish_deletion(kind: Kind, namespace: str, name: str, uid: str) -> bool:
     same object and no finalizer is left. Returns whether it is gone by this call."""
     with transaction.begin() as tx:
         return deletion.finish(tx, kind, namespace, name, uid)
+
+
+def recount_quota(namespace: str, name: str) -> None:
+    """Write down what a ResourceQuota's namespace has used by now."""
+    with transaction.begin() as tx:
+        quotas.recount(tx, namespace, name)
 
 
 # Many at once

@@ -55,6 +55,8 @@ class Transaction:
         self._cursor = cursor
         self._entries: dict[_Key, _Entry] = {}
         self._storages: dict[str, Storage] = {}
+        self._whole: dict[tuple[str, str], list[_Key]] = {}
+        """Kinds of which all objects of a namespace are known, with their keys."""
         self._changes: list[tuple[ChangeRecord, int]] = []
         self.revision = _lock(cursor)
 
@@ -94,6 +96,23 @@ class Transaction:
         for name in names:
             self._remember(storage, (storage.id, namespace, name), found.get(name))
 
+    def rows_in(self, storage: Storage, namespace: str) -> list[Row]:
+        """Every object of the kind in the namespace (empty for kinds without one), as this transaction sees them. Read
+        once; change them as those of `row`."""
+        place = (storage.id, namespace)
+        if place not in self._whole:
+            self._whole[place] = [key for key in self._entries if key[:2] == place]
+            self._cursor.execute(
+                f"SELECT {', '.join(COLUMNS)} FROM {storage.table} WHERE namespace = %s ORDER BY name",  # noqa: S608
+                [namespace],
+            )
+            for values in self._cursor.fetchall():
+                key = (*place, values[2])
+                if key not in self._entries:
+                    self._remember(storage, key, codec.row(storage, values))
+        rows = (self._entries[key].row for key in self._whole[place])
+        return [row for row in rows if row is not None]
+
     def is_empty(self, storage: Storage, namespace: str) -> bool:
         """Whether the namespace holds nothing of the kind, what this transaction did included."""
         pending = [entry for key, entry in self._entries.items() if key[0] == storage.id and key[1] == namespace]
@@ -109,6 +128,9 @@ class Transaction:
     def _remember(self, storage: Storage, key: _Key, row: Row | None) -> _Entry:
         self._storages[storage.id] = storage
         entry = self._entries[key] = _Entry(row)
+        known = self._whole.get(key[:2])
+        if known is not None:
+            known.append(key)
         return entry
 
     # Writing

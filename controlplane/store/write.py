@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from controlplane.store import codec, kinds
+from controlplane.store import admission, codec, kinds
+from controlplane.store.admission import Charge
 from controlplane.store.codec import Row
 from controlplane.store.errors import AlreadyExists, Forbidden, Invalid, already_exists, conflict, not_found
 from controlplane.store.storage import Storage
@@ -49,6 +50,7 @@ def create(tx: Transaction, kind: Kind, wire: Wire) -> Wire:
         raise already_exists(kind, name)
     born = {**wire}
     storage.prepare(born)
+    born, charges = admission.admit(tx, kind, namespace, name, born)
     row = Row(
         storage,
         uid=str(uuid.uuid4()),
@@ -64,7 +66,14 @@ def create(tx: Transaction, kind: Kind, wire: Wire) -> Wire:
         spec=codec.content(storage, born),
         status=born.get("status") or {},
     )
-    return tx.added(row)
+    made = tx.added(row)
+    _pay(tx, charges)
+    return made
+
+
+def _pay(tx: Transaction, charges: Iterable[Charge]) -> None:
+    for each in charges:
+        tx.changed(each.old, each.new)
 
 
 def _require_namespace(tx: Transaction, kind: Kind, namespace: str, name: str) -> None:
@@ -201,7 +210,22 @@ def _change(tx: Transaction, old: Row, new: Row, *, same_generation: bool = Fals
         return Outcome(codec.wire(old))
     if is_over(new) and old.finalizers:
         return Outcome(tx.removed(old, last=new), finished=True)
-    return Outcome(tx.changed(old, new))
+    charges = _charges(tx, old, new)
+    changed = tx.changed(old, new)
+    _pay(tx, charges)
+    return Outcome(changed)
+
+
+_CHANGEABLE = frozenset(["persistentvolumeclaims", "pods", "services"])
+"""What a quota counts of them may change with their spec."""
+
+
+def _charges(tx: Transaction, old: Row, new: Row) -> list[Charge]:
+    """What a change of the spec costs; what ends or goes is for the quota's controller to take off."""
+    kind = old.storage.kind
+    if new.spec == old.spec or kind.plural not in _CHANGEABLE:
+        return []
+    return admission.charge(tx, kind, old.namespace, old.name, codec.wire(new), before=codec.wire(old))
 
 
 def is_over(row: Row) -> bool:

@@ -27,6 +27,7 @@ from nodeagent.errors import AgentError, CreateError, NotRunning
 from nodeagent.runtime import messages, process
 
 CREATE_DEADLINE_SECONDS = 60.0
+FORK_PATIENCE_SECONDS = 5.0
 _RESIZE, _REOPEN_LOG = 1, 2
 
 
@@ -91,11 +92,24 @@ async def create(launch: Launch) -> tuple[int, int]:
             # The process that we started only forked the one that stays, and is done.
             await child.wait()
         except BaseException:
-            child.kill_and_reap()
+            await _forked(child)
             raise
     finally:
         os.close(sync_read)
     return int((launch.bundle / "conmon.pid").read_text()), pid
+
+
+async def _forked(child: process.Process) -> None:
+    """Let the first process fork and write the pid of the one that stays: killed in between, it would leave one behind
+    that nobody knows of, and that goes on to create the container."""
+    try:
+        async with asyncio.timeout(FORK_PATIENCE_SECONDS):
+            await child.wait()
+    except TimeoutError:
+        child.kill_and_reap()
+    except asyncio.CancelledError:
+        child.kill_and_reap()
+        raise
 
 
 async def _created(sync: int, launch: Launch) -> int:

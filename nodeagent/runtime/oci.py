@@ -38,6 +38,7 @@ from schema.base import Wire
 log = logging.getLogger(__name__)
 
 END_PATIENCE_SECONDS = 5.0
+_LOOKS = 50
 """How long a killed container, or the conmon of an ended one, may take to vanish."""
 _KILLED = 128 + signal.SIGKILL
 
@@ -258,12 +259,17 @@ class OciRuntime:
         if entry.unwatch is not None:
             entry.unwatch()
             entry.unwatch = None
-        try:
-            async with asyncio.timeout(END_PATIENCE_SECONDS):
-                await process.readable(entry.conmon_pidfd)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(entry.conmon_pidfd, signal.SIGKILL)
+        for _ in range(1 if entry.created else _LOOKS):
+            try:
+                async with asyncio.timeout(END_PATIENCE_SECONDS / (1 if entry.created else _LOOKS)):
+                    await process.readable(entry.conmon_pidfd)
+                return
+            except TimeoutError:
+                self._kill_all(entry)  # whose making was interrupted may have got its process only now
+        with contextlib.suppress(ProcessLookupError):
+            for child in _children(entry.conmon):  # a runtime in the middle of creating
+                os.kill(child, signal.SIGKILL)
+            signal.pidfd_send_signal(entry.conmon_pidfd, signal.SIGKILL)
 
     async def _remove_cgroup(self, entry: Record) -> None:
         if self._hierarchy.remove_if_empty(entry.cgroup):
@@ -372,6 +378,13 @@ def _command(entry: Record) -> str:
     with contextlib.suppress(OSError, ValueError, LookupError):
         return str(json.loads((entry.bundle / "config.json").read_text())["process"]["args"][0])
     return ""
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _is_conmon(entry: Record) -> bool:

@@ -147,10 +147,10 @@ class PodSpec(ApiModel):
     """Taints of nodes that the pod tolerates."""
     host_aliases: Annotated[list[HostAlias], ListKey("ip")] = []
     """Entries to add to the pod's hosts file."""
-    priority_class_name: Annotated[str, NotYet("priority classes are not there")] = ""
-    """Importance of the pod, by the name of a PriorityClass."""
+    priority_class_name: str = ""
+    """Importance of the pod, by the name of a PriorityClass; the default class where it is empty."""
     priority: Int32 | None = None
-    """Importance of the pod: higher is placed first."""
+    """Importance of the pod: higher is placed first. Set by the server, from priorityClassName."""
     dns_config: PodDNSConfig | None = None
     """What to add to the resolver configuration."""
     readiness_gates: list[PodReadinessGate] = []
@@ -159,9 +159,7 @@ class PodSpec(ApiModel):
     """Which runtime runs the pod, by the name of a RuntimeClass."""
     enable_service_links: bool | None = None
     """Whether services are announced in environment variables; true by default."""
-    preemption_policy: Annotated[
-        str | None, OneOf("Never", "PreemptLowerPriority"), NotYet("pods are never preempted", unless="Never")
-    ] = None
+    preemption_policy: Annotated[str | None, OneOf("Never", "PreemptLowerPriority")] = None
     """Whether the pod may push out pods of lower priority."""
     overhead: Annotated[ResourceList, NotYet("no overhead is counted")] = {}
     """What the runtime itself needs for a pod of this RuntimeClass."""

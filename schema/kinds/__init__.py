@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core, storage
+from schema.kinds import coordination, core, scheduling, storage
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
     EVENT,
+    LIMIT_RANGE,
     NAMESPACE,
     NODE,
     PERSISTENT_VOLUME,
     PERSISTENT_VOLUME_CLAIM,
     POD,
+    RESOURCE_QUOTA,
     SECRET,
     SERVICE_ACCOUNT,
 )
+from schema.kinds.scheduling import PRIORITY_CLASS
 from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
@@ -24,11 +27,14 @@ __all__ = [
     "CONFIG_MAP",
     "EVENT",
     "LEASE",
+    "LIMIT_RANGE",
     "NAMESPACE",
     "NODE",
     "PERSISTENT_VOLUME",
     "PERSISTENT_VOLUME_CLAIM",
     "POD",
+    "PRIORITY_CLASS",
+    "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE_ACCOUNT",
     "STORAGE_CLASS",
@@ -37,7 +43,12 @@ __all__ = [
     "by_plural",
 ]
 
-ALL: tuple[Kind, ...] = (*core.ALL, *coordination.ALL, *storage.ALL)
+ALL: tuple[Kind, ...] = (
+    *core.ALL,
+    *coordination.ALL,
+    *scheduling.ALL,
+    *storage.ALL,
+)
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from schema.core.configmap import ConfigMap
 from schema.core.event import Event
+from schema.core.limitrange import LimitRange
 from schema.core.namespace import Namespace
 from schema.core.node import Node
 from schema.core.persistentvolume import PersistentVolume
 from schema.core.persistentvolumeclaim import PersistentVolumeClaim
 from schema.core.pod import Pod
+from schema.core.resourcequota import ResourceQuota
 from schema.core.secret import Secret
 from schema.core.serviceaccount import ServiceAccount
 from schema.kind import ALL_VERBS, Kind
@@ -141,6 +143,28 @@ PERSISTENT_VOLUME_CLAIM = Kind(
     subresources=("status",),
     delete_returns_object=True,
 )
+LIMIT_RANGE = Kind(
+    group="",
+    version="v1",
+    kind="LimitRange",
+    plural="limitranges",
+    singular="limitrange",
+    namespaced=True,
+    model=LimitRange,
+    short_names=("limits",),
+)
+RESOURCE_QUOTA = Kind(
+    group="",
+    version="v1",
+    kind="ResourceQuota",
+    plural="resourcequotas",
+    singular="resourcequota",
+    namespaced=True,
+    model=ResourceQuota,
+    short_names=("quota",),
+    subresources=("status",),
+    delete_returns_object=True,
+)
 
 ALL: tuple[Kind, ...] = (
     POD,
@@ -152,4 +176,6 @@ ALL: tuple[Kind, ...] = (
     SERVICE_ACCOUNT,
     PERSISTENT_VOLUME,
     PERSISTENT_VOLUME_CLAIM,
+    LIMIT_RANGE,
+    RESOURCE_QUOTA,
 )

@@ -17,6 +17,7 @@ _PACKAGES = {
     "schema.coordination": "io.k8s.api.coordination.v1",
     "schema.meta": _META,
     "schema.storage.storageclass": "io.k8s.api.storage.v1",
+    "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",
 }
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"

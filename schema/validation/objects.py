@@ -14,6 +14,7 @@ from schema.validation import (
     configmap,
     event,
     lease,
+    limitrange,
     metadata,
     namespace,
     node,
@@ -21,6 +22,8 @@ from schema.validation import (
     persistentvolumeclaim,
     pod,
     pod_update,
+    priorityclass,
+    resourcequota,
     secret,
     serviceaccount,
     storageclass,
@@ -52,6 +55,9 @@ _RULES: dict[Kind, Rules] = {
     kinds.PERSISTENT_VOLUME: Rules(persistentvolume.check, persistentvolume.check_update),
     kinds.PERSISTENT_VOLUME_CLAIM: Rules(persistentvolumeclaim.check, persistentvolumeclaim.check_update),
     kinds.STORAGE_CLASS: Rules(storageclass.check, storageclass.check_update),
+    kinds.LIMIT_RANGE: Rules(limitrange.check),
+    kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),
+    kinds.RESOURCE_QUOTA: Rules(resourcequota.check, resourcequota.check_update),
 }
 
 

@@ -146,7 +146,7 @@ def test_every_kind_has_a_table(api: Api):
         ("GET", PODS, None, 1),
         ("GET", f"{PODS}?labelSelector=tier%3Dweb", None, 1),
         ("GET", f"{PODS}?limit=2", None, 2),
-        ("POST", CONFIG_MAPS, config_map("new"), 8),
+        ("POST", CONFIG_MAPS, config_map("new"), 9),
         ("PATCH", f"{CONFIG_MAPS}/old", {"data": {"a": "2"}}, 8),
         ("DELETE", f"{CONFIG_MAPS}/old", None, 7),
     ],

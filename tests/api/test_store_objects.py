@@ -34,7 +34,7 @@ def test_create_fills_what_the_server_owns():
     assert len(metadata["uid"]) == 36
     assert metadata["generation"] == 1
     assert metadata["creationTimestamp"].endswith("Z")
-    assert created["spec"] == given["spec"]
+    assert created["spec"] == {**given["spec"], "priority": 0, "preemptionPolicy": "PreemptLowerPriority"}
     assert created["status"] == {"phase": "Pending"}
     assert objects.get(POD, "default", "a") == created
     assert "uid" not in given["metadata"]
@@ -189,8 +189,9 @@ def test_spec_and_status_have_a_door_each():
 
 
 def test_labels_alone_do_not_raise_the_generation():
-    objects.create(POD, pod("a"))
-    assert objects.replace(POD, pod("a", labels={"x": "y"}))["metadata"]["generation"] == 1
+    created = objects.create(POD, pod("a"))
+    created["metadata"]["labels"] = {"x": "y"}
+    assert objects.replace(POD, created)["metadata"]["generation"] == 1
 
 
 def test_a_dry_run_answers_and_stores_nothing():

@@ -42,8 +42,8 @@ def test_pages(django_assert_num_queries):
 
 
 def test_a_create(django_assert_num_queries):
-    # lock, namespace, name, insert, labels, change, revision
-    with django_assert_num_queries(7 + AROUND):
+    # lock, namespace, name, priority classes, limit ranges, quotas, insert, labels, change, revision
+    with django_assert_num_queries(10 + AROUND):
         objects.create(POD, pod("new", labels={"app": "web"}))
 
 

@@ -16,7 +16,17 @@ def wire(kind, **fields) -> Wire:
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **fields}
 
 
-@pytest.mark.parametrize("kind", [kind for kind in kinds.ALL if kind not in (kinds.POD, kinds.EVENT)], ids=str)
+NEEDY = {
+    kinds.POD,
+    kinds.EVENT,
+    kinds.PERSISTENT_VOLUME,
+    kinds.PERSISTENT_VOLUME_CLAIM,
+    kinds.STORAGE_CLASS,
+}
+"""Kinds that must say something."""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in kinds.ALL if kind not in NEEDY], ids=str)
 def test_a_bare_object_is_sound(kind):
     assert faults(wire(kind), kind) == []
 
@@ -68,6 +78,58 @@ def base64_of(data):
         (kinds.NODE, {"spec": {"podCIDR": "10.1.2.3/24"}}, INVALID, "spec.podCIDR"),
         (kinds.NODE, {"status": {"capacity": {"cpu": "many"}}}, INVALID, "status.capacity[cpu]"),
         (kinds.EVENT, {"involvedObject": {"namespace": "other"}}, INVALID, "involvedObject.namespace"),
+        (kinds.PRIORITY_CLASS, {"value": 1_000_000_001}, FORBIDDEN, "value"),
+        (kinds.PRIORITY_CLASS, {"value": "high"}, TYPE, "value"),
+        (kinds.PRIORITY_CLASS, {"metadata": {"name": "system-mine"}}, FORBIDDEN, "metadata.name"),
+        (kinds.PRIORITY_CLASS, {"preemptionPolicy": "Maybe"}, UNSUPPORTED, "preemptionPolicy"),
+        (kinds.RESOURCE_QUOTA, {"spec": {"hard": {"pods": "many"}}}, INVALID, "spec.hard[pods]"),
+        (kinds.RESOURCE_QUOTA, {"spec": {"hard": {"pods": "-1"}}}, INVALID, "spec.hard[pods]"),
+        (kinds.RESOURCE_QUOTA, {"spec": {"hard": {"pods": "500m"}}}, INVALID, "spec.hard[pods]"),
+        (kinds.RESOURCE_QUOTA, {"spec": {"hard": {"podz": "1"}}}, INVALID, "spec.hard[podz]"),
+        (kinds.RESOURCE_QUOTA, {"spec": {"hard": {"count/A B": "1"}}}, INVALID, "spec.hard[count/A B]"),
+        (kinds.RESOURCE_QUOTA, {"spec": {"scopes": ["Mine"]}}, UNSUPPORTED, "spec.scopes[0]"),
+        (kinds.RESOURCE_QUOTA, {"spec": {"scopes": ["Terminating", "NotTerminating"]}}, INVALID, "spec.scopes"),
+        (
+            kinds.RESOURCE_QUOTA,
+            {"spec": {"hard": {"secrets": "1"}, "scopes": ["Terminating"]}},
+            INVALID,
+            "spec.scopes",
+        ),
+        (
+            kinds.RESOURCE_QUOTA,
+            {"spec": {"scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In"}]}}},
+            REQUIRED,
+            "spec.scopeSelector.matchExpressions[0].values",
+        ),
+        (
+            kinds.RESOURCE_QUOTA,
+            {
+                "spec": {
+                    "scopeSelector": {"matchExpressions": [{"scopeName": "BestEffort", "operator": "DoesNotExist"}]}
+                }
+            },
+            INVALID,
+            "spec.scopeSelector.matchExpressions[0].operator",
+        ),
+        (kinds.LIMIT_RANGE, {"spec": {"limits": [{"type": "Node"}]}}, UNSUPPORTED, "spec.limits[0].type"),
+        (
+            kinds.LIMIT_RANGE,
+            {"spec": {"limits": [{"type": "Container", "min": {"cpu": "2"}, "max": {"cpu": "1"}}]}},
+            INVALID,
+            "spec.limits[0].min[cpu]",
+        ),
+        (
+            kinds.LIMIT_RANGE,
+            {"spec": {"limits": [{"type": "Pod", "default": {"cpu": "2"}}]}},
+            FORBIDDEN,
+            "spec.limits[0].default",
+        ),
+        (
+            kinds.LIMIT_RANGE,
+            {"spec": {"limits": [{"type": "PersistentVolumeClaim"}]}},
+            REQUIRED,
+            "spec.limits[0].limits",
+        ),
         (
             kinds.EVENT,
             {
@@ -149,11 +211,11 @@ def test_known_fields_are_not():
 def test_what_is_accepted_but_not_honoured_is_said():
     pod = copy.deepcopy(POD)
     pod["spec"]["containers"][0]["livenessProbe"] = {"exec": {"command": ["true"]}}
-    pod["spec"]["volumes"].append({"name": "p", "persistentVolumeClaim": {"claimName": "c"}})
+    pod["spec"]["volumes"].append({"name": "p", "nfs": {"server": "s", "path": "/"}})
     validation.default(kinds.POD, pod)
     sentences = validation.unsupported(kinds.POD, pod)
     assert [sentence.partition(":")[0] for sentence in sentences] == [
-        "spec.volumes[1].persistentVolumeClaim",
+        "spec.volumes[1].nfs",
         "spec.containers[0].livenessProbe",
     ]
 

@@ -7,11 +7,14 @@ from controlplane.store.kinds import (
     configmap,
     event,
     lease,
+    limitrange,
     namespace,
     node,
     persistentvolume,
     persistentvolumeclaim,
     pod,
+    priorityclass,
+    resourcequota,
     secret,
     serviceaccount,
     storageclass,
@@ -31,6 +34,9 @@ ALL: tuple[Storage, ...] = (
     persistentvolume.STORAGE,
     persistentvolumeclaim.STORAGE,
     storageclass.STORAGE,
+    limitrange.STORAGE,
+    priorityclass.STORAGE,
+    resourcequota.STORAGE,
 )
 
 _by_kind: dict[tuple[str, str], Storage] = {(storage.kind.api_version, storage.kind.kind): storage for storage in ALL}
