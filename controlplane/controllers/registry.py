@@ -7,6 +7,7 @@ from typing import Any
 
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
+from controlplane.controllers.daemonsets.controller import DaemonSetController
 from controlplane.controllers.ephemeral import EphemeralVolumeController
 from controlplane.controllers.garbage import GarbageCollector
 from controlplane.controllers.namespace import NamespaceController
@@ -15,6 +16,7 @@ from controlplane.controllers.persistentvolume import PersistentVolumeController
 from controlplane.controllers.persistentvolumeclaim import PersistentVolumeClaimController
 from controlplane.controllers.resourcequota import ResourceQuotaController
 from controlplane.controllers.serviceaccount import ServiceAccountController
+from controlplane.controllers.statefulsets.controller import StatefulSetController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
@@ -28,10 +30,12 @@ _ALL: tuple[Controller[Any], ...] = (
     NamespaceController(),
     ServiceAccountController(),
     NodeController(),
+    DaemonSetController(),
     EphemeralVolumeController(),
     PersistentVolumeController(),
     PersistentVolumeClaimController(),
     ResourceQuotaController(),
+    StatefulSetController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

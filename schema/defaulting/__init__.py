@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from schema import fields, kinds
 from schema.base import Wire
-from schema.defaulting import limitrange, namespace, pod, priorityclass, secret, storage
+from schema.defaulting import daemonset, limitrange, namespace, pod, priorityclass, secret, statefulset, storage
 from schema.kinds import Kind
 
 _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
@@ -19,6 +19,8 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.PERSISTENT_VOLUME: storage.default_volume,
     kinds.PERSISTENT_VOLUME_CLAIM: storage.default_claim,
     kinds.STORAGE_CLASS: storage.default_class,
+    kinds.DAEMON_SET: daemonset.default,
+    kinds.STATEFUL_SET: statefulset.default,
     kinds.LIMIT_RANGE: limitrange.default,
     kinds.PRIORITY_CLASS: priorityclass.default,
 }

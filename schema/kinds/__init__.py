@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core, scheduling, storage
+from schema.kinds import apps, coordination, core, scheduling, storage
+from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, STATEFUL_SET
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
@@ -25,6 +26,8 @@ __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIG_MAP",
+    "CONTROLLER_REVISION",
+    "DAEMON_SET",
     "EVENT",
     "LEASE",
     "LIMIT_RANGE",
@@ -37,6 +40,7 @@ __all__ = [
     "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE_ACCOUNT",
+    "STATEFUL_SET",
     "STORAGE_CLASS",
     "Kind",
     "by_kind",
@@ -45,6 +49,7 @@ __all__ = [
 
 ALL: tuple[Kind, ...] = (
     *core.ALL,
+    *apps.ALL,
     *coordination.ALL,
     *scheduling.ALL,
     *storage.ALL,

@@ -14,6 +14,9 @@ from schema.shapes import Field, Structure
 _CORE = "io.k8s.api.core.v1"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _PACKAGES = {
+    "schema.apps.controllerrevision": "io.k8s.api.apps.v1",
+    "schema.apps.daemonset": "io.k8s.api.apps.v1",
+    "schema.apps.statefulset": "io.k8s.api.apps.v1",
     "schema.coordination": "io.k8s.api.coordination.v1",
     "schema.meta": _META,
     "schema.storage.storageclass": "io.k8s.api.storage.v1",

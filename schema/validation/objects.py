@@ -12,6 +12,8 @@ from schema.kinds import Kind
 from schema.meta import Object
 from schema.validation import (
     configmap,
+    controllerrevision,
+    daemonset,
     event,
     lease,
     limitrange,
@@ -26,6 +28,7 @@ from schema.validation import (
     resourcequota,
     secret,
     serviceaccount,
+    statefulset,
     storageclass,
     structure,
 )
@@ -54,6 +57,9 @@ _RULES: dict[Kind, Rules] = {
     kinds.LEASE: Rules(lease.check),
     kinds.PERSISTENT_VOLUME: Rules(persistentvolume.check, persistentvolume.check_update),
     kinds.PERSISTENT_VOLUME_CLAIM: Rules(persistentvolumeclaim.check, persistentvolumeclaim.check_update),
+    kinds.CONTROLLER_REVISION: Rules(controllerrevision.check, controllerrevision.check_update),
+    kinds.DAEMON_SET: Rules(daemonset.check, daemonset.check_update),
+    kinds.STATEFUL_SET: Rules(statefulset.check, statefulset.check_update, statefulset.name_fault),
     kinds.STORAGE_CLASS: Rules(storageclass.check, storageclass.check_update),
     kinds.LIMIT_RANGE: Rules(limitrange.check),
     kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds import (
     configmap,
+    controllerrevision,
+    daemonset,
     event,
     lease,
     limitrange,
@@ -17,6 +19,7 @@ from controlplane.store.kinds import (
     resourcequota,
     secret,
     serviceaccount,
+    statefulset,
     storageclass,
 )
 from controlplane.store.storage import Storage
@@ -34,6 +37,9 @@ ALL: tuple[Storage, ...] = (
     persistentvolume.STORAGE,
     persistentvolumeclaim.STORAGE,
     storageclass.STORAGE,
+    controllerrevision.STORAGE,
+    daemonset.STORAGE,
+    statefulset.STORAGE,
     limitrange.STORAGE,
     priorityclass.STORAGE,
     resourcequota.STORAGE,
