@@ -20,13 +20,14 @@ from pydantic import ValidationError
 
 from controlplane.nodes import liveness, registration, snapshot, tasks
 from controlplane.nodes.cluster.world import Key
-from controlplane.nodes.desired import Desired, Interest, Ref
+from controlplane.nodes.desired import VOLUME, Desired, Interest, Ref
 from controlplane.nodes.errors import Disconnected
 from controlplane.nodes.registration import Registration
 from controlplane.nodes.reports import Entry
 from controlplane.nodes.websocket import Socket
 from controlplane.store import objects, pool
 from controlplane.store.errors import NotFound, StoreError
+from controlplane.store.kinds.persistentvolume import node_of
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
 from schema.base import Model, Wire
@@ -299,6 +300,8 @@ class AgentSession:
             self._backlog = []
         found = await pool.run(snapshot.read, self.node)
         self._follow(self._desired.load(found.pods, found.revision))
+        for volume in found.volumes_to_remove:
+            self._desired.volume_to_remove(volume)
         await self._look_up()
         sync = self._desired.sync(found.pods)
         backlog, self._backlog = self._backlog, None
@@ -317,6 +320,8 @@ class AgentSession:
             self._node_changed(change, deleted=deleted)
         elif change.kind is kinds.POD:
             self._pod_changed(change, deleted=deleted)
+        elif change.kind is kinds.PERSISTENT_VOLUME:
+            self._volume_changed(change, deleted=deleted)
         else:
             ref = Ref(change.kind.kind, change.namespace, change.name)
             self._desired.object_changed(ref, None if deleted else change.object, change.revision)
@@ -333,6 +338,16 @@ class AgentSession:
             interest = self._desired.pod_changed(change.object, change.revision)
         if interest is not None:
             self._follow(interest)
+
+    def _volume_changed(self, change: ChangeRecord, *, deleted: bool) -> None:
+        volume = change.object
+        reference = volume["spec"].get("claimRef") or {}
+        if reference.get("uid") and not deleted and volume["status"].get("phase") not in ("Released", "Failed"):
+            # One that was another claim's of this name before does not count.
+            ref = Ref(VOLUME, reference.get("namespace", ""), reference.get("name", ""))
+            self._desired.object_changed(ref, volume, change.revision)
+        if not deleted and node_of(volume) == self.node and objects.is_to_be_removed(volume):
+            self._desired.volume_to_remove(volume)
 
     def _node_changed(self, change: ChangeRecord, *, deleted: bool) -> None:
         """The node's liveness may have been doubted while its agent was here all the time: say again what it said."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controlplane.nodes.cluster import PROJECTIONS
-from controlplane.nodes.desired import CONFIG_MAP, Ref
+from controlplane.nodes.desired import CONFIG_MAP, VOLUME, Ref
 from controlplane.store import objects
 from controlplane.store.errors import NotFound
 from controlplane.store.objects import ChangeType
@@ -21,6 +21,7 @@ _FOLD = 1000
 class Snapshot:
     revision: int
     pods: list[Wire]
+    volumes_to_remove: list[Wire] = field(default_factory=list)
 
 
 def read(node: str) -> Snapshot:
@@ -40,7 +41,7 @@ def read(node: str) -> Snapshot:
         if changes:
             revision = changes[-1].revision
         if len(changes) < _FOLD:
-            return Snapshot(revision, list(pods.values()))
+            return Snapshot(revision, list(pods.values()), objects.volumes_to_remove(node))
 
 
 def cluster() -> list[tuple[Kind, Wire]]:
@@ -53,8 +54,19 @@ def look_up(refs: Iterable[Ref]) -> list[tuple[Ref, Wire | None]]:
 
 
 def _get(ref: Ref) -> Wire | None:
-    kind = kinds.CONFIG_MAP if ref.kind == CONFIG_MAP else kinds.SECRET
     try:
+        if ref.kind == VOLUME:
+            return _volume_of(ref)
+        kind = kinds.CONFIG_MAP if ref.kind == CONFIG_MAP else kinds.SECRET
         return objects.get(kind, ref.namespace, ref.name)
     except NotFound:
         return None
+
+
+def _volume_of(ref: Ref) -> Wire | None:
+    """The volume that the claim is bound to."""
+    claim = objects.get(kinds.PERSISTENT_VOLUME_CLAIM, ref.namespace, ref.name)
+    name = claim["spec"].get("volumeName")
+    volume = objects.get(kinds.PERSISTENT_VOLUME, "", name) if name else None
+    owner = ((volume or {}).get("spec") or {}).get("claimRef") or {}
+    return volume if owner.get("uid") == claim["metadata"]["uid"] else None
