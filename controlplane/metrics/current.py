@@ -74,7 +74,7 @@ def of_nodes(names: Sequence[str]) -> dict[str, Metrics]:
     except (redis.RedisError, OSError) as error:
         raise Unavailable(f"redis, which holds the metrics, does not answer: {error}") from error
     found: dict[str, Metrics] = {}
-    for name, value in zip(names, values, strict=True):  # type: ignore[arg-type]
+    for name, value in zip(names, values, strict=True):
         if value is not None and (metrics := _parsed(value)) is not None:
             found[name] = metrics
     return found
@@ -98,7 +98,7 @@ def sample(metrics: Metrics, pod: PodUsage) -> Sample:
     return Sample(metrics.at, metrics.window_seconds, pod.usage, pod.containers)
 
 
-def _parsed(value: bytes) -> Metrics | None:
+def _parsed(value: bytes | str) -> Metrics | None:
     try:
         return Metrics.model_validate_json(value)
     except ValidationError:  # of another version of the control plane
