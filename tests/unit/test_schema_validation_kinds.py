@@ -200,13 +200,13 @@ def test_known_fields_are_not():
 
 def test_what_is_accepted_but_not_honoured_is_said():
     pod = copy.deepcopy(POD)
-    pod["spec"]["containers"][0]["livenessProbe"] = {"exec": {"command": ["true"]}}
+    pod["spec"]["containers"][0]["volumeDevices"] = [{"name": "p", "devicePath": "/dev/xvda"}]
     pod["spec"]["volumes"].append({"name": "p", "persistentVolumeClaim": {"claimName": "c"}})
     validation.default(kinds.POD, pod)
     sentences = validation.unsupported(kinds.POD, pod)
     assert [sentence.partition(":")[0] for sentence in sentences] == [
         "spec.volumes[1].persistentVolumeClaim",
-        "spec.containers[0].livenessProbe",
+        "spec.containers[0].volumeDevices",
     ]
 
 
