@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from nodeagent import node_status
 from nodeagent.checkpoint import Checkpoint, NodeFacts
+from nodeagent.cluster import ClusterView
 from nodeagent.errors import AgentError
 from nodeagent.facilities import Exit, Running
 from nodeagent.node_status import NodeStatus
@@ -66,6 +67,7 @@ class Agent:
         self._tasks = Tasks("agent")
         self._checkpoint = Checkpoint(settings.home)
         self._facts = NodeFacts()
+        self.cluster = ClusterView(self._checkpoint.cluster(), save=self._checkpoint.save_cluster)
         self._status = NodeStatus(settings, facilities.list_images)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)
         self._found: dict[str, Found] = {}
@@ -91,12 +93,16 @@ class Agent:
         """Until ``stop`` is set. Containers stay."""
         await self._resume()
         self._tasks.spawn("checkpoint", self._persisted("checkpoint", self._checkpoint.run))
+        self._tasks.spawn("cluster", self._persisted("cluster", self.cluster.run))
+        for consumer in self.context.host.consumers:
+            self.cluster.subscribe(consumer)
         self._tasks.spawn("exits", self._persisted("exits", self._take_exits))
         self._tasks.spawn("collection", self._persisted("collection", self._collect_now_and_then))
         self._tasks.spawn("rotation", self._persisted("rotation", self._rotate_now_and_then))
         self._tasks.spawn("session", self._persisted("session", self._session.run))
         await stop.wait()
         await self._streams.close()
+        await self.cluster.close()
         await self._checkpoint.flushed(FLUSH_SECONDS)
         await self._tasks.close()
         for closing in (self.context.host.runtime, self.context.host.images):
@@ -107,6 +113,7 @@ class Agent:
     async def abandon(self) -> None:
         """End as a killed process does: nothing is written, nobody is told. For tests."""
         await self._streams.close()
+        await self.cluster.abandon()
         await self._tasks.close()
 
     async def _persisted(self, name: str, attempt: object) -> None:
@@ -218,6 +225,7 @@ class Agent:
             self.context.network_settled.set()
 
     def synced(self, sync: Sync) -> None:
+        self.cluster.replace(sync.cluster)
         self._replace_objects(Objects(_keyed(sync.config_maps), _keyed(sync.secrets)))
         wanted = {wire["metadata"]["uid"] for wire in sync.pods}
         for record in self.records.values():
@@ -239,6 +247,7 @@ class Agent:
             objects.config_maps.pop((key.namespace, key.name), None)
         for key in update.removed_secrets:
             objects.secrets.pop((key.namespace, key.name), None)
+        self.cluster.update(update.cluster, update.removed_cluster)
         self._replace_objects(objects)
         for wire in update.pods:
             self._desire(wire)

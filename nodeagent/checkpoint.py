@@ -4,6 +4,7 @@ One small file per pod, so that a change costs the same however many pods there 
 
     <home>/checkpoint/node.json           the node's address ranges, the host's boot
     <home>/checkpoint/objects.json        ConfigMaps and Secrets in use
+    <home>/checkpoint/cluster.json        what is known of the whole cluster
     <home>/checkpoint/pods/<uid>.json     the pod as desired, and its `PodState`
 
 Secrets are in there because a container must be restarted without a control plane; the directory is its owner's only.
@@ -88,6 +89,14 @@ class Checkpoint:
         except (KeyError, TypeError, ValueError):
             return Objects()
 
+    def cluster(self) -> list[Wire] | None:
+        """None: nothing has ever been said."""
+        try:
+            stored = orjson.loads(self._read(self._directory / "cluster.json"))
+            return [wire for wire in stored["objects"] if wire["kind"] and wire["metadata"]["name"]]
+        except (KeyError, TypeError, ValueError):
+            return None
+
     def records(self) -> list[Record]:
         found = []
         for path in sorted(self._pods.glob("*.json")):
@@ -116,6 +125,9 @@ class Checkpoint:
         self._put(
             self._directory / "objects.json", lambda: orjson.dumps({"configMaps": config_maps, "secrets": secrets})
         )
+
+    def save_cluster(self, wires: list[Wire]) -> None:
+        self._put(self._directory / "cluster.json", lambda: orjson.dumps({"objects": wires}))
 
     def save(self, record: Record) -> None:
         wire, state = record.wire, record.state

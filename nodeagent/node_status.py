@@ -152,6 +152,7 @@ class NodeStatus:
             "kubernetes.io/hostname": name,
             "kubernetes.io/os": "linux",
             "kubernetes.io/arch": architecture(),
+            **self.settings.labels,
         }
         where = [{"type": "InternalIP", "address": address} for address in addresses()]
         status = {
@@ -165,6 +166,7 @@ class NodeStatus:
             "apiVersion": "v1",
             "kind": "Node",
             "metadata": {"name": name, "labels": labels},
+            **({"spec": {"taints": [dict(taint) for taint in self.settings.taints]}} if self.settings.taints else {}),
             "status": status,
         }
 

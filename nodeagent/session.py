@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from nodeagent import node_status
+from nodeagent.credential import Credential
 from nodeagent.node_status import NodeStatus
 from nodeagent.outbox import Outbox
 from nodeagent.settings import Settings
@@ -73,15 +74,16 @@ def websocket_address(settings: Settings, path: str) -> str:
 class Dialler:
     """Opens WebSockets to the control plane with the node's credential."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, credential: Credential | None = None) -> None:
         self._settings = settings
         self._context = tls_context(settings)
+        self._credential = credential or Credential(settings.credential_file, settings.token)
 
     def dial(self, path: str) -> connect:
         return connect(
             websocket_address(self._settings, path),
             ssl=self._context,
-            additional_headers={"Authorization": f"Bearer {self._settings.token}"},
+            additional_headers={"Authorization": f"Bearer {self._credential.token}"},
             user_agent_header=f"slipway-nodeagent/{node_status.AGENT_VERSION}",
             compression=None,
             open_timeout=OPEN_SECONDS,

@@ -151,10 +151,19 @@ class Sync(Model):
     config_maps: list[Wire]
     secrets: list[Wire]
     """Only those that the node's pods refer to (environment, volumes, imagePullSecrets)."""
+    cluster: list[Wire] = Field(default_factory=list)
+    """What every node knows of the whole cluster (nodes, services, …), reduced to what agents need. Each has ``kind`` and
+    ``metadata`` with namespace and name."""
 
 
 class ObjectKey(Model):
     namespace: str
+    name: str
+
+
+class ClusterKey(Model):
+    kind: str
+    namespace: str = ""
     name: str
 
 
@@ -169,6 +178,8 @@ class Update(Model):
     removed_config_maps: list[ObjectKey] = Field(default_factory=list)
     secrets: list[Wire] = Field(default_factory=list)
     removed_secrets: list[ObjectKey] = Field(default_factory=list)
+    cluster: list[Wire] = Field(default_factory=list)
+    removed_cluster: list[ClusterKey] = Field(default_factory=list)
 
 
 class Acknowledge(Model):

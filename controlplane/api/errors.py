@@ -31,6 +31,7 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions as drf
 
+from controlplane.access import errors as access
 from controlplane.api import patching
 from controlplane.store import errors as store
 from schema import selectors
@@ -155,6 +156,10 @@ _BY_CODE: dict[int, type[ApiError]] = {
 }
 
 
+def of_code(code: int, message: str) -> ApiError:
+    return _BY_CODE.get(code, BadRequest)(message)
+
+
 def resource_name(kind: Kind) -> str:
     """``pods`` or ``deployments.apps``: how messages name a resource."""
     return f"{kind.plural}.{kind.group}" if kind.group else kind.plural
@@ -210,6 +215,10 @@ def from_exception(error: Exception, kind: Kind | None = None, name: str = "") -
         return error
     if isinstance(error, store.StoreError):
         return _from_store(error, kind, name)
+    if isinstance(error, access.TooManyFailures):
+        return TooManyRequests(str(error), retry_after_seconds=error.retry_seconds)
+    if isinstance(error, access.InvalidName):
+        return Invalid(str(error))
     if isinstance(error, patching.PatchError):
         return _BY_CODE.get(error.status, BadRequest)(error.message)
     if isinstance(error, selectors.SelectorError):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django.urls import URLPattern, re_path
 
-from controlplane.api import discovery, health, metrics, openapi, streams, version, views
+from controlplane.api import discovery, health, joining, metrics, openapi, streams, version, views
 
 _GROUP = r"(?P<group>[^/]+)"
 _VERSION = r"(?P<version>[^/]+)"
 
-PREFIXES = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", "/metrics")
+PREFIXES = ("/agent", "/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", "/metrics")
 """What `asgi` serves without Django's own handler."""
 
 urlpatterns: list[URLPattern] = [
@@ -24,6 +24,9 @@ urlpatterns: list[URLPattern] = [
     re_path(rf"^openapi/v3/api/{_VERSION}/?$", openapi.DocumentView.as_view()),
     re_path(rf"^openapi/v3/apis/{_GROUP}/{_VERSION}/?$", openapi.DocumentView.as_view()),
     re_path(r"^openapi/v2/?$", openapi.AbsentView.as_view()),
+    re_path(r"^agent/v1/ca/?$", joining.AuthorityView.as_view()),
+    re_path(r"^agent/v1/join/?$", joining.JoinView.as_view()),
+    re_path(r"^agent/v1/credential/?$", joining.CredentialView.as_view()),
     re_path(r"^version/?$", version.VersionView.as_view()),
     re_path(r"^(?:livez|healthz)(?:/(?P<check>[a-z]+))?/?$", health.HealthView.as_view()),
     re_path(r"^readyz(?:/(?P<check>[a-z]+))?/?$", health.HealthView.as_view(checks=health.READY, title="readyz")),

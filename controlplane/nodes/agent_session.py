@@ -19,6 +19,7 @@ from django.db import DatabaseError
 from pydantic import ValidationError
 
 from controlplane.nodes import liveness, registration, snapshot, tasks
+from controlplane.nodes.cluster.world import Key
 from controlplane.nodes.desired import Desired, Interest, Ref
 from controlplane.nodes.errors import Disconnected
 from controlplane.nodes.registration import Registration
@@ -85,7 +86,7 @@ class AgentSession:
         self._hub = hub
         self._status: Wire = hello.node.get("status") or {}
         self._uid = ""
-        self._desired = Desired(self.node)
+        self._desired = Desired(self.node, hub.dispatcher.world)
         self._former: OrderedDict[str, None] = OrderedDict()
         self._backlog: list[ChangeRecord] | None = None
         self._stale = False
@@ -117,6 +118,10 @@ class AgentSession:
         else:
             self._apply(change)
 
+    def cluster_changed(self, key: Key) -> None:
+        self._desired.cluster_changed(key)
+        self._wake.set()
+
     # The conversation
 
     async def run(self) -> None:
@@ -135,7 +140,7 @@ class AgentSession:
             await self._leave()
 
     async def _join(self) -> None:
-        registered: Registration = await pool.run(registration.register, self._hello.node)
+        registered: Registration = await pool.run(registration.register, self._hello.node, self.credential)
         self._uid = registered.uid
         # Changes are gathered from before the store is read, so none falls in between.
         self._backlog = []

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from controlplane.nodes import references
+from controlplane.nodes.cluster.world import Key, World
 from schema.base import Wire
 from schema.session import ObjectKey, Sync, Update
 
@@ -46,9 +47,10 @@ class _Waiting:
     pods: dict[str, Wire] = field(default_factory=dict)
     removed: dict[str, None] = field(default_factory=dict)
     objects: dict[Ref, Wire | None] = field(default_factory=dict)
+    cluster: dict[Key, None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.pods or self.removed or self.objects)
+        return bool(self.pods or self.removed or self.objects or self.cluster)
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,9 @@ class Interest:
 
 
 class Desired:
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, world: World | None = None) -> None:
         self.node = node
+        self._world = world or World({})
         self.revision = 0
         self._pods: dict[str, _Known] = {}
         self._uses: Counter[Ref] = Counter()
@@ -105,7 +108,11 @@ class Desired:
             pods=pods,
             config_maps=[wire for ref, wire in objects.items() if wire and ref.kind == CONFIG_MAP],
             secrets=[wire for ref, wire in objects.items() if wire and ref.kind == SECRET],
+            cluster=self._world.everything(),
         )
+
+    def cluster_changed(self, key: Key) -> None:
+        self._waiting.cluster[key] = None
 
     def pod_changed(self, pod: Wire, revision: int) -> Interest | None:
         if revision <= self.revision or (pod.get("spec") or {}).get("nodeName") != self.node:
@@ -147,6 +154,7 @@ class Desired:
         if not waiting:
             return None
         gone = [ref for ref, wire in waiting.objects.items() if wire is None]
+        cluster = {key: self._world.get(key) for key in waiting.cluster}
         return Update(
             revision=self.revision,
             pods=list(waiting.pods.values()),
@@ -155,6 +163,8 @@ class Desired:
             removed_config_maps=[_key(ref) for ref in gone if ref.kind == CONFIG_MAP],
             secrets=[wire for ref, wire in waiting.objects.items() if wire and ref.kind == SECRET],
             removed_secrets=[_key(ref) for ref in gone if ref.kind == SECRET],
+            cluster=[wire for wire in cluster.values() if wire is not None],
+            removed_cluster=[key.wire() for key, wire in cluster.items() if wire is None],
         )
 
     def _replace(self, uid: str, pod: Wire | None) -> Interest:

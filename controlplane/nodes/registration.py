@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from controlplane.access import tokens
 from controlplane.nodes import ranges
+from controlplane.nodes.errors import CredentialRevoked
 from controlplane.store import objects
 from controlplane.store.errors import AlreadyExists, NotFound
 from schema import kinds
@@ -32,13 +34,17 @@ class Registration:
     pod_cidr: str
 
 
-def register(hello: Wire) -> Registration:
+def register(hello: Wire, credential: bytes = b"") -> Registration:
     """``hello`` is the Node as the agent sends it. Only labels, taints, and status are taken from it; taints and labels
     of its own choice only when the Node is new, because from then on they are the users'.
 
-    Raises `RegistrationError`. Runs queries.
+    ``credential`` is the digest of the token that the agent came with. It belongs to the Node that it registers first:
+    once that is deleted it opens no session any more, however recently it was checked.
+
+    Raises `RegistrationError`, `CredentialRevoked`. Runs queries.
     """
     name = hello["metadata"]["name"]
+    belongs_to = _check_credential(name, credential) if credential else ""
     try:
         present = objects.get(kinds.NODE, "", name)
     except NotFound:
@@ -49,7 +55,25 @@ def register(hello: Wire) -> Registration:
     objects.mutate(kinds.NODE, "", name, lambda node: _with_own(node, labels, cidr))
     status = hello.get("status") or {}
     node = objects.mutate(kinds.NODE, "", name, lambda node: {**node, "status": status}, subresource="status")
-    return Registration(uid=node["metadata"]["uid"], pod_cidr=cidr)
+    uid = node["metadata"]["uid"]
+    if credential and not belongs_to:
+        tokens.bind_node(name, credential, uid)
+    return Registration(uid=uid, pod_cidr=cidr)
+
+
+def _check_credential(name: str, credential: bytes) -> str:
+    """The uid of the Node that the credential belongs to; empty for a new one."""
+    belongs_to = tokens.node_uid_of(name, credential)
+    if belongs_to is None:
+        raise CredentialRevoked("the node's credential was revoked or has expired")
+    if belongs_to:
+        try:
+            present = objects.get(kinds.NODE, "", name)["metadata"]["uid"]
+        except NotFound:
+            present = ""
+        if present != belongs_to:
+            raise CredentialRevoked("the node was removed from the cluster, and its credential with it")
+    return belongs_to
 
 
 def labels_of(hello: Wire, name: str) -> dict[str, str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from controlplane.nodes.cluster import PROJECTIONS
 from controlplane.nodes.desired import CONFIG_MAP, Ref
 from controlplane.store import objects
 from controlplane.store.errors import NotFound
 from controlplane.store.objects import ChangeType
 from schema import kinds
 from schema.base import Wire
+from schema.kinds import Kind
 
 _FOLD = 1000
 
@@ -39,6 +41,11 @@ def read(node: str) -> Snapshot:
             revision = changes[-1].revision
         if len(changes) < _FOLD:
             return Snapshot(revision, list(pods.values()))
+
+
+def cluster() -> list[tuple[Kind, Wire]]:
+    """All objects of the kinds that every node knows."""
+    return [(kind, wire) for kind in PROJECTIONS for wire in objects.list_objects(kind).items]
 
 
 def look_up(refs: Iterable[Ref]) -> list[tuple[Ref, Wire | None]]:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from nodeagent.cluster import Consumer
 from nodeagent.facilities import (
     ContainerPlan,
     ImageConfig,
@@ -78,6 +79,8 @@ class Facilities:
     plan: Planner
     list_images: Callable[[], Sequence[Wire]] = list
     """What is here, as in a Node's `status.images`. Blocks."""
+    consumers: Sequence[Consumer] = ()
+    """Who makes the host follow the cluster: the overlay, services, DNS, …"""
 
 
 @dataclass

@@ -375,3 +375,21 @@ async def test_an_agent_that_does_not_read_costs_bounded_memory_and_catches_up(s
         agent.websocket.transport.resume_reading()
         await agent.until(lambda: agent.config_maps["default", "big"]["data"]["v"] == "59")
         assert len(agent.updates) < 59
+
+
+async def test_every_agent_knows_the_nodes_and_hears_what_they_publish(server):
+    async with agent_of(server, "n1") as first, agent_of(server, "n2"):
+        await first.until(lambda: ("Node", "", "n2") in first.cluster)
+        known = first.cluster["Node", "", "n2"]
+        assert known["spec"]["podCIDR"]
+        assert "conditions" not in known["status"]
+
+        def publish(node):
+            return {**node, "metadata": {**node["metadata"], "annotations": {"slipway.dev/key": "abc", "private": "x"}}}
+
+        await pool.run(objects.mutate, kinds.NODE, "", "n2", publish)
+        await first.until(
+            lambda: first.cluster["Node", "", "n2"]["metadata"]["annotations"] == {"slipway.dev/key": "abc"}
+        )
+        await pool.run(objects.delete, kinds.NODE, "", "n2")
+        await first.until(lambda: ("Node", "", "n2") not in first.cluster)

@@ -116,7 +116,7 @@ async def test_a_chatty_process_is_kept_in_its_log_and_the_terminal_hears_only_o
 
 def test_who_uses_sudo_is_told_how_to_get_a_kubeconfig_they_can_read(tmp_path: Path) -> None:
     layout = Layout.from_environment({"SLIPWAY_HOME": str(tmp_path)})
-    root = greeting.text(layout, password=None, node_ready=True)
-    other = greeting.text(layout, password=None, node_ready=True, sudo_user="ada")
+    root = greeting.text(layout, password=None, nodes="vm is Ready")
+    other = greeting.text(layout, password=None, nodes="vm is Ready", sudo_user="ada")
     assert f"export KUBECONFIG={tmp_path}/admin.kubeconfig\n" in root
     assert f"sudo install -o ada -m 600 {tmp_path}/admin.kubeconfig ~/slipway.kubeconfig" in other

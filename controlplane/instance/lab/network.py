@@ -1,0 +1,102 @@
+"""Makes the kernel as the lab's state wants it, and takes it all away. Whatever is there already is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+
+from controlplane.instance.lab import devices, plan, state
+from controlplane.instance.lab.devices import Port
+from controlplane.instance.lab.errors import BadSetting, LabError
+from controlplane.instance.lab.state import Lab, Node
+from controlplane.instance.layout import Layout
+from schema.instance import instance_id
+
+
+def settle(layout: Layout, *, environment: Mapping[str, str] = os.environ) -> Lab:
+    """The lab, with its range: as kept, as the setting says, or a free one. Raises `LabError`."""
+    given, kept = environment.get(plan.SETTING), state.load(layout)
+    if kept is not None and given and plan.parse_network(given) != kept.network:
+        if kept.nodes:
+            raise BadSetting(
+                f"{plan.SETTING} is {given}, but the lab's nodes have addresses of {kept.network}: remove them first"
+            )
+        kept = None
+    if kept is None:
+        kept = Lab(plan.parse_network(given) if given else _free(layout))
+        state.save(layout, kept)
+    return kept
+
+
+def _free(layout: Layout) -> IPv4Network:
+    instance = instance_id(layout.home)
+    with devices.opened() as host:
+        return plan.choose_network(instance, host.used(but=plan.bridge_name(instance)))
+
+
+def pod_network(layout: Layout, environment: Mapping[str, str] = os.environ) -> IPv4Network | None:
+    text = environment.get("SLIPWAY_POD_NETWORK", "")
+    with contextlib.suppress(OSError):
+        text = text or (layout.home / "pod-network").read_text()
+    try:
+        return IPv4Network(text.strip())
+    except ValueError:
+        return None
+
+
+def ensure(layout: Layout, lab: Lab) -> None:
+    """Raises `LabError`."""
+    if not lab.nodes:
+        return
+    instance = instance_id(layout.home)
+    name = plan.bridge_name(instance)
+    try:
+        with devices.opened() as host:
+            plan.check_network(lab.network, host.used(but=name), pods=pod_network(layout))
+            bridge = host.ensure_bridge(name, plan.host_interface(lab), plan.hardware_address(lab.gateway))
+            for node in lab.nodes:
+                devices.ensure_namespace(state.places(layout, node.name).namespace)
+                host.ensure_port(bridge, port(layout, lab, node))
+        devices.forward_packets()
+        apply_rules(layout, lab)
+        for node in lab.nodes:
+            devices.shape(port(layout, lab, node), node.link)
+    except OSError as error:
+        raise LabError(f"the lab's network cannot be made: {error}") from error
+
+
+def apply_rules(layout: Layout, lab: Lab) -> None:
+    devices.load_rules(plan.rules(lab, instance_id(layout.home), primary=layout.node_name))
+
+
+def port(layout: Layout, lab: Lab, node: Node) -> Port:
+    address = lab.address(node)
+    return Port(
+        host_end=plan.interface_name(instance_id(layout.home), node.name),
+        namespace=state.places(layout, node.name).namespace,
+        address=address,
+        gateway=lab.gateway,
+        hardware_address=plan.hardware_address(address.ip),
+    )
+
+
+def remove_node(layout: Layout, name: str) -> None:
+    """Its cable and its namespace."""
+    with devices.opened() as host:
+        host.delete(plan.interface_name(instance_id(layout.home), name))
+    devices.remove_namespace(state.places(layout, name).namespace)
+
+
+def remove(layout: Layout) -> None:
+    """Everything, also what no state speaks of any more."""
+    instance = instance_id(layout.home)
+    pins = state.pins(layout)
+    for pin in sorted(pins.iterdir()) if pins.exists() else []:
+        remove_node(layout, pin.name)
+    with devices.opened() as host:
+        host.delete(plan.bridge_name(instance))
+    devices.load_rules(plan.remove_rules(instance))
+    with contextlib.suppress(FileNotFoundError):
+        pins.rmdir()
