@@ -27,7 +27,13 @@ HTTP_PORT = int(os.environ.get("SLIPWAY_HTTP_PORT", "8080"))
 CLUSTER_DOMAIN = os.environ.get("SLIPWAY_CLUSTER_DOMAIN", "cluster.local")
 POD_NETWORK = os.environ.get("SLIPWAY_POD_NETWORK", "10.244.0.0/16")
 NODE_PREFIX_LENGTH = 24
-HEARTBEAT_SECONDS = 5.0
+NODE_LOST_SECONDS = float(os.environ.get("SLIPWAY_NODE_LOST_SECONDS", "10"))
+"""A node that has not been heard of for this long is NotReady. What follows is measured from it."""
+HEARTBEAT_SECONDS = NODE_LOST_SECONDS / 4
+DEFAULT_TOLERATION_SECONDS = int(os.environ.get("SLIPWAY_TOLERATION_SECONDS", "30"))
+"""How long pods that say nothing of it stay on a node that is not ready or unreachable, before they are replaced."""
+NODE_EVICTIONS_PER_SECOND = float(os.environ.get("SLIPWAY_NODE_EVICTIONS_PER_SECOND", "0.1"))
+"""How many lost nodes of a zone at most begin to be emptied in a second."""
 METRICS_SECONDS = float(os.environ.get("SLIPWAY_METRICS_SECONDS", "10"))
 """How often agents say what is used (`kubectl top`, the autoscaler, the dashboard); 0: never."""
 CHANGE_HISTORY_SECONDS = 3600.0

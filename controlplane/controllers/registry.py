@@ -12,6 +12,7 @@ from controlplane.controllers.namespace import NamespaceController
 from controlplane.controllers.node import NodeController
 from controlplane.controllers.resourcequota import ResourceQuotaController
 from controlplane.controllers.serviceaccount import ServiceAccountController
+from controlplane.controllers.tainteviction import TaintEvictionController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
@@ -26,6 +27,7 @@ _ALL: tuple[Controller[Any], ...] = (
     ServiceAccountController(),
     NodeController(),
     ResourceQuotaController(),
+    TaintEvictionController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

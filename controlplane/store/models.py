@@ -66,6 +66,14 @@ class Owner(models.Model):
         indexes = [models.Index(fields=["owner_uid", "kind", "uid"], name="store_owner_dependents")]
 
 
+class Process(models.Model):
+    """A web process, and when it last said that it lives (`processes`). Not part of the history."""
+
+    id = Text(primary_key=True, max_length=36)
+    renewed_at = models.FloatField()
+    """Seconds since the epoch."""
+
+
 from controlplane.store import kinds  # noqa: E402
 
-__all__ = ["Change", "Label", "Owner", "Resource", "Revision", "kinds"]
+__all__ = ["Change", "Label", "Owner", "Process", "Resource", "Revision", "kinds"]
