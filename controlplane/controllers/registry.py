@@ -23,6 +23,7 @@ from controlplane.controllers.resourcequota import ResourceQuotaController
 from controlplane.controllers.service import ServiceController
 from controlplane.controllers.serviceaccount import ServiceAccountController
 from controlplane.controllers.statefulsets.controller import StatefulSetController
+from controlplane.controllers.tainteviction import TaintEvictionController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
@@ -48,6 +49,7 @@ _ALL: tuple[Controller[Any], ...] = (
     JobController(),
     CronJobController(),
     StatefulSetController(),
+    TaintEvictionController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

@@ -99,7 +99,7 @@ def sample(metrics: Metrics, pod: PodUsage) -> Sample:
     return Sample(metrics.at, metrics.window_seconds, pod.usage, pod.containers)
 
 
-def _parsed(value: bytes) -> Metrics | None:
+def _parsed(value: bytes | str) -> Metrics | None:
     try:
         return Metrics.model_validate_json(value)
     except ValidationError:  # of another version of the control plane

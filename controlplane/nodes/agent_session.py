@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SILENCE_SECONDS = 3 * settings.HEARTBEAT_SECONDS
+SILENCE_SECONDS = 0.7 * settings.NODE_LOST_SECONDS
 SEND_SECONDS = 30.0
 CLOSE_SECONDS = 2.0
 MAX_WAITING_REPORTS = 8
@@ -98,6 +99,8 @@ class AgentSession:
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MAX_WAITING_REPORTS)
         self._wake = asyncio.Event()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._heard_at = time.monotonic()
+        self._silent = False
 
     # What others tell the session
 
@@ -158,7 +161,7 @@ class AgentSession:
         await self._hub.sessions.attach(self)
         self._hub.connected.add(self)
         self._hub.liveness.start()
-        await pool.run(liveness.renew, {self.node: self.id})
+        await self._hub.liveness.begin(self.node, self.id)
         await self._send(
             Welcome(
                 node_uid=registered.uid,
@@ -194,7 +197,9 @@ class AgentSession:
         await self._hub.sessions.detach(self)
         if self._uid and self._hub.sessions.find(self.node) is None:
             log.info("node %s is no longer connected", self.node)
-            tasks.spawn(self._hub.liveness.lost(self.node, self.id), name=f"mark {self.node}")
+            silent = time.monotonic() - self._heard_at if self._silent else 0.0
+            lost = self._hub.liveness.lost(self.node, self.id, silent_seconds=silent)
+            tasks.spawn(lost, name=f"mark {self.node}")
 
     async def _close(self, code: int, reason: str) -> None:
         log.info("session of node %s ends: %s", self.node, reason)
@@ -223,7 +228,9 @@ class AgentSession:
             try:
                 async with asyncio.timeout(SILENCE_SECONDS):
                     frame = await self._socket.receive()
+                self._heard_at = time.monotonic()
             except TimeoutError:
+                self._silent = True
                 raise Over(SILENT, f"no heartbeat for {SILENCE_SECONDS:.0f} s") from None
             try:
                 message = from_agent.validate_json(frame)

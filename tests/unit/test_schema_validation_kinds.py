@@ -30,8 +30,8 @@ TEMPLATE: Wire = {"spec": {"containers": [{"name": "main", "image": "busybox"}],
 BARE: dict[kinds.Kind, Wire] = {
     kinds.JOB: {"template": TEMPLATE},
     kinds.CRON_JOB: {"schedule": "@daily", "jobTemplate": {"spec": {"template": TEMPLATE}}},
-    kinds.DAEMON_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": {}},
-    kinds.STATEFUL_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": {}},
+    kinds.DAEMON_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
+    kinds.STATEFUL_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
 }
 """Specs of the kinds that need one."""
 
@@ -364,13 +364,13 @@ def test_known_fields_are_not():
 
 def test_what_is_accepted_but_not_honoured_is_said():
     pod = copy.deepcopy(POD)
-    pod["spec"]["containers"][0]["livenessProbe"] = {"exec": {"command": ["true"]}}
+    pod["spec"]["containers"][0]["volumeDevices"] = [{"name": "p", "devicePath": "/dev/xvda"}]
     pod["spec"]["volumes"].append({"name": "p", "nfs": {"server": "s", "path": "/"}})
     validation.default(kinds.POD, pod)
     sentences = validation.unsupported(kinds.POD, pod)
     assert [sentence.partition(":")[0] for sentence in sentences] == [
         "spec.volumes[1].nfs",
-        "spec.containers[0].livenessProbe",
+        "spec.containers[0].volumeDevices",
     ]
 
 
