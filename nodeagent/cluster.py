@@ -45,6 +45,7 @@ class Consumer(Protocol):
     async def watch(self, poke: Callable[[], None]) -> None:
         """Runs beside it for ever, and calls ``poke`` when the host is no longer as `apply` left it: then everything is
         looked at again. Returns where nothing tells of that, as by default."""
+        return
 
     async def apply(self, view: ClusterView, changed: frozenset[Key]) -> None:
         """Make the host so. Called with all keys at first, then with those that changed since, never twice at once. What is
