@@ -120,6 +120,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         labels=joined.labels,
         taints=joined.taints,
         runtime=getattr(arguments, "runtime", "crun"),
+        node_port_addresses=os.environ.get("SLIPWAY_NODE_PORT_ADDRESSES", ""),
     )
 
 

@@ -110,7 +110,7 @@ class Agent:
         await self.cluster.close()
         await self._checkpoint.flushed(FLUSH_SECONDS)
         await self._tasks.close()
-        for closing in (self.context.host.runtime, self.context.host.images):
+        for closing in (self.context.host.runtime, self.context.host.network, self.context.host.images):
             close = getattr(closing, "close", None)
             if close is not None:
                 await close()

@@ -35,6 +35,7 @@ from schema.session import (
     EventReport,
     Heartbeat,
     Hello,
+    Metrics,
     OpenStream,
     Report,
     RotateCredential,
@@ -164,6 +165,7 @@ class AgentSession:
                 cluster_cidr=settings.POD_NETWORK,
                 cluster_domain=settings.CLUSTER_DOMAIN,
                 heartbeat_seconds=settings.HEARTBEAT_SECONDS,
+                metrics_seconds=settings.METRICS_SECONDS,
             )
         )
         await self._synchronise()
@@ -230,6 +232,9 @@ class AgentSession:
                 await self._reports.put(self._checked(message))
             elif isinstance(message, Heartbeat):
                 await self._heard(message)
+            elif isinstance(message, Metrics):
+                own = [pod for pod in message.pods if self._desired.pod(pod.uid) is not None]
+                self._hub.metrics.put(self.node, message.model_copy(update={"pods": own}))
             else:
                 raise Over(BAD_MESSAGE, "a session has one Hello")
 
