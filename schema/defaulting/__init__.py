@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from schema import fields, kinds
 from schema.base import Wire
-from schema.defaulting import cronjob, job, limitrange, namespace, pod, priorityclass, secret
+from schema.defaulting import cronjob, horizontalpodautoscaler, job, limitrange, namespace, pod, priorityclass, secret
 from schema.kinds import Kind
 
 _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
@@ -17,6 +17,7 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.NAMESPACE: namespace.default,
     kinds.SECRET: secret.default,
     kinds.CRON_JOB: cronjob.default,
+    kinds.HORIZONTAL_POD_AUTOSCALER: horizontalpodautoscaler.default,
     kinds.JOB: job.default,
     kinds.LIMIT_RANGE: limitrange.default,
     kinds.PRIORITY_CLASS: priorityclass.default,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import batch, coordination, core, policy, scheduling
+from schema.kinds import autoscaling, batch, coordination, core, policy, scheduling
+from schema.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
 from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
@@ -26,6 +27,7 @@ __all__ = [
     "CONFIG_MAP",
     "CRON_JOB",
     "EVENT",
+    "HORIZONTAL_POD_AUTOSCALER",
     "JOB",
     "LEASE",
     "LIMIT_RANGE",
@@ -44,6 +46,7 @@ __all__ = [
 
 ALL: tuple[Kind, ...] = (
     *core.ALL,
+    *autoscaling.ALL,
     *batch.ALL,
     *coordination.ALL,
     *policy.ALL,
