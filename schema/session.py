@@ -229,8 +229,18 @@ class StreamOpened(Model):
     failure: Wire | None = None
 
 
+class RotateCredential(Model):
+    """The agent is to exchange its credential for a new one now (``POST /agent/v1/credential``)."""
+
+    type: Literal["rotateCredential"] = "rotateCredential"
+
+
 FromAgent = Annotated[Hello | Heartbeat | Metrics | Report, Field(discriminator="type")]
-FromControlPlane = Annotated[Welcome | Sync | Update | Acknowledge | OpenStream, Field(discriminator="type")]
+FromControlPlane = Annotated[
+    Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential, Field(discriminator="type")
+]
 
 from_agent: TypeAdapter[Hello | Heartbeat | Metrics | Report] = TypeAdapter(FromAgent)
-from_control_plane: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream] = TypeAdapter(FromControlPlane)
+from_control_plane: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential] = TypeAdapter(
+    FromControlPlane
+)

@@ -38,6 +38,7 @@ from schema.session import (
     Metrics,
     OpenStream,
     Report,
+    RotateCredential,
     Welcome,
     from_agent,
 )
@@ -91,6 +92,7 @@ class AgentSession:
         self._backlog: list[ChangeRecord] | None = None
         self._stale = False
         self._doubted = False
+        self._rotates = False
         self._requests: deque[OpenStream] = deque(maxlen=MAX_WAITING_REQUESTS)
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MAX_WAITING_REPORTS)
         self._wake = asyncio.Event()
@@ -107,6 +109,13 @@ class AgentSession:
 
     def revoke(self) -> None:
         self._finish(REVOKED, "the node's token is no longer valid")
+
+    def check_credential(self) -> None:
+        self._hub.liveness.check_now()
+
+    def rotate(self) -> None:
+        self._rotates = True
+        self._wake.set()
 
     def resynchronise(self) -> None:
         self._stale = True
@@ -273,6 +282,9 @@ class AgentSession:
             if self._doubted:
                 self._doubted = False
                 await self._write_status()
+            if self._rotates:
+                self._rotates = False
+                await self._send(RotateCredential())
             while self._requests:
                 await self._send(self._requests.popleft())
             await self._look_up()

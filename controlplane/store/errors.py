@@ -42,7 +42,14 @@ class Expired(StoreError):
 
 
 class Invalid(StoreError):
-    pass
+    """``field`` is to blame for ``value``, where one field is."""
+
+    def __init__(
+        self, message: str, *, kind: Kind | None = None, name: str = "", field: str = "", value: object = None
+    ) -> None:
+        super().__init__(message, kind=kind, name=name)
+        self.field = field
+        self.value = value
 
 
 class Forbidden(StoreError):

@@ -82,6 +82,8 @@ def _settings(name: str) -> None:
         "net/ipv4/ip_forward": "1",
         f"net/ipv4/conf/{name}/route_localnet": "1",  # 127.0.0.1:hostPort; guarded by the table's first chain
         f"net/ipv6/conf/{name}/disable_ipv6": "1",
+        # Pods reach each other through us by design; a redirect would tell them not to.
+        f"net/ipv4/conf/{name}/send_redirects": "0",
     }
     for path, value in values.items():
         file = Path("/proc/sys", path)

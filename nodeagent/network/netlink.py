@@ -20,6 +20,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 _TABLE_MAIN, _TYPE_UNICAST = 254, 1
 _IFF_UP = 1
+_SCOPE_LINK = 253
 
 _T = TypeVar("_T")
 
@@ -122,6 +123,12 @@ class Netlink:
             prefixlen=interface.network.prefixlen,
         )
 
+    def delete_address(self, index: int, interface: IPv4Interface) -> None:
+        address = str(interface.ip)
+        _asked(
+            self._route.addr, "del", index=index, address=address, local=address, prefixlen=interface.network.prefixlen
+        )
+
     def addresses(self) -> list[tuple[int, IPv4Interface]]:
         """(link index, address with its prefix) of every IPv4 address."""
         found: Iterable[Any] = _asked(self._route.get_addr, family=socket.AF_INET)
@@ -130,7 +137,9 @@ class Netlink:
             for each in found
         ]
 
-    def add_default_route(self, gateway: IPv4Address) -> None:
+    def add_default_route(self, gateway: IPv4Address, device: int) -> None:
+        """By a gateway that the device leads to, whatever the device's own address covers."""
+        _asked(self._route.route, "replace", dst=f"{gateway}/32", oif=device, scope=_SCOPE_LINK)
         _asked(self._route.route, "replace", dst="default", gateway=str(gateway))
 
     def routes(self) -> list[Route]:

@@ -28,6 +28,7 @@ from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.rules import PublishedPort
+from nodeagent.network.services import Services
 from nodeagent.runtime import process
 from nodeagent.settings import Settings
 from schema.core.pod import Pod
@@ -67,6 +68,7 @@ class BridgeNetwork:
         self._ports: dict[str, tuple[PublishedPort, ...]] = {}
         """Published ports by pod uid."""
         self._nft_lock = asyncio.Lock()
+        self.services = Services(settings)
 
     # --- the node ------------------------------------------------------------------------------------------------
 
@@ -84,11 +86,16 @@ class BridgeNetwork:
                 self._ports[path.parent.name] = state.ports
                 table += rules.add_ports(self._table, IPv4Interface(state.address).ip, state.ports)
         await self._nft(table)
+        self.services.start([cluster_network])
+
+    async def close(self) -> None:
+        await self.services.close()
 
     async def remove_everything(self) -> None:
         """Take away the bridge, the table and every pod's namespaces: nothing of this instance is left on the host."""
         await self.collect(set())
         await self._nft(rules.remove(self._table))
+        await self.services.remove_everything()
         await asyncio.to_thread(bridge.remove, self._bridge_name)
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 
@@ -184,6 +191,9 @@ class BridgeNetwork:
         ports = (state.ports if state else ()) or self._ports.get(uid, ())
         if ports:
             await self._unpublish(ports)
+            if state and state.address:
+                with contextlib.suppress(AgentError):
+                    await self._nft(rules.forget_self(self._table, IPv4Interface(state.address).ip))
             await _forget_connections(ports)
         self._ports.pop(uid, None)
         directory = self._pods / uid

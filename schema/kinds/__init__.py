@@ -5,10 +5,12 @@ from __future__ import annotations
 from schema.kind import ALL_VERBS, Kind
 from schema.kinds import autoscaling, batch, coordination, core, policy, scheduling
 from schema.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
+from schema.kinds import batch, coordination, core, discovery, policy, scheduling
 from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
+    ENDPOINTS,
     EVENT,
     LIMIT_RANGE,
     NAMESPACE,
@@ -16,8 +18,10 @@ from schema.kinds.core import (
     POD,
     RESOURCE_QUOTA,
     SECRET,
+    SERVICE,
     SERVICE_ACCOUNT,
 )
+from schema.kinds.discovery import ENDPOINT_SLICE
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
 
@@ -26,6 +30,8 @@ __all__ = [
     "ALL_VERBS",
     "CONFIG_MAP",
     "CRON_JOB",
+    "ENDPOINTS",
+    "ENDPOINT_SLICE",
     "EVENT",
     "HORIZONTAL_POD_AUTOSCALER",
     "JOB",
@@ -38,6 +44,7 @@ __all__ = [
     "PRIORITY_CLASS",
     "RESOURCE_QUOTA",
     "SECRET",
+    "SERVICE",
     "SERVICE_ACCOUNT",
     "Kind",
     "by_kind",
@@ -49,6 +56,7 @@ ALL: tuple[Kind, ...] = (
     *autoscaling.ALL,
     *batch.ALL,
     *coordination.ALL,
+    *discovery.ALL,
     *policy.ALL,
     *scheduling.ALL,
 )

@@ -13,6 +13,7 @@ from schema.meta import Object
 from schema.validation import (
     configmap,
     cronjob,
+    endpoints,
     event,
     horizontalpodautoscaler,
     job,
@@ -27,6 +28,7 @@ from schema.validation import (
     priorityclass,
     resourcequota,
     secret,
+    service,
     serviceaccount,
     structure,
 )
@@ -56,6 +58,9 @@ _RULES: dict[Kind, Rules] = {
     kinds.HORIZONTAL_POD_AUTOSCALER: Rules(horizontalpodautoscaler.check),
     kinds.JOB: Rules(job.check, job.check_update),
     kinds.LEASE: Rules(lease.check),
+    kinds.SERVICE: Rules(service.check, service.check_update, name=service.name_fault),
+    kinds.ENDPOINTS: Rules(endpoints.check),
+    kinds.ENDPOINT_SLICE: Rules(endpoints.check_slice, endpoints.check_slice_update),
     kinds.LIMIT_RANGE: Rules(limitrange.check),
     kinds.POD_DISRUPTION_BUDGET: Rules(poddisruptionbudget.check),
     kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),

@@ -54,7 +54,9 @@ def scaling_down(**rules) -> Wire:
 
 
 def needs_content(kind):
-    return kind is kinds.EVENT or ("spec" in kind.model.model_fields and kind.model.model_fields["spec"].is_required())
+    return kind in (kinds.EVENT, kinds.SERVICE, kinds.ENDPOINT_SLICE) or (
+        "spec" in kind.model.model_fields and kind.model.model_fields["spec"].is_required()
+    )
 
 
 @pytest.mark.parametrize("kind", [kind for kind in kinds.ALL if not needs_content(kind)], ids=str)

@@ -6,6 +6,8 @@ from controlplane.store.errors import NotFound
 from controlplane.store.kinds import (
     configmap,
     cronjob,
+    endpoints,
+    endpointslice,
     event,
     horizontalpodautoscaler,
     job,
@@ -18,6 +20,7 @@ from controlplane.store.kinds import (
     priorityclass,
     resourcequota,
     secret,
+    service,
     serviceaccount,
 )
 from controlplane.store.storage import Storage
@@ -32,6 +35,9 @@ ALL: tuple[Storage, ...] = (
     event.STORAGE,
     serviceaccount.STORAGE,
     lease.STORAGE,
+    service.STORAGE,
+    endpoints.STORAGE,
+    endpointslice.STORAGE,
     cronjob.STORAGE,
     horizontalpodautoscaler.STORAGE,
     job.STORAGE,
