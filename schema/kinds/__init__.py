@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import apps, batch, coordination, core, discovery, policy, scheduling, storage
+from schema.kinds import apps, autoscaling, batch, coordination, core, discovery, policy, scheduling, storage
 from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, STATEFUL_SET
+from schema.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
 from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
@@ -37,6 +38,7 @@ __all__ = [
     "ENDPOINTS",
     "ENDPOINT_SLICE",
     "EVENT",
+    "HORIZONTAL_POD_AUTOSCALER",
     "JOB",
     "LEASE",
     "LIMIT_RANGE",
@@ -60,6 +62,7 @@ __all__ = [
 
 ALL: tuple[Kind, ...] = (
     *core.ALL,
+    *autoscaling.ALL,
     *batch.ALL,
     *apps.ALL,
     *coordination.ALL,

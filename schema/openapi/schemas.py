@@ -14,6 +14,7 @@ from schema.shapes import Field, Structure
 _CORE = "io.k8s.api.core.v1"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _PACKAGES = {
+    "schema.autoscaling.horizontalpodautoscaler": "io.k8s.api.autoscaling.v2",
     "schema.batch.cronjob": "io.k8s.api.batch.v1",
     "schema.batch.job": "io.k8s.api.batch.v1",
     "schema.apps.controllerrevision": "io.k8s.api.apps.v1",

@@ -32,6 +32,7 @@ BARE: dict[kinds.Kind, Wire] = {
     kinds.CRON_JOB: {"schedule": "@daily", "jobTemplate": {"spec": {"template": TEMPLATE}}},
     kinds.DAEMON_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
     kinds.STATEFUL_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
+    kinds.HORIZONTAL_POD_AUTOSCALER: {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3},
 }
 """Specs of the kinds that need one."""
 
@@ -50,6 +51,18 @@ def failing(*rules, **spec) -> Wire:
 
 def cron_job(**spec) -> Wire:
     return {"spec": {**BARE[kinds.CRON_JOB], **spec}}
+
+
+def autoscaler(**spec) -> Wire:
+    return {"spec": {**BARE[kinds.HORIZONTAL_POD_AUTOSCALER], **spec}}
+
+
+def metric(name="cpu", **target) -> Wire:
+    return autoscaler(metrics=[{"type": "Resource", "resource": {"name": name, "target": target}}])
+
+
+def scaling_down(**rules) -> Wire:
+    return autoscaler(behavior={"scaleDown": rules})
 
 
 def needs_content(kind):
@@ -157,6 +170,58 @@ def base64_of(data):
             {"spec": {"selector": {"matchLabels": {"a b": "c"}}}},
             INVALID,
             "spec.selector.matchLabels",
+        ),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(minReplicas=4), INVALID, "spec.maxReplicas"),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(minReplicas=0), INVALID, "spec.minReplicas"),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(scaleTargetRef={}), REQUIRED, "spec.scaleTargetRef.kind"),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(metrics=[{"type": "Pods"}]), UNSUPPORTED, "spec.metrics[0].type"),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            autoscaler(metrics=[{"type": "Resource"}]),
+            REQUIRED,
+            "spec.metrics[0].resource",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric("disk", type="Utilization", averageUtilization=1),
+            UNSUPPORTED,
+            "spec.metrics[0].resource.name",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric(type="Utilization"),
+            REQUIRED,
+            "spec.metrics[0].resource.target.averageUtilization",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric(type="AverageValue", averageValue="0"),
+            INVALID,
+            "spec.metrics[0].resource.target.averageValue",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric(type="Value", value="1"),
+            UNSUPPORTED,
+            "spec.metrics[0].resource.target.type",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            scaling_down(stabilizationWindowSeconds=3601),
+            INVALID,
+            "spec.behavior.scaleDown.stabilizationWindowSeconds",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            scaling_down(policies=[{"type": "Pods", "value": 0, "periodSeconds": 1}]),
+            INVALID,
+            "spec.behavior.scaleDown.policies[0].value",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            scaling_down(policies=[{"type": "Pods", "value": 1, "periodSeconds": 1801}]),
+            INVALID,
+            "spec.behavior.scaleDown.policies[0].periodSeconds",
         ),
         (kinds.JOB, {}, REQUIRED, "spec"),
         (kinds.JOB, {"spec": {}}, REQUIRED, "spec.template"),
