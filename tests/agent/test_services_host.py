@@ -198,8 +198,7 @@ def answering_udp(place: Place, name: str, port: int = 8080) -> Iterator[None]:
 
     def serve() -> None:
         with contextlib.suppress(OSError):
-            while True:
-                _, peer = listener.recvfrom(100)
+            while (peer := listener.recvfrom(100)[1]) is not None:
                 listener.sendto(f"{name} {peer[0]}".encode(), peer)
 
     thread = threading.Thread(target=serve, daemon=True)
