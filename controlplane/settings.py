@@ -37,6 +37,8 @@ LOAD_BALANCER_POOL = os.environ.get("SLIPWAY_LOAD_BALANCER_POOL", "")
 """Addresses for services of type LoadBalancer: ranges (192.168.1.240/29) and spans (192.168.1.240-192.168.1.250) with
 commas between them. Empty: they answer at the addresses of the nodes."""
 HEARTBEAT_SECONDS = 5.0
+METRICS_SECONDS = float(os.environ.get("SLIPWAY_METRICS_SECONDS", "10"))
+"""How often agents say what is used (`kubectl top`, the autoscaler, the dashboard); 0: never."""
 CHANGE_HISTORY_SECONDS = 3600.0
 """How far back a watch may start; older is 410 Gone."""
 CHANGE_HISTORY_ROWS = 100_000

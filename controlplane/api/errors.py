@@ -251,6 +251,10 @@ def _from_store(error: store.StoreError, kind: Kind | None, name: str) -> ApiErr
         return Conflict(str(error), details=about)
     if isinstance(error, store.Expired):
         return Expired(str(error))
+    if isinstance(error, store.NotNow):
+        causes = [{"reason": error.cause, "message": error.detail}]
+        told = {**(about or {}), "causes": causes}
+        return TooManyRequests(str(error), details=told, retry_after_seconds=error.retry_after_seconds)
     if isinstance(error, store.Forbidden):
         return Forbidden(str(error), details=_with_cause(about, error))
     if isinstance(error, store.Invalid) and error.field and kind:

@@ -56,7 +56,8 @@ class Storage:
     field_columns: Mapping[str, str] = field(default_factory=dict)
     """Selectable fields that SQL can answer: path to column."""
     prepare: Callable[[Wire], None] = _unchanged
-    """What a new object of the kind is born with, in place."""
+    """What a new object of the kind is born with, in place (top level only: what is below is shared). It has its name and
+    uid already."""
     claims: Callable[[Wire], Mapping[Claim, str]] = _no_claims
     """What an object shows that no other may have, each with the field that shows it."""
     complete: Callable[[Claims, Wire, Wire | None], None] = _complete

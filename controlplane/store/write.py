@@ -48,7 +48,8 @@ def create(tx: Transaction, kind: Kind, wire: Wire) -> Wire:
     name = metadata.get("name") or _generate_name(tx, storage, namespace, metadata.get("generateName") or "")
     if tx.row(storage, namespace, name) is not None:
         raise already_exists(kind, name)
-    born = {**wire}
+    identity = str(uuid.uuid4())
+    born = {**wire, "metadata": {**metadata, "name": name, "uid": identity}}
     storage.prepare(born)
     if storage.completes:
         born = codec.copy(born)
@@ -56,7 +57,7 @@ def create(tx: Transaction, kind: Kind, wire: Wire) -> Wire:
     born, charges = admission.admit(tx, kind, namespace, name, born)
     row = Row(
         storage,
-        uid=str(uuid.uuid4()),
+        uid=identity,
         namespace=namespace,
         name=name,
         revision=0,

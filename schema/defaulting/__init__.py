@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from schema import fields, kinds
 from schema.base import Wire
-from schema.defaulting import endpoints, limitrange, namespace, pod, priorityclass, secret, service
+from schema.defaulting import cronjob, endpoints, job, limitrange, namespace, pod, priorityclass, secret, service
 from schema.kinds import Kind
 
 _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
@@ -19,6 +19,8 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.SERVICE: service.default,
     kinds.ENDPOINTS: endpoints.default,
     kinds.ENDPOINT_SLICE: endpoints.default_slice,
+    kinds.CRON_JOB: cronjob.default,
+    kinds.JOB: job.default,
     kinds.LIMIT_RANGE: limitrange.default,
     kinds.PRIORITY_CLASS: priorityclass.default,
 }

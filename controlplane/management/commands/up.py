@@ -24,7 +24,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from controlplane.access import kubeconfig, pki, tokens, users
-from controlplane.instance import greeting, network
+from controlplane.instance import address, greeting, network
 from controlplane.instance.lab import network as lab_network
 from controlplane.instance.lab import operations
 from controlplane.instance.lab.errors import LabError
@@ -164,7 +164,7 @@ def host_names(layout: Layout) -> list[str]:
     names = {socket.gethostname(), socket.getfqdn(), layout.node_name}
     names.update(name for name in os.environ.get("SLIPWAY_HOSTS", "").split(",") if name)
     addresses = {str(entry[4][0]).split("%")[0] for entry in _addresses(socket.gethostname())}
-    return sorted(names | addresses | in_cluster_names())
+    return sorted(names | addresses | set(address.outward()) | in_cluster_names())
 
 
 def in_cluster_names() -> set[str]:

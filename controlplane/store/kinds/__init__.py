@@ -5,14 +5,17 @@ from __future__ import annotations
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds import (
     configmap,
+    cronjob,
     endpoints,
     endpointslice,
     event,
+    job,
     lease,
     limitrange,
     namespace,
     node,
     pod,
+    poddisruptionbudget,
     priorityclass,
     resourcequota,
     secret,
@@ -34,7 +37,10 @@ ALL: tuple[Storage, ...] = (
     service.STORAGE,
     endpoints.STORAGE,
     endpointslice.STORAGE,
+    cronjob.STORAGE,
+    job.STORAGE,
     limitrange.STORAGE,
+    poddisruptionbudget.STORAGE,
     priorityclass.STORAGE,
     resourcequota.STORAGE,
 )
