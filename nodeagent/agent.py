@@ -84,6 +84,7 @@ class Agent:
             allocatable=node_status.allocatable(settings),
             network_problem="the node has not got its address range from the control plane yet",
             pressure=self._status.pressure,
+            services=lambda: self.cluster.all("Service"),
         )
         credential = Credential(settings.credential_file, settings.token)
         dialler = dialler or Dialler(settings, credential)
