@@ -84,7 +84,7 @@ class Command(BaseCommand):
             os.environ["SLIPWAY_SERVICE_NETWORK"] = settings.SERVICE_NETWORK = chosen
         call_command("migrate", verbosity=0, interactive=False)
         # The lab's gateway is in the certificate from the start, so that nodes may be added at any time.
-        lab = lab_network.settle(layout)
+        lab = lab_network.settle(layout, may_move=True)
         pki.ensure(layout.home, hosts=[*host_names(layout), str(lab.gateway)])
         user, password = users.ensure_admin()
         if password is not None:
