@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from schema import fields, kinds
 from schema.base import Wire
-from schema.defaulting import limitrange, namespace, pod, priorityclass, secret
+from schema.defaulting import limitrange, namespace, networkpolicy, pod, priorityclass, secret
 from schema.kinds import Kind
 
 _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
@@ -17,6 +17,7 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.NAMESPACE: namespace.default,
     kinds.SECRET: secret.default,
     kinds.LIMIT_RANGE: limitrange.default,
+    kinds.NETWORK_POLICY: networkpolicy.default,
     kinds.PRIORITY_CLASS: priorityclass.default,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core, scheduling
+from schema.kinds import coordination, core, networking, scheduling
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
@@ -16,6 +16,7 @@ from schema.kinds.core import (
     SECRET,
     SERVICE_ACCOUNT,
 )
+from schema.kinds.networking import NETWORK_POLICY
 from schema.kinds.scheduling import PRIORITY_CLASS
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "LEASE",
     "LIMIT_RANGE",
     "NAMESPACE",
+    "NETWORK_POLICY",
     "NODE",
     "POD",
     "PRIORITY_CLASS",
@@ -40,6 +42,7 @@ __all__ = [
 ALL: tuple[Kind, ...] = (
     *core.ALL,
     *coordination.ALL,
+    *networking.ALL,
     *scheduling.ALL,
 )
 

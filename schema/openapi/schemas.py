@@ -16,6 +16,7 @@ _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _PACKAGES = {
     "schema.coordination": "io.k8s.api.coordination.v1",
     "schema.meta": _META,
+    "schema.networking.networkpolicy": "io.k8s.api.networking.v1",
     "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",
 }
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"

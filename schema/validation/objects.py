@@ -17,6 +17,7 @@ from schema.validation import (
     limitrange,
     metadata,
     namespace,
+    networkpolicy,
     node,
     pod,
     pod_update,
@@ -50,6 +51,7 @@ _RULES: dict[Kind, Rules] = {
     kinds.SERVICE_ACCOUNT: Rules(serviceaccount.check),
     kinds.LEASE: Rules(lease.check),
     kinds.LIMIT_RANGE: Rules(limitrange.check),
+    kinds.NETWORK_POLICY: Rules(networkpolicy.check),
     kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),
     kinds.RESOURCE_QUOTA: Rules(resourcequota.check, resourcequota.check_update),
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from controlplane.nodes.cluster import node
+from controlplane.nodes.cluster import namespace, networkpolicy, node, pod
 from schema import kinds
 from schema.base import Wire
 from schema.kinds import Kind
@@ -17,5 +17,8 @@ from schema.kinds import Kind
 Projection = Callable[[Wire], Wire | None]
 
 PROJECTIONS: Mapping[Kind, Projection] = {
+    kinds.NAMESPACE: namespace.project,
+    kinds.NETWORK_POLICY: networkpolicy.project,
     kinds.NODE: node.project,
+    kinds.POD: pod.project,
 }

@@ -9,6 +9,7 @@ from controlplane.store.kinds import (
     lease,
     limitrange,
     namespace,
+    networkpolicy,
     node,
     pod,
     priorityclass,
@@ -29,6 +30,7 @@ ALL: tuple[Storage, ...] = (
     serviceaccount.STORAGE,
     lease.STORAGE,
     limitrange.STORAGE,
+    networkpolicy.STORAGE,
     priorityclass.STORAGE,
     resourcequota.STORAGE,
 )
