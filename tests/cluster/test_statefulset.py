@@ -56,7 +56,7 @@ def db(instance: Instance, busybox: str) -> Iterator[str]:
 
 def test_a_deleted_pod_comes_back_with_its_name_and_its_data(instance: Instance, db: str) -> None:
     assert "3/3" in kubectl(instance, "get", "statefulset", db)
-    assert instance.logs("db-1").split() == ["db-1"]
+    wait_for("it has begun", lambda: instance.logs("db-1").split() == ["db-1"])
     before = instance.pod("db-1")
     assert before is not None
     kubectl(instance, "delete", "pod", "db-1")
@@ -65,7 +65,7 @@ def test_a_deleted_pod_comes_back_with_its_name_and_its_data(instance: Instance,
         "is another one and ready",
         lambda pod: pod["metadata"]["uid"] != before["metadata"]["uid"] and condition(pod, "Ready") == "True",
     )
-    assert instance.logs("db-1").split() == ["db-1", "db-1"]
+    wait_for("it goes on with its data", lambda: instance.logs("db-1").split() == ["db-1", "db-1"])
     assert instance.logs("db-2").split() == ["db-2"]
 
 

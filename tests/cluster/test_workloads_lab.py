@@ -59,7 +59,7 @@ def test_a_pod_follows_its_data_and_waits_for_its_node(cluster: Lab, image: str)
     set_cordon(cluster, home, unschedulable=False)
     back = cluster.wait_running("db-1")
     assert back["spec"]["nodeName"] == home
-    assert cluster.logs("db-1").split() == ["db-1", "db-1"]
+    wait_for("it goes on with its data", lambda: cluster.logs("db-1").split() == ["db-1", "db-1"])
 
 
 def test_an_ordinal_on_a_silent_node_is_never_started_twice(cluster: Lab, image: str) -> None:
@@ -80,7 +80,7 @@ def test_an_ordinal_on_a_silent_node_is_never_started_twice(cluster: Lab, image:
         "is another one and ready",
         lambda one: one["metadata"]["uid"] != before and condition(one, "Ready") == "True",
     )
-    assert cluster.logs(name).split()[-1] == name
+    wait_for("it goes on with its data", lambda: cluster.logs(name).split()[-1:] == [name])
 
 
 def test_a_daemon_set_comes_to_a_node_that_joins(cluster: Lab, image: str) -> None:
