@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from nodeagent import node_status
 from nodeagent.checkpoint import Checkpoint, NodeFacts, keyed_by_claim
 from nodeagent.cluster import ClusterView
+from nodeagent.credential import Credential
 from nodeagent.errors import AgentError
 from nodeagent.facilities import Exit, Running
 from nodeagent.node_status import NodeStatus
@@ -26,6 +27,7 @@ from nodeagent.pods.record import Record
 from nodeagent.pods.state import Phase
 from nodeagent.pods.status import Host
 from nodeagent.pods.worker import Worker
+from nodeagent.renewal import Renewal
 from nodeagent.session import Dialler, Session
 from nodeagent.settings import Settings
 from nodeagent.streams.opening import Streams
@@ -69,7 +71,7 @@ class Agent:
         self._checkpoint = Checkpoint(settings.home)
         self._facts = NodeFacts()
         self.cluster = ClusterView(self._checkpoint.cluster(), save=self._checkpoint.save_cluster)
-        self._status = NodeStatus(settings, facilities.list_images)
+        self._status = NodeStatus(settings, facilities.list_images, problems=self.cluster.problems)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)
         self._found: dict[str, Found] = {}
         self._synced = False
@@ -85,9 +87,11 @@ class Agent:
             pressure=self._status.pressure,
         )
         self._removals = Removals(self.context, self.records)
-        dialler = dialler or Dialler(settings)
+        credential = Credential(settings.credential_file, settings.token)
+        dialler = dialler or Dialler(settings, credential)
         self._streams = Streams(self, dialler)
         self._session = Session(dialler, self._status, self._outbox, self)
+        self._renewal = Renewal(settings, credential, self._session.reconnect)
 
     # Life
 
@@ -103,12 +107,13 @@ class Agent:
         self._tasks.spawn("rotation", self._persisted("rotation", self._rotate_now_and_then))
         self._tasks.spawn("removals", self._persisted("removals", self._removals.run))
         self._tasks.spawn("session", self._persisted("session", self._session.run))
+        self._tasks.spawn("credential", self._persisted("credential", self._renewal.run))
         await stop.wait()
         await self._streams.close()
         await self.cluster.close()
         await self._checkpoint.flushed(FLUSH_SECONDS)
         await self._tasks.close()
-        for closing in (self.context.host.runtime, self.context.host.images):
+        for closing in (self.context.host.runtime, self.context.host.network, self.context.host.images):
             close = getattr(closing, "close", None)
             if close is not None:
                 await close()
@@ -266,6 +271,9 @@ class Agent:
 
     def stream_requested(self, request: OpenStream) -> None:
         self._streams.open(request)
+
+    def rotation_requested(self) -> None:
+        self._renewal.ask()
 
     def _desire(self, wire: Wire) -> None:
         record = self.records.get(wire["metadata"]["uid"])

@@ -16,6 +16,7 @@ from controlplane.store.admission import priority
 from controlplane.store.errors import NotFound
 from schema import kinds, quantity
 from schema.base import Wire
+from schema.defaulting import service
 from schema.kinds import Kind
 from schema.validation import Cause, persistentvolumeclaim
 
@@ -41,6 +42,12 @@ def default_service_account(request: Request) -> None:
         return
     spec["serviceAccountName"] = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
     spec["serviceAccount"] = spec["serviceAccountName"]
+
+
+def keep_service_addresses(request: Request) -> None:
+    """Who replaces a service without naming its addresses and node ports does not give them up."""
+    if request.kind is kinds.SERVICE and request.old is not None and request.subresource != "status":
+        service.inherit(request.wire, request.old)
 
 
 def resize_needs_the_class(request: Request) -> None:
@@ -86,6 +93,7 @@ def refuse_priority_without_class(request: Request) -> None:
 PLUGINS: tuple[Callable[[Request], None], ...] = (
     default_service_account,
     refuse_priority_without_class,
+    keep_service_addresses,
     resize_needs_the_class,
 )
 

@@ -89,7 +89,8 @@ class Dispatcher:
             try:
                 revision = await pool.run(objects.current_revision)
                 with closing(feed.subscribe(WATCHED, after=revision)) as changes:
-                    self.world.load(await pool.run(snapshot.cluster))
+                    found = await pool.run(snapshot.cluster)
+                    self.world.load(found, cluster=await pool.run(snapshot.facts))
                     # Who attached before or in between reads again; who attaches from now on misses nothing.
                     for subscriber in list(self._by_node.values()):
                         subscriber.resynchronise()

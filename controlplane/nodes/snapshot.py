@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from django.conf import settings
 
 from controlplane.nodes.cluster import PROJECTIONS
 from controlplane.nodes.desired import CONFIG_MAP, VOLUME, Ref
@@ -47,6 +50,14 @@ def read(node: str) -> Snapshot:
 def cluster() -> list[tuple[Kind, Wire]]:
     """All objects of the kinds that every node knows."""
     return [(kind, wire) for kind in PROJECTIONS for wire in objects.list_objects(kind).items]
+
+
+def facts() -> Wire:
+    """What holds for the whole cluster. The VXLAN network's number follows from the cluster's identity (by custom the uid of
+    kube-system), so that clusters on one network keep apart."""
+    identity = objects.get(kinds.NAMESPACE, "", "kube-system")["metadata"]["uid"]
+    vni = 1 + int.from_bytes(hashlib.sha256(identity.encode()).digest()[:3]) % (2**24 - 2)
+    return {"vni": vni, "podNetwork": settings.POD_NETWORK, "domain": settings.CLUSTER_DOMAIN}
 
 
 def look_up(refs: Iterable[Ref]) -> list[tuple[Ref, Wire | None]]:

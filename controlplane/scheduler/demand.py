@@ -55,6 +55,10 @@ class Demand:
     ports: tuple[HostPort, ...] = ()
     spread: Hashable = None
     """Pods of the same value are spread over nodes; None: no such group."""
+    preempts: bool = True
+    """It may push out pods of lower priority."""
+    nominated: str = ""
+    """The node on which room is being made for it."""
     claims: tuple[Claim, ...] = ()
     """What its volumes ask of the node; `scheduler.storage` adds them."""
     constraints: bytes = b""
@@ -91,6 +95,8 @@ def parse(pod: Wire) -> Demand:
         tolerations=tuple(Toleration.parse(each) for each in tolerations),
         ports=host_ports(spec),
         spread=spread_group(meta),
+        preempts=spec.get("preemptionPolicy") != "Never",
+        nominated=(pod.get("status") or {}).get("nominatedNodeName") or "",
         constraints=orjson.dumps([selector, affinity, tolerations], option=orjson.OPT_SORT_KEYS),
     )
 

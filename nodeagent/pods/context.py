@@ -124,3 +124,5 @@ class Context:
     """Why no pod may be started now (a full disk); empty when they may."""
     creations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(6))
     """Containers made at once: enough to keep the processors busy, few enough that each one is quick."""
+    commands: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+    """Probes that run a command at once: each costs a few processes."""

@@ -76,6 +76,8 @@ class FakeHost:
     starts: list[str] = field(default_factory=list)
     exits: asyncio.Queue[Exit] = field(default_factory=asyncio.Queue)
     cidr: str = "10.244.0.0/24"
+    answers: Callable[[str, Sequence[str]], tuple[int, float]] | None = None
+    """For container id and command of an exec: its exit code, and the seconds it takes."""
 
     def add_image(self, reference: str, config: ImageConfig = ImageConfig()) -> Image:  # noqa: B008 - frozen
         digest = "sha256:" + hashlib.sha256(reference.encode()).hexdigest()
@@ -169,6 +171,9 @@ class FakeRuntime:
         environment: Sequence[str] = (),
     ) -> ExecSession:
         self._running(container_id)
+        if self._host.answers is not None:
+            code, seconds = self._host.answers(container_id, command)
+            return FakeExec(["exit", str(code)], stdin=stdin, seconds=seconds)
         return FakeExec(command, stdin=stdin)
 
     async def attach(self, container_id: str, *, tty: bool, stdin: bool) -> ExecSession:
@@ -192,7 +197,8 @@ class FakeRuntime:
 class FakeExec:
     """``["echo", …]`` prints its arguments, ``["exit", n]`` ends with n, ``["cat"]`` sends back what it is given."""
 
-    def __init__(self, command: Sequence[str], *, stdin: bool) -> None:
+    def __init__(self, command: Sequence[str], *, stdin: bool, seconds: float = 0.0) -> None:
+        self._seconds = seconds
         self._output: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue()
         self._code = 0
         self.sizes: list[tuple[int, int]] = []
@@ -218,6 +224,7 @@ class FakeExec:
         self.sizes.append((width, height))
 
     async def wait(self) -> int:
+        await asyncio.sleep(self._seconds)
         return self._code
 
     async def close(self) -> None:

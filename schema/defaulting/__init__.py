@@ -9,13 +9,31 @@ from collections.abc import Callable
 
 from schema import fields, kinds
 from schema.base import Wire
-from schema.defaulting import daemonset, limitrange, namespace, pod, priorityclass, secret, statefulset, storage
+from schema.defaulting import (
+    cronjob,
+    daemonset,
+    endpoints,
+    job,
+    limitrange,
+    namespace,
+    pod,
+    priorityclass,
+    secret,
+    service,
+    statefulset,
+    storage,
+)
 from schema.kinds import Kind
 
 _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.POD: pod.default,
     kinds.NAMESPACE: namespace.default,
     kinds.SECRET: secret.default,
+    kinds.SERVICE: service.default,
+    kinds.ENDPOINTS: endpoints.default,
+    kinds.ENDPOINT_SLICE: endpoints.default_slice,
+    kinds.CRON_JOB: cronjob.default,
+    kinds.JOB: job.default,
     kinds.PERSISTENT_VOLUME: storage.default_volume,
     kinds.PERSISTENT_VOLUME_CLAIM: storage.default_claim,
     kinds.STORAGE_CLASS: storage.default_class,

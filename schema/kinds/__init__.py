@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import apps, coordination, core, scheduling, storage
+from schema.kinds import apps, batch, coordination, core, discovery, policy, scheduling, storage
 from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, STATEFUL_SET
+from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
+    ENDPOINTS,
     EVENT,
     LIMIT_RANGE,
     NAMESPACE,
@@ -17,8 +19,11 @@ from schema.kinds.core import (
     POD,
     RESOURCE_QUOTA,
     SECRET,
+    SERVICE,
     SERVICE_ACCOUNT,
 )
+from schema.kinds.discovery import ENDPOINT_SLICE
+from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
 from schema.kinds.storage import STORAGE_CLASS
 
@@ -27,8 +32,12 @@ __all__ = [
     "ALL_VERBS",
     "CONFIG_MAP",
     "CONTROLLER_REVISION",
+    "CRON_JOB",
     "DAEMON_SET",
+    "ENDPOINTS",
+    "ENDPOINT_SLICE",
     "EVENT",
+    "JOB",
     "LEASE",
     "LIMIT_RANGE",
     "NAMESPACE",
@@ -36,9 +45,11 @@ __all__ = [
     "PERSISTENT_VOLUME",
     "PERSISTENT_VOLUME_CLAIM",
     "POD",
+    "POD_DISRUPTION_BUDGET",
     "PRIORITY_CLASS",
     "RESOURCE_QUOTA",
     "SECRET",
+    "SERVICE",
     "SERVICE_ACCOUNT",
     "STATEFUL_SET",
     "STORAGE_CLASS",
@@ -49,8 +60,11 @@ __all__ = [
 
 ALL: tuple[Kind, ...] = (
     *core.ALL,
+    *batch.ALL,
     *apps.ALL,
     *coordination.ALL,
+    *discovery.ALL,
+    *policy.ALL,
     *scheduling.ALL,
     *storage.ALL,
 )
