@@ -9,7 +9,16 @@ from collections.abc import Callable
 
 from schema import fields, kinds
 from schema.base import Wire
-from schema.defaulting import limitrange, namespace, pod, priorityclass, secret
+from schema.defaulting import (
+    deployment,
+    limitrange,
+    namespace,
+    pod,
+    priorityclass,
+    replicaset,
+    replicationcontroller,
+    secret,
+)
 from schema.kinds import Kind
 
 _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
@@ -18,6 +27,9 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.SECRET: secret.default,
     kinds.LIMIT_RANGE: limitrange.default,
     kinds.PRIORITY_CLASS: priorityclass.default,
+    kinds.DEPLOYMENT: deployment.default,
+    kinds.REPLICA_SET: replicaset.default,
+    kinds.REPLICATION_CONTROLLER: replicationcontroller.default,
 }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core, scheduling
+from schema.kinds import apps, coordination, core, scheduling
+from schema.kinds.apps import CONTROLLER_REVISION, DEPLOYMENT, REPLICA_SET
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
@@ -12,6 +13,7 @@ from schema.kinds.core import (
     NAMESPACE,
     NODE,
     POD,
+    REPLICATION_CONTROLLER,
     RESOURCE_QUOTA,
     SECRET,
     SERVICE_ACCOUNT,
@@ -22,6 +24,8 @@ __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIG_MAP",
+    "CONTROLLER_REVISION",
+    "DEPLOYMENT",
     "EVENT",
     "LEASE",
     "LIMIT_RANGE",
@@ -29,6 +33,8 @@ __all__ = [
     "NODE",
     "POD",
     "PRIORITY_CLASS",
+    "REPLICATION_CONTROLLER",
+    "REPLICA_SET",
     "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE_ACCOUNT",
@@ -41,6 +47,7 @@ ALL: tuple[Kind, ...] = (
     *core.ALL,
     *coordination.ALL,
     *scheduling.ALL,
+    *apps.ALL,
 )
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}

@@ -8,6 +8,7 @@ from schema.core.limitrange import LimitRange
 from schema.core.namespace import Namespace
 from schema.core.node import Node
 from schema.core.pod import Pod
+from schema.core.replicationcontroller import ReplicationController
 from schema.core.resourcequota import ResourceQuota
 from schema.core.secret import Secret
 from schema.core.serviceaccount import ServiceAccount
@@ -139,6 +140,19 @@ RESOURCE_QUOTA = Kind(
     subresources=("status",),
     delete_returns_object=True,
 )
+REPLICATION_CONTROLLER = Kind(
+    group="",
+    version="v1",
+    kind="ReplicationController",
+    plural="replicationcontrollers",
+    singular="replicationcontroller",
+    namespaced=True,
+    model=ReplicationController,
+    short_names=("rc",),
+    categories=("all",),
+    subresources=("status", "scale"),
+    selectable_fields=("status.replicas",),
+)
 
 ALL: tuple[Kind, ...] = (
     POD,
@@ -150,4 +164,5 @@ ALL: tuple[Kind, ...] = (
     SERVICE_ACCOUNT,
     LIMIT_RANGE,
     RESOURCE_QUOTA,
+    REPLICATION_CONTROLLER,
 )

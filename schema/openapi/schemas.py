@@ -14,6 +14,10 @@ from schema.shapes import Field, Structure
 _CORE = "io.k8s.api.core.v1"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _PACKAGES = {
+    "schema.apps.controllerrevision": "io.k8s.api.apps.v1",
+    "schema.apps.deployment": "io.k8s.api.apps.v1",
+    "schema.apps.replicaset": "io.k8s.api.apps.v1",
+    "schema.autoscaling.scale": "io.k8s.api.autoscaling.v1",
     "schema.coordination": "io.k8s.api.coordination.v1",
     "schema.meta": _META,
     "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",

@@ -12,6 +12,8 @@ from schema.kinds import Kind
 from schema.meta import Object
 from schema.validation import (
     configmap,
+    controllerrevision,
+    deployment,
     event,
     lease,
     limitrange,
@@ -21,6 +23,8 @@ from schema.validation import (
     pod,
     pod_update,
     priorityclass,
+    replicaset,
+    replicationcontroller,
     resourcequota,
     secret,
     serviceaccount,
@@ -52,6 +56,10 @@ _RULES: dict[Kind, Rules] = {
     kinds.LIMIT_RANGE: Rules(limitrange.check),
     kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),
     kinds.RESOURCE_QUOTA: Rules(resourcequota.check, resourcequota.check_update),
+    kinds.CONTROLLER_REVISION: Rules(controllerrevision.check, controllerrevision.check_update),
+    kinds.DEPLOYMENT: Rules(deployment.check, deployment.check_update),
+    kinds.REPLICA_SET: Rules(replicaset.check, replicaset.check_update),
+    kinds.REPLICATION_CONTROLLER: Rules(replicationcontroller.check),
 }
 
 

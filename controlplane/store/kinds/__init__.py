@@ -5,6 +5,8 @@ from __future__ import annotations
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds import (
     configmap,
+    controllerrevision,
+    deployment,
     event,
     lease,
     limitrange,
@@ -12,6 +14,8 @@ from controlplane.store.kinds import (
     node,
     pod,
     priorityclass,
+    replicaset,
+    replicationcontroller,
     resourcequota,
     secret,
     serviceaccount,
@@ -31,6 +35,10 @@ ALL: tuple[Storage, ...] = (
     limitrange.STORAGE,
     priorityclass.STORAGE,
     resourcequota.STORAGE,
+    controllerrevision.STORAGE,
+    deployment.STORAGE,
+    replicaset.STORAGE,
+    replicationcontroller.STORAGE,
 )
 
 _by_kind: dict[tuple[str, str], Storage] = {(storage.kind.api_version, storage.kind.kind): storage for storage in ALL}
