@@ -15,7 +15,7 @@ from schema.kinds import (
     scheduling,
     storage,
 )
-from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, STATEFUL_SET
+from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
 from schema.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
 from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
@@ -29,6 +29,7 @@ from schema.kinds.core import (
     PERSISTENT_VOLUME,
     PERSISTENT_VOLUME_CLAIM,
     POD,
+    REPLICATION_CONTROLLER,
     RESOURCE_QUOTA,
     SECRET,
     SERVICE,
@@ -47,6 +48,7 @@ __all__ = [
     "CONTROLLER_REVISION",
     "CRON_JOB",
     "DAEMON_SET",
+    "DEPLOYMENT",
     "ENDPOINTS",
     "ENDPOINT_SLICE",
     "EVENT",
@@ -62,6 +64,8 @@ __all__ = [
     "POD",
     "POD_DISRUPTION_BUDGET",
     "PRIORITY_CLASS",
+    "REPLICATION_CONTROLLER",
+    "REPLICA_SET",
     "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE",

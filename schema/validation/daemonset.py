@@ -12,8 +12,7 @@ _PATH = "spec.updateStrategy.rollingUpdate"
 
 def check(daemon_set: DaemonSet, problems: Problems) -> None:
     spec = daemon_set.spec
-    workload.check_selector(spec.selector, spec.template, problems)
-    workload.check_template(spec.template, spec.template.spec, problems)
+    workload.check_selected_template(spec.selector, spec.template, problems, kind="daemonset")
     _check_update(daemon_set, problems)
 
 
@@ -24,8 +23,8 @@ def _check_update(daemon_set: DaemonSet, problems: Problems) -> None:
         return
     if strategy.type == "OnDelete":
         problems.invalid(_PATH, rolling.wire(), "only allowed for updateStrategy 'RollingUpdate'")
-    workload.check_number(rolling.max_unavailable, f"{_PATH}.maxUnavailable", problems)
-    workload.check_number(rolling.max_surge, f"{_PATH}.maxSurge", problems)
+    workload.check_amount(rolling.max_unavailable, f"{_PATH}.maxUnavailable", problems, at_most_all=True)
+    workload.check_amount(rolling.max_surge, f"{_PATH}.maxSurge", problems, at_most_all=True)
     has_unavailable, has_surge = (not workload.is_zero(one) for one in (rolling.max_unavailable, rolling.max_surge))
     if not has_unavailable and not has_surge:
         problems.required(f"{_PATH}.maxUnavailable", "cannot be 0 when maxSurge is 0")

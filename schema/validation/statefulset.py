@@ -30,8 +30,9 @@ def name_fault(name: str) -> str:
 
 def check(stateful_set: StatefulSet, problems: Problems) -> None:
     spec = stateful_set.spec
-    workload.check_selector(spec.selector, spec.template, problems)
-    workload.check_template(spec.template, _with_claims(spec), problems)
+    workload.check_selected_template(
+        spec.selector, spec.template, problems, kind="statefulset", spec=_with_claims(spec)
+    )
     _check_claims(spec, problems)
     _check_update(spec, problems)
     if spec.service_name and (fault := label_fault(spec.service_name)):
@@ -73,7 +74,7 @@ def _check_update(spec: StatefulSetSpec, problems: Problems) -> None:
             "spec.updateStrategy.rollingUpdate", rolling.wire(), "only allowed for updateStrategy 'RollingUpdate'"
         )
     path = "spec.updateStrategy.rollingUpdate.maxUnavailable"
-    workload.check_number(rolling.max_unavailable, path, problems)
+    workload.check_amount(rolling.max_unavailable, path, problems, at_most_all=True)
     if rolling.max_unavailable is not None and workload.is_zero(rolling.max_unavailable):
         problems.invalid(path, rolling.max_unavailable, "cannot be 0")
 
