@@ -11,6 +11,7 @@ import logging
 import random
 import secrets
 import ssl
+import time
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 5.0
+HOPEFUL_SECONDS, HOPEFUL_DELAY_SECONDS = 20.0, 0.3
+"""A port where nobody listens belongs to a control plane that starts, mostly: for so long it is tried this often."""
 PATIENCE_SECONDS = 1.0
 """Where nobody listens the control plane is mostly about to: after a delay as long as this it is worth a word."""
 OPEN_SECONDS = 10.0
@@ -114,20 +117,24 @@ class Session:
 
     async def run(self) -> None:
         """For ever."""
-        delay = 0.0
+        delay, failing_since = 0.0, time.monotonic()
         while True:
+            longest = LONGEST_DELAY_SECONDS
             try:
                 await self._converse()
-                delay = 0.0
+                delay, failing_since = 0.0, time.monotonic()
             except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, ValidationError) as error:
-                delay = 0.0 if self.connected.is_set() else delay
+                if self.connected.is_set():
+                    delay, failing_since = 0.0, time.monotonic()
+                if isinstance(error, ConnectionRefusedError) and time.monotonic() < failing_since + HOPEFUL_SECONDS:
+                    longest = HOPEFUL_DELAY_SECONDS
                 if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in HOPELESS:
                     delay = LONGEST_DELAY_SECONDS
                 if delay >= PATIENCE_SECONDS or not isinstance(error, ConnectionRefusedError):
                     self._complain(explain(error))
             finally:
                 self.connected.clear()
-            delay = min(max(delay * 2, FIRST_DELAY_SECONDS), LONGEST_DELAY_SECONDS)
+            delay = min(max(delay * 2, FIRST_DELAY_SECONDS), longest)
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
 
     def reconnect(self) -> None:
