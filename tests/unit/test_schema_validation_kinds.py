@@ -16,10 +16,23 @@ def wire(kind, **fields) -> Wire:
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **fields}
 
 
+NEEDY = {
+    kinds.EVENT,
+    kinds.SERVICE,
+    kinds.ENDPOINT_SLICE,
+    kinds.PERSISTENT_VOLUME,
+    kinds.PERSISTENT_VOLUME_CLAIM,
+    kinds.STORAGE_CLASS,
+    kinds.CONTROLLER_REVISION,
+}
+"""Kinds that must say something beside a spec."""
 TEMPLATE: Wire = {"spec": {"containers": [{"name": "main", "image": "busybox"}], "restartPolicy": "Never"}}
 BARE: dict[kinds.Kind, Wire] = {
     kinds.JOB: {"template": TEMPLATE},
     kinds.CRON_JOB: {"schedule": "@daily", "jobTemplate": {"spec": {"template": TEMPLATE}}},
+    kinds.DAEMON_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
+    kinds.STATEFUL_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
+    kinds.HORIZONTAL_POD_AUTOSCALER: {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3},
 }
 """Specs of the kinds that need one."""
 
@@ -40,10 +53,20 @@ def cron_job(**spec) -> Wire:
     return {"spec": {**BARE[kinds.CRON_JOB], **spec}}
 
 
+def autoscaler(**spec) -> Wire:
+    return {"spec": {**BARE[kinds.HORIZONTAL_POD_AUTOSCALER], **spec}}
+
+
+def metric(name="cpu", **target) -> Wire:
+    return autoscaler(metrics=[{"type": "Resource", "resource": {"name": name, "target": target}}])
+
+
+def scaling_down(**rules) -> Wire:
+    return autoscaler(behavior={"scaleDown": rules})
+
+
 def needs_content(kind):
-    return kind in (kinds.EVENT, kinds.SERVICE, kinds.ENDPOINT_SLICE) or (
-        "spec" in kind.model.model_fields and kind.model.model_fields["spec"].is_required()
-    )
+    return kind in NEEDY or ("spec" in kind.model.model_fields and kind.model.model_fields["spec"].is_required())
 
 
 @pytest.mark.parametrize("kind", [kind for kind in kinds.ALL if not needs_content(kind)], ids=str)
@@ -147,6 +170,58 @@ def base64_of(data):
             {"spec": {"selector": {"matchLabels": {"a b": "c"}}}},
             INVALID,
             "spec.selector.matchLabels",
+        ),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(minReplicas=4), INVALID, "spec.maxReplicas"),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(minReplicas=0), INVALID, "spec.minReplicas"),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(scaleTargetRef={}), REQUIRED, "spec.scaleTargetRef.kind"),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(metrics=[{"type": "Pods"}]), UNSUPPORTED, "spec.metrics[0].type"),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            autoscaler(metrics=[{"type": "Resource"}]),
+            REQUIRED,
+            "spec.metrics[0].resource",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric("disk", type="Utilization", averageUtilization=1),
+            UNSUPPORTED,
+            "spec.metrics[0].resource.name",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric(type="Utilization"),
+            REQUIRED,
+            "spec.metrics[0].resource.target.averageUtilization",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric(type="AverageValue", averageValue="0"),
+            INVALID,
+            "spec.metrics[0].resource.target.averageValue",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric(type="Value", value="1"),
+            UNSUPPORTED,
+            "spec.metrics[0].resource.target.type",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            scaling_down(stabilizationWindowSeconds=3601),
+            INVALID,
+            "spec.behavior.scaleDown.stabilizationWindowSeconds",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            scaling_down(policies=[{"type": "Pods", "value": 0, "periodSeconds": 1}]),
+            INVALID,
+            "spec.behavior.scaleDown.policies[0].value",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            scaling_down(policies=[{"type": "Pods", "value": 1, "periodSeconds": 1801}]),
+            INVALID,
+            "spec.behavior.scaleDown.policies[0].periodSeconds",
         ),
         (kinds.JOB, {}, REQUIRED, "spec"),
         (kinds.JOB, {"spec": {}}, REQUIRED, "spec.template"),
@@ -354,13 +429,13 @@ def test_known_fields_are_not():
 
 def test_what_is_accepted_but_not_honoured_is_said():
     pod = copy.deepcopy(POD)
-    pod["spec"]["containers"][0]["livenessProbe"] = {"exec": {"command": ["true"]}}
-    pod["spec"]["volumes"].append({"name": "p", "persistentVolumeClaim": {"claimName": "c"}})
+    pod["spec"]["containers"][0]["volumeDevices"] = [{"name": "p", "devicePath": "/dev/xvda"}]
+    pod["spec"]["volumes"].append({"name": "p", "nfs": {"server": "s", "path": "/"}})
     validation.default(kinds.POD, pod)
     sentences = validation.unsupported(kinds.POD, pod)
     assert [sentence.partition(":")[0] for sentence in sentences] == [
-        "spec.volumes[1].persistentVolumeClaim",
-        "spec.containers[0].livenessProbe",
+        "spec.volumes[1].nfs",
+        "spec.containers[0].volumeDevices",
     ]
 
 

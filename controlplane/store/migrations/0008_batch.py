@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 TABLES = (
     ("CronJob", "store_cronjob"),
+    ("HorizontalPodAutoscaler", "store_horizontalpodautoscaler"),
     ("Job", "store_job"),
     ("LimitRange", "store_limitrange"),
     ("PodDisruptionBudget", "store_poddisruptionbudget"),
@@ -39,5 +40,5 @@ def _table(name, table):
 
 
 class Migration(migrations.Migration):
-    dependencies = [('store', '0004_services')]
+    dependencies = [('store', '0007_statefulsets')]
     operations = [_table(name, table) for name, table in TABLES]
