@@ -21,6 +21,8 @@ from tests.agent.pretend import LoopClock, container, deleted, facilities, pod_w
 class Unplugged(Dialler):
     """No control plane: what it would say is told to the agent by the test."""
 
+    token = ""
+
     def __init__(self) -> None:
         pass
 
