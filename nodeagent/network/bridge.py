@@ -22,13 +22,16 @@ class Bridge:
     mtu: int
 
 
-def ensure(name: str, pod_network: IPv4Network) -> Bridge:
-    """Make the bridge with the first address of the range, or find it. Raises `HostConflict`."""
+def ensure(name: str, pod_network: IPv4Network, *, overhead: int = 0) -> Bridge:
+    """Make the bridge with the first address of the range, or find it. Raises `HostConflict`.
+
+    ``overhead``: bytes that a packet may grow by on its way to other nodes.
+    """
     interface = IPv4Interface((pod_network[1], pod_network.prefixlen))
     try:
         with Netlink() as host:
             _check_conflicts(host, name, pod_network)
-            mtu = _outward_mtu(host)
+            mtu = _outward_mtu(host) - overhead
             link = host.link(name)
             if link is None:
                 link = _make(host, name, mtu)

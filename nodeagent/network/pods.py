@@ -27,8 +27,10 @@ from nodeagent.network import bridge, files, namespaces, rules
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.errors import NetworkError
+from nodeagent.network.overlay import Overlay
 from nodeagent.network.rules import PublishedPort
 from nodeagent.network.services import Services
+from nodeagent.network.topology import VXLAN_OVERHEAD, Mode
 from nodeagent.runtime import process
 from nodeagent.settings import Settings
 from schema.core.pod import Pod
@@ -64,6 +66,8 @@ class BridgeNetwork:
         self._bridge_name = f"slip{settings.instance}"
         self._table = f"slipway-{settings.instance}"
         self._cluster_domain = cluster_domain
+        self._overhead = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
+        self._overlay = Overlay(settings)
         self._node: _Node | None = None
         self._ports: dict[str, tuple[PublishedPort, ...]] = {}
         """Published ports by pod uid."""
@@ -74,7 +78,7 @@ class BridgeNetwork:
 
     async def start(self, *, pod_cidr: str, cluster_cidr: str) -> None:
         pod_network, cluster_network = IPv4Network(pod_cidr), IPv4Network(cluster_cidr)
-        made = await asyncio.to_thread(bridge.ensure, self._bridge_name, pod_network)
+        made = await asyncio.to_thread(bridge.ensure, self._bridge_name, pod_network, overhead=self._overhead)
         self._node = _Node(made, await asyncio.to_thread(Addresses, self._home / "addresses", pod_network))
         self._ports = {}
         table = rules.table(
@@ -96,6 +100,7 @@ class BridgeNetwork:
         await self.collect(set())
         await self._nft(rules.remove(self._table))
         await self.services.remove_everything()
+        await asyncio.to_thread(self._overlay.remove)
         await asyncio.to_thread(bridge.remove, self._bridge_name)
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import autoscaling, batch, coordination, core, policy, scheduling
+from schema.kinds import apps, autoscaling, batch, coordination, core, discovery, policy, scheduling, storage
+from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, STATEFUL_SET
 from schema.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
-from schema.kinds import batch, coordination, core, discovery, policy, scheduling
 from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
@@ -15,6 +15,8 @@ from schema.kinds.core import (
     LIMIT_RANGE,
     NAMESPACE,
     NODE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
     RESOURCE_QUOTA,
     SECRET,
@@ -24,12 +26,15 @@ from schema.kinds.core import (
 from schema.kinds.discovery import ENDPOINT_SLICE
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
+from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIG_MAP",
+    "CONTROLLER_REVISION",
     "CRON_JOB",
+    "DAEMON_SET",
     "ENDPOINTS",
     "ENDPOINT_SLICE",
     "EVENT",
@@ -39,6 +44,8 @@ __all__ = [
     "LIMIT_RANGE",
     "NAMESPACE",
     "NODE",
+    "PERSISTENT_VOLUME",
+    "PERSISTENT_VOLUME_CLAIM",
     "POD",
     "POD_DISRUPTION_BUDGET",
     "PRIORITY_CLASS",
@@ -46,6 +53,8 @@ __all__ = [
     "SECRET",
     "SERVICE",
     "SERVICE_ACCOUNT",
+    "STATEFUL_SET",
+    "STORAGE_CLASS",
     "Kind",
     "by_kind",
     "by_plural",
@@ -55,10 +64,12 @@ ALL: tuple[Kind, ...] = (
     *core.ALL,
     *autoscaling.ALL,
     *batch.ALL,
+    *apps.ALL,
     *coordination.ALL,
     *discovery.ALL,
     *policy.ALL,
     *scheduling.ALL,
+    *storage.ALL,
 )
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}

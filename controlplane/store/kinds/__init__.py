@@ -5,7 +5,9 @@ from __future__ import annotations
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds import (
     configmap,
+    controllerrevision,
     cronjob,
+    daemonset,
     endpoints,
     endpointslice,
     event,
@@ -15,6 +17,8 @@ from controlplane.store.kinds import (
     limitrange,
     namespace,
     node,
+    persistentvolume,
+    persistentvolumeclaim,
     pod,
     poddisruptionbudget,
     priorityclass,
@@ -22,6 +26,8 @@ from controlplane.store.kinds import (
     secret,
     service,
     serviceaccount,
+    statefulset,
+    storageclass,
 )
 from controlplane.store.storage import Storage
 from schema.kinds import Kind
@@ -41,6 +47,12 @@ ALL: tuple[Storage, ...] = (
     cronjob.STORAGE,
     horizontalpodautoscaler.STORAGE,
     job.STORAGE,
+    persistentvolume.STORAGE,
+    persistentvolumeclaim.STORAGE,
+    storageclass.STORAGE,
+    controllerrevision.STORAGE,
+    daemonset.STORAGE,
+    statefulset.STORAGE,
     limitrange.STORAGE,
     poddisruptionbudget.STORAGE,
     priorityclass.STORAGE,
