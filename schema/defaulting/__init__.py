@@ -17,6 +17,7 @@ from schema.defaulting import (
     job,
     limitrange,
     namespace,
+    networkpolicy,
     pod,
     priorityclass,
     secret,
@@ -42,6 +43,7 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.DAEMON_SET: daemonset.default,
     kinds.STATEFUL_SET: statefulset.default,
     kinds.LIMIT_RANGE: limitrange.default,
+    kinds.NETWORK_POLICY: networkpolicy.default,
     kinds.PRIORITY_CLASS: priorityclass.default,
 }
 

@@ -25,6 +25,7 @@ _PACKAGES = {
     "schema.meta": _META,
     "schema.policy.poddisruptionbudget": "io.k8s.api.policy.v1",
     "schema.storage.storageclass": "io.k8s.api.storage.v1",
+    "schema.networking.networkpolicy": "io.k8s.api.networking.v1",
     "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",
 }
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"

@@ -23,6 +23,7 @@ from schema.validation import (
     limitrange,
     metadata,
     namespace,
+    networkpolicy,
     node,
     persistentvolume,
     persistentvolumeclaim,
@@ -75,6 +76,7 @@ _RULES: dict[Kind, Rules] = {
     kinds.STORAGE_CLASS: Rules(storageclass.check, storageclass.check_update),
     kinds.LIMIT_RANGE: Rules(limitrange.check),
     kinds.POD_DISRUPTION_BUDGET: Rules(poddisruptionbudget.check),
+    kinds.NETWORK_POLICY: Rules(networkpolicy.check),
     kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),
     kinds.RESOURCE_QUOTA: Rules(resourcequota.check, resourcequota.check_update),
 }

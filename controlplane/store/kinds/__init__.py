@@ -16,6 +16,7 @@ from controlplane.store.kinds import (
     lease,
     limitrange,
     namespace,
+    networkpolicy,
     node,
     persistentvolume,
     persistentvolumeclaim,
@@ -55,6 +56,7 @@ ALL: tuple[Storage, ...] = (
     statefulset.STORAGE,
     limitrange.STORAGE,
     poddisruptionbudget.STORAGE,
+    networkpolicy.STORAGE,
     priorityclass.STORAGE,
     resourcequota.STORAGE,
 )
