@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+import socket
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,11 @@ log = logging.getLogger(__name__)
 ZONE = "topology.kubernetes.io/zone"
 _LABEL = "kubernetes.io/service-name"
 _GENERATION = re.compile(r"elements = \{ (0x[0-9a-f]+|\d+)")
+
+_NFNLGRP_NFTABLES = 7
+_DELTABLE = 10 << 8 | 2
+"""NFNL_SUBSYS_NFTABLES and NFT_MSG_DELTABLE (linux/netfilter/nf_tables.h)."""
+SETTLE_SECONDS = 0.1
 
 Name = tuple[str, str]
 
@@ -60,6 +68,9 @@ class Services(Consumer):
         self._programs: dict[Name, Program] = {}
         self._state = State()
         """As the kernel has it."""
+        self._number = 0
+        """Of the table as we left it."""
+        self._doubt = False
         self._announced: set[str] = set()
         self._health = HealthChecks(self._allowed)
 
@@ -80,6 +91,9 @@ class Services(Consumer):
         concerned = self._concerned(view, changed)
         stale = [port for name in concerned for port in self._recompute(view, name)]
         state = service_rules.merged(self._programs)
+        if self._doubt:
+            self._doubt = False
+            self._ready = self._ready and await self._generation() == self._number
         if not self._ready:
             await self._resume()
             stale = [port for program in self._programs.values() for port in program.udp]
@@ -91,6 +105,19 @@ class Services(Consumer):
         await self._health.follow(
             {name: (one.health_port, one.local_endpoints) for name, one in self._programs.items() if one.health_port}
         )
+
+    async def watch(self, poke: Callable[[], None]) -> None:
+        """A reload of the host's firewall takes every table away: ours comes back at once."""
+        with socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_NETFILTER
+        ) as events:
+            events.bind((0, 1 << (_NFNLGRP_NFTABLES - 1)))
+            while True:
+                await process.readable(events.fileno())
+                if _a_table_went(events):
+                    await asyncio.sleep(SETTLE_SECONDS)
+                    self._doubt = True
+                    poke()
 
     def _concerned(self, view: ClusterView, changed: frozenset[Key]) -> set[Name]:
         """The services whose program may be another now."""
@@ -140,7 +167,7 @@ class Services(Consumer):
             return
         self._announced = set(remembered["announced"])
         if remembered["base"] == self._base and remembered["generation"] == await self._generation():
-            self._state, self._ready = _decode(remembered), True
+            self._state, self._ready, self._number = _decode(remembered), True, remembered["generation"]
 
     async def _generation(self) -> int | None:
         """The number in the table; None where there is no table."""
@@ -162,7 +189,7 @@ class Services(Consumer):
             self._ready = False  # whatever the kernel has now: begin anew with the next attempt
             self._path.unlink(missing_ok=True)
             raise NetworkError(f"services cannot be programmed: nft: {' '.join(output.split())[:500]}")
-        self._state, self._ready = state, True
+        self._state, self._ready, self._number = state, True, generation
         await asyncio.to_thread(_save, self._path, self._base, generation, state, self._announced)
 
     async def _announce(self) -> None:
@@ -195,6 +222,25 @@ def parse_networks(text: str) -> list[IPv4Network]:
     """``192.168.0.0/16,127.0.0.0/8``; addresses of the other family are for its table. Raises ValueError."""
     networks = [ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
     return [each for each in networks if isinstance(each, IPv4Network)]
+
+
+def _a_table_went(events: socket.socket) -> bool:
+    """Reads all that waits: netlink messages, each with its length and type in front."""
+    went = False
+    while True:
+        try:
+            data = events.recv(65536)
+        except BlockingIOError:
+            return went
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            return True  # more than the kernel could keep for us: look
+        at = 0
+        while at + 16 <= len(data):
+            length, kind = struct.unpack_from("=IH", data, at)
+            went |= kind == _DELTABLE
+            at += max(16, (length + 3) & ~3)
 
 
 # What is remembered
