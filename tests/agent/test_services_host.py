@@ -485,6 +485,23 @@ def _generation(node: Node) -> str:
     return subprocess.check_output(["nft", "list", "set", "ip", table, "generation"], text=True)
 
 
+async def test_the_table_comes_back_when_a_firewall_takes_it_away(node: Node):
+    one = await node.pod("one")
+    await node.pod("two")
+    table, services = node.network.services._table, node.network.services
+    with answering(node.places["one"], "one"):
+        await node.put(service(), slices(one))
+        poked = asyncio.Event()
+        watching = asyncio.create_task(services.watch(poked.set))
+        await asyncio.sleep(0)
+        subprocess.run(["nft", "delete", "table", "ip", table], check=True)
+        async with asyncio.timeout(5):
+            await poked.wait()
+        watching.cancel()
+        await services.apply(node.view, frozenset())
+        assert node.places["two"].call(lambda: fetch(ADDRESS, 80))[0] == "one"
+
+
 async def test_one_change_programs_one_service(node: Node):
     one = await node.pod("one")
     many = [service(f"s{n}", clusterIP=f"10.196.1.{n}", clusterIPs=[f"10.196.1.{n}"]) for n in range(1, 100)]
