@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core, scheduling
+from schema.kinds import coordination, core, metrics, scheduling
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
@@ -16,18 +16,22 @@ from schema.kinds.core import (
     SECRET,
     SERVICE_ACCOUNT,
 )
+from schema.kinds.metrics import NODE_METRICS, POD_METRICS
 from schema.kinds.scheduling import PRIORITY_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIG_MAP",
+    "DERIVED",
     "EVENT",
     "LEASE",
     "LIMIT_RANGE",
     "NAMESPACE",
     "NODE",
+    "NODE_METRICS",
     "POD",
+    "POD_METRICS",
     "PRIORITY_CLASS",
     "RESOURCE_QUOTA",
     "SECRET",
@@ -42,6 +46,9 @@ ALL: tuple[Kind, ...] = (
     *coordination.ALL,
     *scheduling.ALL,
 )
+
+DERIVED: tuple[Kind, ...] = metrics.DERIVED
+"""Served by views of their own, worked out when asked for, stored nowhere. All that is generic knows only `ALL`."""
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}
