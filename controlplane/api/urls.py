@@ -18,6 +18,8 @@ urlpatterns: list[URLPattern] = [
         r"^apis/metrics\.k8s\.io/v1beta1/(?:namespaces/(?P<namespace>[^/]+)/)?(?P<plural>pods|nodes)(?:/(?P<name>[^/]+))?/?$",
         usage.UsageView.as_view(),
     ),
+    re_path(r"^apis/slipway\.dev/v1/jointokens/?$", joining.JoinTokensView.as_view()),
+    re_path(r"^apis/slipway\.dev/v1/jointokens/(?P<token>[^/]+)/?$", joining.JoinTokenView.as_view()),
     re_path(r"^(?:api/[^/]+|apis/[^/]+/[^/]+)/[^/]", views.ResourceView.as_view()),
     re_path(rf"^api/{_VERSION}/?$", discovery.ResourceListView.as_view()),
     re_path(rf"^apis/{_GROUP}/{_VERSION}/?$", discovery.ResourceListView.as_view()),

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -70,7 +71,7 @@ def of_nodes(names: Sequence[str]) -> dict[str, Metrics]:
     if not names:
         return {}
     try:
-        values = client().mget([key(name) for name in names])
+        values: Any = client().mget([key(name) for name in names])
     except (redis.RedisError, OSError) as error:
         raise Unavailable(f"redis, which holds the metrics, does not answer: {error}") from error
     found: dict[str, Metrics] = {}

@@ -21,13 +21,14 @@ from pydantic import ValidationError
 
 from controlplane.nodes import liveness, registration, snapshot, tasks
 from controlplane.nodes.cluster.world import Key
-from controlplane.nodes.desired import Desired, Interest, Ref
+from controlplane.nodes.desired import VOLUME, Desired, Interest, Ref
 from controlplane.nodes.errors import Disconnected
 from controlplane.nodes.registration import Registration
 from controlplane.nodes.reports import Entry
 from controlplane.nodes.websocket import Socket
 from controlplane.store import objects, pool
 from controlplane.store.errors import NotFound, StoreError
+from controlplane.store.kinds.persistentvolume import node_of
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
 from schema.base import Model, Wire
@@ -39,6 +40,7 @@ from schema.session import (
     Metrics,
     OpenStream,
     Report,
+    RotateCredential,
     Welcome,
     from_agent,
 )
@@ -92,6 +94,7 @@ class AgentSession:
         self._backlog: list[ChangeRecord] | None = None
         self._stale = False
         self._doubted = False
+        self._rotates = False
         self._requests: deque[OpenStream] = deque(maxlen=MAX_WAITING_REQUESTS)
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MAX_WAITING_REPORTS)
         self._wake = asyncio.Event()
@@ -110,6 +113,13 @@ class AgentSession:
 
     def revoke(self) -> None:
         self._finish(REVOKED, "the node's token is no longer valid")
+
+    def check_credential(self) -> None:
+        self._hub.liveness.check_now()
+
+    def rotate(self) -> None:
+        self._rotates = True
+        self._wake.set()
 
     def resynchronise(self) -> None:
         self._stale = True
@@ -280,6 +290,9 @@ class AgentSession:
             if self._doubted:
                 self._doubted = False
                 await self._write_status()
+            if self._rotates:
+                self._rotates = False
+                await self._send(RotateCredential())
             while self._requests:
                 await self._send(self._requests.popleft())
             await self._look_up()
@@ -294,6 +307,8 @@ class AgentSession:
             self._backlog = []
         found = await pool.run(snapshot.read, self.node)
         self._follow(self._desired.load(found.pods, found.revision))
+        for volume in found.volumes_to_remove:
+            self._desired.volume_to_remove(volume)
         await self._look_up()
         sync = self._desired.sync(found.pods)
         backlog, self._backlog = self._backlog, None
@@ -312,6 +327,8 @@ class AgentSession:
             self._node_changed(change, deleted=deleted)
         elif change.kind is kinds.POD:
             self._pod_changed(change, deleted=deleted)
+        elif change.kind is kinds.PERSISTENT_VOLUME:
+            self._volume_changed(change, deleted=deleted)
         else:
             ref = Ref(change.kind.kind, change.namespace, change.name)
             self._desired.object_changed(ref, None if deleted else change.object, change.revision)
@@ -328,6 +345,16 @@ class AgentSession:
             interest = self._desired.pod_changed(change.object, change.revision)
         if interest is not None:
             self._follow(interest)
+
+    def _volume_changed(self, change: ChangeRecord, *, deleted: bool) -> None:
+        volume = change.object
+        reference = volume["spec"].get("claimRef") or {}
+        if reference.get("uid") and not deleted and volume["status"].get("phase") not in ("Released", "Failed"):
+            # One that was another claim's of this name before does not count.
+            ref = Ref(VOLUME, reference.get("namespace", ""), reference.get("name", ""))
+            self._desired.object_changed(ref, volume, change.revision)
+        if not deleted and node_of(volume) == self.node and objects.is_to_be_removed(volume):
+            self._desired.volume_to_remove(volume)
 
     def _node_changed(self, change: ChangeRecord, *, deleted: bool) -> None:
         """The node's liveness may have been doubted while its agent was here all the time: say again what it said."""

@@ -30,6 +30,7 @@ from nodeagent.pods.context import Context
 from nodeagent.pods.record import Record
 from nodeagent.pods.state import Phase, Retry
 from nodeagent.tasks import Tasks
+from nodeagent.volumes import claims
 from schema.core.container import Container
 from schema.session import EventReport
 
@@ -116,13 +117,16 @@ class Steps:
 
     async def _volumes(self) -> dict[str, Path]:
         record, objects = self._record, self._context.objects
-        return dict(
-            await self._context.host.volumes.prepare(
-                record.pod,
-                config_maps=objects.config_maps_of(record.namespace),
-                secrets=objects.secrets_of(record.namespace),
-            )
+        bound = objects.volumes_of(record.namespace)
+        paths = await self._context.host.volumes.prepare(
+            record.pod,
+            config_maps=objects.config_maps_of(record.namespace),
+            secrets=objects.secrets_of(record.namespace),
+            volumes=bound,
         )
+        for report in claims.made(record.pod, bound, paths):
+            self._context.reports.volume(report)
+        return dict(paths)
 
     def _setup_failed(self, error: AgentError | OSError) -> None:
         record, message = self._record, str(error)
@@ -320,6 +324,7 @@ class Steps:
             config_maps=context.objects.config_maps_of(record.namespace),
             secrets=context.objects.secrets_of(record.namespace),
             allocatable=context.allocatable,
+            services=context.services(),
         )
 
     def _cannot_run(self, name: str, error: CreateError) -> None:

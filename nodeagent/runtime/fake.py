@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from nodeagent.errors import CreateError, ImagePullError, NotRunning, VolumeError
@@ -29,6 +30,7 @@ from nodeagent.facilities import (
     Running,
     Sandbox,
 )
+from nodeagent.volumes import claims
 from schema.base import Wire
 from schema.core.container import Container
 from schema.core.pod import Pod
@@ -269,10 +271,17 @@ class FakeVolumes:
         self._host = host
 
     async def prepare(
-        self, pod: Pod, *, config_maps: Mapping[str, Wire], secrets: Mapping[str, Wire]
+        self,
+        pod: Pod,
+        *,
+        config_maps: Mapping[str, Wire],
+        secrets: Mapping[str, Wire],
+        volumes: Mapping[str, Wire] = MappingProxyType({}),
     ) -> Mapping[str, Path]:
         self._host.hook(f"volumes {pod.metadata.uid}")
         for volume in pod.spec.volumes:
+            if claims.claim_name(pod, volume):
+                claims.bound(pod, volume, volumes)
             source = volume.config_map
             if source is not None and not source.optional and source.name not in config_maps:
                 raise VolumeError(
@@ -294,6 +303,9 @@ class FakeVolumes:
     async def collect(self, in_use: set[str]) -> None:
         for uid in set(self._host.volumes) - in_use:
             del self._host.volumes[uid]
+
+    async def remove(self, volume: str) -> None:
+        self._host.hook(f"volume-remove {volume}")
 
 
 class FakeImages:
