@@ -17,7 +17,7 @@ def measured(busybox: str) -> Iterator[Instance]:
     """An instance that measures every second, with a pod that works and one that sleeps."""
     with running(SLIPWAY_METRICS_SECONDS="1") as instance:
         busy = container("busy", busybox, "while :; do :; done", resources=limits(cpu="200m", memory="64Mi"))
-        full = container("full", busybox, "x=$(head -c 20000000 /dev/zero | tr '\\0' x); sleep 3600")
+        full = container("full", busybox, "dd if=/dev/zero of=/dev/shm/x bs=1M count=24; sleep 3600")
         instance.create(pod("works", busy, full))
         instance.create(pod("sleeps", container("main", busybox)))
         instance.wait_running("works")
