@@ -34,4 +34,6 @@ def place_of(record: Record) -> Place:
         if known.phase is Phase.RUNNING and known.started_at is not None
     }
     host_network = bool(record.pod.spec.host_network)
-    return Place(record.uid, record.namespace, record.name, host_network, running)
+    owners = record.pod.metadata.owner_references or ()
+    controller = next((f"{owner.kind}/{owner.name}" for owner in owners if owner.controller), "")
+    return Place(record.uid, record.namespace, record.name, host_network, running, controller)

@@ -41,6 +41,7 @@ class PodReading:
     name: str
     counters: Counters
     containers: Mapping[str, ContainerReading] = field(default_factory=dict)
+    controller: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def between(before: Reading, after: Reading) -> Metrics | None:
             uid=uid,
             namespace=pod.namespace,
             name=pod.name,
+            controller=pod.controller,
             usage=_pod(before.pods.get(uid), pod, seconds),
             containers=_containers(before.pods.get(uid), pod, before.at, after.at),
         )

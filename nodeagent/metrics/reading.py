@@ -31,6 +31,8 @@ class Place:
     host_network: bool
     containers: Mapping[str, tuple[str, datetime]]
     """Of those that run: container id and start, by name."""
+    controller: str = ""
+    """``<kind>/<name>`` of what controls it."""
 
 
 def read(places: Iterable[Place], *, cgroup_parent: str, now: datetime) -> Reading:
@@ -59,7 +61,7 @@ def _pod(
     # What the host's end of the pair receives the pod has sent.
     sent, received = interfaces.get(veth_name(place.uid), (0, 0)) if not place.host_network else (0, 0)
     counters = Counters(**{**vars(whole), "received_bytes": received, "sent_bytes": sent})
-    return PodReading(place.namespace, place.name, counters, containers)
+    return PodReading(place.namespace, place.name, counters, containers, place.controller)
 
 
 def of_cgroup(hierarchy: cgroups.Hierarchy, path: str) -> Counters | None:

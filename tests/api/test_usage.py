@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from controlplane.metrics import current
 from controlplane.metrics.errors import Unavailable
+from controlplane.nodes.bus import Bus
+from controlplane.nodes.metrics import MetricsWriter
 from schema import meta
 from schema.session import Metrics, PodUsage, Usage
 from tests.api.client import Api
@@ -114,3 +117,80 @@ def test_without_redis_nothing_is_known_and_that_is_said(api: Api):
     assert "redis" in status["message"]
     with pytest.raises(Unavailable):
         current.of_nodes(["node-a"])
+
+
+# A day in steps
+
+
+HISTORY = "/apis/slipway.dev/v1"
+
+
+async def _written(node_name, several):
+    hub = MetricsWriter(Bus())
+    for metrics in several:
+        hub.put(node_name, metrics)
+        task = hub._task
+        assert task is not None
+        await task
+    await hub._bus.aclose()
+
+
+@pytest.fixture
+def remembered(settings):
+    """Three steps of a node with a pod of a StatefulSet and one of nobody's."""
+    settings.METRICS_HISTORY_STEP_SECONDS = 60
+    node()
+    owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "1", "controller": True}
+    pods = [
+        pod("db-0", nodeName="node-a", metadata={"ownerReferences": [owner]}),
+        pod("lone", nodeName="node-a"),
+    ]
+    used = [
+        PodUsage(
+            uid=one["metadata"]["uid"],
+            namespace="default",
+            name=one["metadata"]["name"],
+            controller="StatefulSet/db" if one["metadata"]["name"] == "db-0" else "",
+            usage=Usage(cpu_cores=0.5, memory_bytes=100),
+            containers={"main": Usage(cpu_cores=0.5, memory_bytes=100)},
+        )
+        for one in pods
+    ]
+    begin = meta.now() - timedelta(minutes=10)
+    several = [
+        Metrics(at=begin + timedelta(minutes=n), window_seconds=10, node=Usage(cpu_cores=n), pods=used)
+        for n in range(4)
+    ]
+    with redis_server():
+        asyncio.run(_written("node-a", several))
+        yield
+
+
+def test_a_nodes_day(api: Api, remembered):
+    code, found = api.get(f"{HISTORY}/metrics/nodes/node-a?window=24h")
+    assert (code, found["stepSeconds"], len(found["times"])) == (200, 60, 3)
+    assert found["total"]["cpuCores"] == [0, 1, 2]
+    assert found["parts"] == []
+    assert len(api.get(f"{HISTORY}/metrics/nodes/node-a?window=8m")[1]["times"]) < 3
+
+
+def test_a_pods_day_with_its_containers(api: Api, remembered):
+    for name in ("db-0", "lone"):
+        found = api.get(f"{HISTORY}/namespaces/default/metrics/pods/{name}")[1]
+        assert found["total"]["cpuCores"] == [0.5, 0.5, 0.5]
+        assert [(part["pod"], part["container"]) for part in found["parts"]] == [(name, ""), (name, "main")]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/metrics/nodes/none", 404),
+        ("/metrics/nodes/node-a?window=25h", 400),
+        ("/metrics/nodes/node-a?window=soon", 400),
+        ("/namespaces/default/metrics/nodes/node-a", 404),
+        ("/namespaces/default/metrics/pods/none", 404),
+        ("/namespaces/default/metrics/frogs/x", 404),
+    ],
+)
+def test_what_has_no_history(api: Api, remembered, path, code):
+    assert api.get(HISTORY + path)[0] == code
