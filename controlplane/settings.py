@@ -45,6 +45,8 @@ NODE_PORT_RANGE = os.environ.get("SLIPWAY_NODE_PORT_RANGE", "30000-32767")
 LOAD_BALANCER_POOL = os.environ.get("SLIPWAY_LOAD_BALANCER_POOL", "")
 """Addresses for services of type LoadBalancer: ranges (192.168.1.240/29) and spans (192.168.1.240-192.168.1.250) with
 commas between them. Empty: they answer at the addresses of the nodes."""
+METRICS_HISTORY_STEP_SECONDS = int(os.environ.get("SLIPWAY_METRICS_HISTORY_STEP_SECONDS", "300"))
+"""The step of the day of usage that the dashboard shows."""
 NODE_LOST_SECONDS = float(os.environ.get("SLIPWAY_NODE_LOST_SECONDS", "10"))
 """A node that has not been heard of for this long is NotReady. What follows is measured from it."""
 HEARTBEAT_SECONDS = NODE_LOST_SECONDS / 4

@@ -19,6 +19,7 @@ from nodeagent.cluster import ClusterView
 from nodeagent.credential import Credential
 from nodeagent.errors import AgentError
 from nodeagent.facilities import Exit, Running
+from nodeagent.metrics.meter import Meter
 from nodeagent.node_status import NodeStatus
 from nodeagent.outbox import Outbox
 from nodeagent.pods import identity, transitions
@@ -36,7 +37,7 @@ from nodeagent.tasks import Tasks, persist
 from nodeagent.volumes.removals import Removals
 from schema.base import Wire
 from schema.core.pod import Pod
-from schema.session import OpenStream, Sync, Update, Welcome
+from schema.session import Metrics, OpenStream, Sync, Update, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Agent:
         self._facts = NodeFacts()
         self.cluster = ClusterView(self._checkpoint.cluster(), save=self._checkpoint.save_cluster)
         self._status = NodeStatus(settings, facilities.list_images, problems=self.cluster.problems)
+        self._meter = Meter(settings.cgroup_parent)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)
         self._found: dict[str, Found] = {}
         self._synced = False
@@ -272,6 +274,13 @@ class Agent:
 
     def stream_requested(self, request: OpenStream) -> None:
         self._streams.open(request)
+
+    async def measure(self) -> Metrics | None:
+        try:
+            return await self._meter.take(list(self.records.values()), self._clock.now())
+        except OSError as error:  # the next time will do
+            log.warning("usage cannot be read: %s", error)
+            return None
 
     def rotation_requested(self) -> None:
         self._renewal.ask()

@@ -128,6 +128,8 @@ class PodUsage(Model):
     uid: str
     namespace: str
     name: str
+    controller: str = ""
+    """``<kind>/<name>`` of what controls the pod: ``ReplicaSet/web-5d4c``."""
     usage: Usage
     """Of the pod as a whole."""
     containers: dict[str, Usage] = Field(default_factory=dict)

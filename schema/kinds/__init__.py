@@ -16,6 +16,8 @@ from schema.kinds import (
     storage,
 )
 from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
+from schema.kinds import apps, autoscaling, batch, coordination, core, discovery, metrics, policy, scheduling, storage
+from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, STATEFUL_SET
 from schema.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
 from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
@@ -37,6 +39,7 @@ from schema.kinds.core import (
 )
 from schema.kinds.discovery import ENDPOINT_SLICE
 from schema.kinds.networking import NETWORK_POLICY
+from schema.kinds.metrics import NODE_METRICS, POD_METRICS
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
 from schema.kinds.storage import STORAGE_CLASS
@@ -49,6 +52,7 @@ __all__ = [
     "CRON_JOB",
     "DAEMON_SET",
     "DEPLOYMENT",
+    "DERIVED",
     "ENDPOINTS",
     "ENDPOINT_SLICE",
     "EVENT",
@@ -59,10 +63,12 @@ __all__ = [
     "NAMESPACE",
     "NETWORK_POLICY",
     "NODE",
+    "NODE_METRICS",
     "PERSISTENT_VOLUME",
     "PERSISTENT_VOLUME_CLAIM",
     "POD",
     "POD_DISRUPTION_BUDGET",
+    "POD_METRICS",
     "PRIORITY_CLASS",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",
@@ -89,6 +95,9 @@ ALL: tuple[Kind, ...] = (
     *scheduling.ALL,
     *storage.ALL,
 )
+
+DERIVED: tuple[Kind, ...] = metrics.DERIVED
+"""Served by views of their own, worked out when asked for, stored nowhere. All that is generic knows only `ALL`."""
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}
