@@ -17,9 +17,11 @@ from typing import Any, Self, TypeVar
 
 from pyroute2.iproute.linux import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.rtnl import TC_H_ROOT
 
 _TABLE_MAIN, _TYPE_UNICAST = 254, 1
 _IFF_UP = 1
+_INGRESS, _ETH_P_ALL = 0xFFFF0000, 0x0003
 
 _T = TypeVar("_T")
 
@@ -31,6 +33,7 @@ class Link:
     mtu: int
     up: bool
     master: int
+    group: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,39 @@ class Netlink:
         found: Iterable[Any] = _asked(self._route.get_routes, family=socket.AF_INET, table=_TABLE_MAIN)
         return [_parse_route(each) for each in found if each["type"] == _TYPE_UNICAST]
 
+    # --- traffic control -----------------------------------------------------------------------------------------
+
+    def add_ifb(self, name: str, *, mtu: int, group: int) -> None:
+        self._link("add", ifname=name, kind="ifb", mtu=mtu, group=group)
+
+    def hold(self, index: int, *, rate: int, burst: int) -> None:
+        """What leaves by the link waits in a token bucket of ``burst`` bytes that fills with ``rate`` bytes a second."""
+        self._traffic("replace", "tbf", index, parent=TC_H_ROOT, rate=f"{8 * rate}bit", burst=burst, latency="50ms")
+
+    def lead_ingress(self, index: int, *, through: int) -> None:
+        """What arrives by the link ``index`` leaves by the link ``through`` first."""
+        self._traffic("del", "ingress", index, missing_ok=True)
+        self._traffic("add", "ingress", index)
+        redirect = {"kind": "mirred", "direction": "egress", "action": "redirect", "ifindex": through}
+        self._traffic(
+            "add-filter",
+            "u32",
+            index,
+            parent=_INGRESS,
+            prio=1,
+            protocol=_ETH_P_ALL,
+            target=0x10000,
+            keys=["0x0/0x0+0"],
+            action=redirect,
+        )
+
+    def _traffic(self, command: str, kind: str, index: int, *, missing_ok: bool = False, **fields: Any) -> None:
+        try:
+            _asked(self._route.tc, command, kind, index, **fields)
+        except OSError as error:
+            if not missing_ok or error.errno not in (errno.ENOENT, errno.EINVAL):
+                raise
+
 
 def _parse_link(answer: Any) -> Link:
     return Link(
@@ -146,6 +182,7 @@ def _parse_link(answer: Any) -> Link:
         answer.get("IFLA_MTU") or 0,
         bool(answer["flags"] & _IFF_UP),
         answer.get("IFLA_MASTER") or 0,
+        answer.get("IFLA_GROUP") or 0,
     )
 
 

@@ -23,14 +23,17 @@ from pathlib import Path
 from nodeagent import kernel
 from nodeagent.errors import AgentError, HostConflict
 from nodeagent.facilities import Mount, Sandbox
-from nodeagent.network import bridge, files, namespaces, rules
+from nodeagent.network import bandwidth, bridge, files, namespaces, rules
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.rules import PublishedPort
 from nodeagent.runtime import process
 from nodeagent.settings import Settings
+from schema.bandwidth import Limits
+from schema.bandwidth import limits as limits_of
 from schema.core.pod import Pod
+from schema.quantity import QuantityError
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +63,7 @@ class BridgeNetwork:
     def __init__(self, settings: Settings, *, cluster_domain: str = "cluster.local") -> None:
         self._home = settings.home.absolute() / "network"
         self._pods = settings.run_dir.absolute() / "pods"
+        self._instance = settings.instance
         self._bridge_name = f"slip{settings.instance}"
         self._table = f"slipway-{settings.instance}"
         self._cluster_domain = cluster_domain
@@ -130,10 +134,20 @@ class BridgeNetwork:
                 await namespaces.create(directory / "ns", hostname=hostname, kinds=kinds, inside=inside)
         except OSError as error:
             raise NetworkError(f"cannot make the pod's namespaces: {error.strerror}") from error
+        if inside is not None:
+            await self._limit(pod, inside)
         if ports and inside is not None:
             await self._nft(rules.add_ports(self._table, inside.address.ip, ports))
         _save(directory / "sandbox.json", state)
         return state
+
+    async def _limit(self, pod: Pod, inside: namespaces.Inside) -> None:
+        try:
+            limits = limits_of(pod.metadata.annotations)
+        except QuantityError as error:
+            raise NetworkError(f"the pod's bandwidth annotation: {error}") from error
+        if limits != Limits():
+            await asyncio.to_thread(bandwidth.limit, inside.veth, limits, instance=self._instance, mtu=inside.mtu)
 
     def _inside(self, uid: str) -> namespaces.Inside:
         if self._node is None:
@@ -188,6 +202,7 @@ class BridgeNetwork:
         self._ports.pop(uid, None)
         directory = self._pods / uid
         await asyncio.to_thread(_remove_files, directory)
+        await asyncio.to_thread(bandwidth.release, veth_name(uid))
         if self._node is not None:
             self._node.addresses.release(uid)
 
@@ -209,6 +224,7 @@ class BridgeNetwork:
         for name in await asyncio.to_thread(bridge.ports_of, self._bridge_name):
             if name not in expected:
                 await asyncio.to_thread(bridge.delete_link, name)
+        await asyncio.to_thread(bandwidth.collect, self._instance, expected)
 
 
 def veth_name(pod_uid: str) -> str:
