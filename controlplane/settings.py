@@ -26,7 +26,13 @@ HTTP_PORT = int(os.environ.get("SLIPWAY_HTTP_PORT", "8080"))
 
 CLUSTER_DOMAIN = os.environ.get("SLIPWAY_CLUSTER_DOMAIN", "cluster.local")
 POD_NETWORK = os.environ.get("SLIPWAY_POD_NETWORK", "10.244.0.0/16")
-NODE_PREFIX_LENGTH = 24
+"""Where pods get their addresses: one range, or one of each family with a comma between them. The first is the family of
+`status.podIP`."""
+NODE_PREFIX_LENGTHS = {
+    4: int(os.environ.get("SLIPWAY_NODE_PREFIX_LENGTH") or 0),
+    6: int(os.environ.get("SLIPWAY_NODE_PREFIX_LENGTH_IPV6") or 0),
+}
+"""How much of each range one node gets; 0: as `schema.ranges.node_prefix_length` says."""
 HEARTBEAT_SECONDS = 5.0
 CHANGE_HISTORY_SECONDS = 3600.0
 """How far back a watch may start; older is 410 Gone."""

@@ -11,7 +11,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -21,6 +21,7 @@ from pyroute2.netlink.rtnl import TC_H_ROOT
 
 _TABLE_MAIN, _TYPE_UNICAST = 254, 1
 _IFF_UP = 1
+_IFA_F_NODAD = 2
 _INGRESS, _ETH_P_ALL = 0xFFFF0000, 0x0003
 
 _T = TypeVar("_T")
@@ -41,6 +42,13 @@ class Route:
     destination: IPv4Network
     device: int
     gateway: IPv4Address | None
+
+
+@dataclass(frozen=True)
+class Route6:
+    destination: IPv6Network
+    device: int
+    gateway: IPv6Address | None
 
 
 def _asked(request: Callable[..., _T], *words: Any, **fields: Any) -> _T:
@@ -113,17 +121,12 @@ class Netlink:
 
     # --- addresses and routes ------------------------------------------------------------------------------------
 
-    def add_address(self, index: int, interface: IPv4Interface) -> None:
-        address = str(interface.ip)
-        # Only the address itself: pyroute2 would add the broadcast address of its prefix.
-        _asked(
-            self._route.addr,
-            "replace",
-            index=index,
-            address=address,
-            local=address,
-            prefixlen=interface.network.prefixlen,
-        )
+    def add_address(self, index: int, interface: IPv4Interface | IPv6Interface) -> None:
+        address, length = str(interface.ip), interface.network.prefixlen
+        # IPv6: good at once, not after a second of asking around: nobody else gives addresses of our ranges.
+        # IPv4: only the address itself; pyroute2 would add the broadcast address of its prefix.
+        extra = {"flags": _IFA_F_NODAD} if interface.version == 6 else {"local": address}
+        _asked(self._route.addr, "replace", index=index, address=address, prefixlen=length, **extra)
 
     def addresses(self) -> list[tuple[int, IPv4Interface]]:
         """(link index, address with its prefix) of every IPv4 address."""
@@ -133,13 +136,24 @@ class Netlink:
             for each in found
         ]
 
-    def add_default_route(self, gateway: IPv4Address) -> None:
-        _asked(self._route.route, "replace", dst="default", gateway=str(gateway))
+    def addresses6(self) -> list[tuple[int, IPv6Interface]]:
+        """As `addresses`, of IPv6."""
+        found: Iterable[Any] = _asked(self._route.get_addr, family=socket.AF_INET6)
+        return [(each["index"], IPv6Interface(f"{each.get('IFA_ADDRESS')}/{each['prefixlen']}")) for each in found]
+
+    def add_default_route(self, gateway: IPv4Address | IPv6Address) -> None:
+        family = socket.AF_INET if gateway.version == 4 else socket.AF_INET6
+        _asked(self._route.route, "replace", dst="default", gateway=str(gateway), family=family)
 
     def routes(self) -> list[Route]:
         """IPv4 routes of the main table."""
         found: Iterable[Any] = _asked(self._route.get_routes, family=socket.AF_INET, table=_TABLE_MAIN)
         return [_parse_route(each) for each in found if each["type"] == _TYPE_UNICAST]
+
+    def routes6(self) -> list[Route6]:
+        """As `routes`, of IPv6."""
+        found: Iterable[Any] = _asked(self._route.get_routes, family=socket.AF_INET6, table=_TABLE_MAIN)
+        return [_parse_route6(each) for each in found if each["type"] == _TYPE_UNICAST]
 
     # --- traffic control -----------------------------------------------------------------------------------------
 
@@ -190,3 +204,9 @@ def _parse_route(answer: Any) -> Route:
     destination, gateway = answer.get("RTA_DST") or "0.0.0.0", answer.get("RTA_GATEWAY")  # noqa: S104 - the default route
     network = IPv4Network(f"{destination}/{answer['dst_len']}", strict=False)
     return Route(network, answer.get("RTA_OIF") or 0, IPv4Address(gateway) if gateway else None)
+
+
+def _parse_route6(answer: Any) -> Route6:
+    gateway = answer.get("RTA_GATEWAY")
+    network = IPv6Network(f"{answer.get('RTA_DST') or '::'}/{answer['dst_len']}", strict=False)
+    return Route6(network, answer.get("RTA_OIF") or 0, IPv6Address(gateway) if gateway else None)
