@@ -49,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
     run_parser.set_defaults(run=run)
     remove_parser = commands.add_parser("remove", help="stop and remove everything this agent made on the host")
     _add_places(remove_parser)
+    remove_parser.add_argument(
+        "--forget", action="store_true", help="also what `join` left: credential and configuration"
+    )
     remove_parser.set_defaults(run=remove)
     _add_others(commands)
     return top
@@ -117,6 +120,7 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         labels=joined.labels,
         taints=joined.taints,
         runtime=getattr(arguments, "runtime", "crun"),
+        node_port_addresses=os.environ.get("SLIPWAY_NODE_PORT_ADDRESSES", ""),
     )
 
 
@@ -209,6 +213,8 @@ def remove(arguments: argparse.Namespace) -> int:
 
     try:
         asyncio.run(teardown.remove(settings_of(arguments)))
+        if arguments.forget:
+            config.forget(arguments.home.absolute())
     except (AgentError, OSError) as error:
         return _fail(error)
     return os.EX_OK

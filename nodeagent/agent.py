@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from nodeagent import node_status
 from nodeagent.checkpoint import Checkpoint, NodeFacts
 from nodeagent.cluster import ClusterView
+from nodeagent.credential import Credential
 from nodeagent.errors import AgentError
 from nodeagent.facilities import Exit, Running
 from nodeagent.node_status import NodeStatus
@@ -26,6 +27,7 @@ from nodeagent.pods.record import Record
 from nodeagent.pods.state import Phase
 from nodeagent.pods.status import Host
 from nodeagent.pods.worker import Worker
+from nodeagent.renewal import Renewal
 from nodeagent.session import Dialler, Session
 from nodeagent.settings import Settings
 from nodeagent.streams.opening import Streams
@@ -83,9 +85,11 @@ class Agent:
             network_problem="the node has not got its address range from the control plane yet",
             pressure=self._status.pressure,
         )
-        dialler = dialler or Dialler(settings)
+        credential = Credential(settings.credential_file, settings.token)
+        dialler = dialler or Dialler(settings, credential)
         self._streams = Streams(self, dialler)
         self._session = Session(dialler, self._status, self._outbox, self)
+        self._renewal = Renewal(settings, credential, self._session.reconnect)
 
     # Life
 
@@ -100,12 +104,13 @@ class Agent:
         self._tasks.spawn("collection", self._persisted("collection", self._collect_now_and_then))
         self._tasks.spawn("rotation", self._persisted("rotation", self._rotate_now_and_then))
         self._tasks.spawn("session", self._persisted("session", self._session.run))
+        self._tasks.spawn("credential", self._persisted("credential", self._renewal.run))
         await stop.wait()
         await self._streams.close()
         await self.cluster.close()
         await self._checkpoint.flushed(FLUSH_SECONDS)
         await self._tasks.close()
-        for closing in (self.context.host.runtime, self.context.host.images):
+        for closing in (self.context.host.runtime, self.context.host.network, self.context.host.images):
             close = getattr(closing, "close", None)
             if close is not None:
                 await close()
@@ -259,6 +264,9 @@ class Agent:
 
     def stream_requested(self, request: OpenStream) -> None:
         self._streams.open(request)
+
+    def rotation_requested(self) -> None:
+        self._renewal.ask()
 
     def _desire(self, wire: Wire) -> None:
         record = self.records.get(wire["metadata"]["uid"])

@@ -21,13 +21,15 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.volumes.pods import HostVolumes
 
     images = ImageStore(settings.home / "images", from_environment())
+    network = BridgeNetwork(settings)
     return Facilities(
         runtime=OciRuntime(settings),
-        network=BridgeNetwork(settings),
+        network=network,
         volumes=HostVolumes(settings),
         images=images,
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
+        consumers=(network.services,),
     )
 
 

@@ -92,6 +92,43 @@ class Report(Model):
     events: list[EventReport] = Field(default_factory=list)
 
 
+class Usage(Model):
+    """What a node, a pod or a container used, as rates over the `Metrics.window_seconds` before `Metrics.at`."""
+
+    cpu_cores: float = 0.0
+    memory_bytes: int = 0
+    """The working set: without the page cache that can be dropped at once. At the moment, no rate."""
+    received_bytes: float = 0.0
+    """A second, over the network; of a container always 0, for it has its pod's."""
+    sent_bytes: float = 0.0
+    read_bytes: float = 0.0
+    """A second, from disk."""
+    written_bytes: float = 0.0
+    cpu_pressure: float | None = None
+    """Percent of the time in which some task waited for it; None where the kernel does not say."""
+    memory_pressure: float | None = None
+    io_pressure: float | None = None
+
+
+class PodUsage(Model):
+    uid: str
+    namespace: str
+    name: str
+    usage: Usage
+    """Of the pod as a whole."""
+    containers: dict[str, Usage] = Field(default_factory=dict)
+
+
+class Metrics(Model):
+    """Sent every ``metricsSeconds``. Neither acknowledged nor sent again: the next one replaces it."""
+
+    type: Literal["metrics"] = "metrics"
+    at: datetime
+    window_seconds: float
+    node: Usage
+    pods: list[PodUsage] = Field(default_factory=list)
+
+
 class Welcome(Model):
     type: Literal["welcome"] = "welcome"
     node_uid: str
@@ -101,6 +138,8 @@ class Welcome(Model):
     """The ranges of all pods, e.g. ``10.244.0.0/16``: never translated on its way between pods."""
     cluster_domain: str = "cluster.local"
     heartbeat_seconds: float = 5.0
+    metrics_seconds: float = 0.0
+    """How often the agent shall send `Metrics`; 0: not at all."""
 
 
 class Sync(Model):
@@ -190,8 +229,18 @@ class StreamOpened(Model):
     failure: Wire | None = None
 
 
-FromAgent = Annotated[Hello | Heartbeat | Report, Field(discriminator="type")]
-FromControlPlane = Annotated[Welcome | Sync | Update | Acknowledge | OpenStream, Field(discriminator="type")]
+class RotateCredential(Model):
+    """The agent is to exchange its credential for a new one now (``POST /agent/v1/credential``)."""
 
-from_agent: TypeAdapter[Hello | Heartbeat | Report] = TypeAdapter(FromAgent)
-from_control_plane: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream] = TypeAdapter(FromControlPlane)
+    type: Literal["rotateCredential"] = "rotateCredential"
+
+
+FromAgent = Annotated[Hello | Heartbeat | Metrics | Report, Field(discriminator="type")]
+FromControlPlane = Annotated[
+    Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential, Field(discriminator="type")
+]
+
+from_agent: TypeAdapter[Hello | Heartbeat | Metrics | Report] = TypeAdapter(FromAgent)
+from_control_plane: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential] = TypeAdapter(
+    FromControlPlane
+)

@@ -14,6 +14,7 @@ from controlplane.store import objects
 from controlplane.store.admission import priority
 from schema import kinds
 from schema.base import Wire
+from schema.defaulting import service
 from schema.kinds import Kind
 
 
@@ -40,6 +41,12 @@ def default_service_account(request: Request) -> None:
     spec["serviceAccount"] = spec["serviceAccountName"]
 
 
+def keep_service_addresses(request: Request) -> None:
+    """Who replaces a service without naming its addresses and node ports does not give them up."""
+    if request.kind is kinds.SERVICE and request.old is not None and request.subresource != "status":
+        service.inherit(request.wire, request.old)
+
+
 def refuse_priority_without_class(request: Request) -> None:
     """A pod gets its number from its class; the store lets others (controllers, tests) write it down."""
     spec = request.wire.get("spec")
@@ -51,7 +58,11 @@ def refuse_priority_without_class(request: Request) -> None:
         priority.check_number(request.wire["metadata"].get("name") or "", request.wire, classes)
 
 
-PLUGINS: tuple[Callable[[Request], None], ...] = (default_service_account, refuse_priority_without_class)
+PLUGINS: tuple[Callable[[Request], None], ...] = (
+    default_service_account,
+    refuse_priority_without_class,
+    keep_service_addresses,
+)
 
 
 def admit(request: Request) -> None:

@@ -7,10 +7,16 @@ from typing import Any
 
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
+from controlplane.controllers.cronjobs.controller import CronJobController
+from controlplane.controllers.endpointslice import EndpointSliceController
 from controlplane.controllers.garbage import GarbageCollector
+from controlplane.controllers.jobs.controller import JobController
+from controlplane.controllers.kubernetes import KubernetesServiceController
 from controlplane.controllers.namespace import NamespaceController
 from controlplane.controllers.node import NodeController
+from controlplane.controllers.poddisruptionbudget import PodDisruptionBudgetController
 from controlplane.controllers.resourcequota import ResourceQuotaController
+from controlplane.controllers.service import ServiceController
 from controlplane.controllers.serviceaccount import ServiceAccountController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
@@ -26,6 +32,12 @@ _ALL: tuple[Controller[Any], ...] = (
     ServiceAccountController(),
     NodeController(),
     ResourceQuotaController(),
+    EndpointSliceController(),
+    ServiceController(),
+    KubernetesServiceController(),
+    PodDisruptionBudgetController(),
+    JobController(),
+    CronJobController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

@@ -30,7 +30,18 @@ from controlplane.store.errors import NotFound, StoreError
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
 from schema.base import Model, Wire
-from schema.session import Acknowledge, EventReport, Heartbeat, Hello, OpenStream, Report, Welcome, from_agent
+from schema.session import (
+    Acknowledge,
+    EventReport,
+    Heartbeat,
+    Hello,
+    Metrics,
+    OpenStream,
+    Report,
+    RotateCredential,
+    Welcome,
+    from_agent,
+)
 
 if TYPE_CHECKING:
     from controlplane.nodes.hub import Hub
@@ -81,6 +92,7 @@ class AgentSession:
         self._backlog: list[ChangeRecord] | None = None
         self._stale = False
         self._doubted = False
+        self._rotates = False
         self._requests: deque[OpenStream] = deque(maxlen=MAX_WAITING_REQUESTS)
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MAX_WAITING_REPORTS)
         self._wake = asyncio.Event()
@@ -97,6 +109,13 @@ class AgentSession:
 
     def revoke(self) -> None:
         self._finish(REVOKED, "the node's token is no longer valid")
+
+    def check_credential(self) -> None:
+        self._hub.liveness.check_now()
+
+    def rotate(self) -> None:
+        self._rotates = True
+        self._wake.set()
 
     def resynchronise(self) -> None:
         self._stale = True
@@ -146,6 +165,7 @@ class AgentSession:
                 cluster_cidrs=[str(network) for network in ranges.pod_networks()],
                 cluster_domain=settings.CLUSTER_DOMAIN,
                 heartbeat_seconds=settings.HEARTBEAT_SECONDS,
+                metrics_seconds=settings.METRICS_SECONDS,
             )
         )
         await self._synchronise()
@@ -212,6 +232,9 @@ class AgentSession:
                 await self._reports.put(self._checked(message))
             elif isinstance(message, Heartbeat):
                 await self._heard(message)
+            elif isinstance(message, Metrics):
+                own = [pod for pod in message.pods if self._desired.pod(pod.uid) is not None]
+                self._hub.metrics.put(self.node, message.model_copy(update={"pods": own}))
             else:
                 raise Over(BAD_MESSAGE, "a session has one Hello")
 
@@ -259,6 +282,9 @@ class AgentSession:
             if self._doubted:
                 self._doubted = False
                 await self._write_status()
+            if self._rotates:
+                self._rotates = False
+                await self._send(RotateCredential())
             while self._requests:
                 await self._send(self._requests.popleft())
             await self._look_up()

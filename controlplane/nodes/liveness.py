@@ -63,6 +63,16 @@ class Liveness:
         except (DatabaseError, StoreError) as error:
             log.warning("node %s could not be marked: %s; its lease will tell", node, error)
 
+    def check_now(self) -> None:
+        """Look at the credentials at once; the regular look comes after."""
+        tasks.spawn(self._check_safely(), name="credential check now")
+
+    async def _check_safely(self) -> None:
+        try:
+            await self._check()
+        except (DatabaseError, StoreError) as error:
+            log.warning("%s; looking again in a moment", error)
+
     async def aclose(self) -> None:
         await tasks.cancel(*self._tasks)
         self._tasks = []

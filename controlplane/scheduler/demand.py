@@ -54,6 +54,10 @@ class Demand:
     ports: tuple[HostPort, ...] = ()
     spread: Hashable = None
     """Pods of the same value are spread over nodes; None: no such group."""
+    preempts: bool = True
+    """It may push out pods of lower priority."""
+    nominated: str = ""
+    """The node on which room is being made for it."""
     constraints: bytes = b""
     """Equal for pods whose fixed wishes (selector, affinity, tolerations) are equal."""
 
@@ -88,6 +92,8 @@ def parse(pod: Wire) -> Demand:
         tolerations=tuple(Toleration.parse(each) for each in tolerations),
         ports=host_ports(spec),
         spread=spread_group(meta),
+        preempts=spec.get("preemptionPolicy") != "Never",
+        nominated=(pod.get("status") or {}).get("nominatedNodeName") or "",
         constraints=orjson.dumps([selector, affinity, tolerations], option=orjson.OPT_SORT_KEYS),
     )
 

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from controlplane.store import deletion, kinds, read, transaction, write
+from controlplane.store import deletion, eviction, kinds, read, transaction, write
 from controlplane.store.admission import quotas
 from controlplane.store.deletion import Deletion
 from controlplane.store.errors import Conflict, StoreError, conflict
 from controlplane.store.history import changes_since, compacted_revision, current_revision
 from controlplane.store.lists import Page, list_encoded, list_objects
 from controlplane.store.owners import abandoned, dependents_of
-from controlplane.store.pods import Usage, bound_pods_mentioning, node_usage, pending_pods, pods_on
+from controlplane.store.pods import Usage, bound_pods_below, bound_pods_mentioning, node_usage, pending_pods, pods_on
 from controlplane.store.read import get, get_encoded
 from controlplane.store.record import ChangeRecord, ChangeType
 from controlplane.store.transaction import Transaction
@@ -40,6 +40,7 @@ __all__ = [
     "Usage",
     "Write",
     "abandoned",
+    "bound_pods_below",
     "bound_pods_mentioning",
     "changes_since",
     "compacted_revision",
@@ -47,6 +48,7 @@ __all__ = [
     "current_revision",
     "delete",
     "dependents_of",
+    "evict",
     "finish_deletion",
     "get",
     "get_encoded",
@@ -130,6 +132,12 @@ def delete(
     """
     with transaction.begin(dry_run=dry_run) as tx:
         return deletion.delete(tx, kind, namespace, name, options or DeleteOptions())
+
+
+def evict(namespace: str, name: str, *, options: DeleteOptions | None = None, dry_run: bool = False) -> Deletion:
+    """Delete a pod if the disruption budgets that cover it allow it now; `NotNow` if they do not."""
+    with transaction.begin(dry_run=dry_run) as tx:
+        return eviction.evict(tx, namespace, name, options or DeleteOptions())
 
 
 def finish_deletion(kind: Kind, namespace: str, name: str, uid: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
 from nodeagent.network.errors import AddressesExhausted
@@ -65,10 +65,6 @@ class Addresses:
     @property
     def gateway(self) -> Address:
         return self._network[1]
-
-    def interface(self, address: Address) -> IPv4Interface | IPv6Interface:
-        """With the range's prefix."""
-        return ip_interface((address, self._network.prefixlen))
 
     def allocate(self, pod_uid: str) -> Address:
         """The pod's address: the one that it has, one that no pod had yet, or the one that was free longest."""

@@ -104,6 +104,8 @@ def _settings(name: str, families: set[int]) -> None:
     if 4 in families:
         _set("net/ipv4/ip_forward", "1")
         _set(f"net/ipv4/conf/{name}/route_localnet", "1")  # 127.0.0.1:hostPort; guarded by the table's first chain
+        # Pods reach each other through us by design; a redirect would tell them not to.
+        _set(f"net/ipv4/conf/{name}/send_redirects", "0")
     if 6 in families:
         _forward6()
         _set(f"net/ipv6/conf/{name}/accept_ra", "0")

@@ -98,8 +98,11 @@ def _connect(inside: Inside, host: Netlink) -> None:
             "ipv6/conf/default/disable_ipv6": "1" if without_ipv6 else "0",
             "ipv6/conf/default/accept_ra": "0",
             "ipv6/conf/default/accept_dad": "0",
+            "ipv6/conf/default/accept_redirects": "0",
             "ipv4/ip_unprivileged_port_start": "0",
             "ipv4/ping_group_range": "0 2147483647",
+            "ipv4/conf/all/accept_redirects": "0",
+            "ipv4/conf/default/accept_redirects": "0",
         }
     )
     with Netlink() as own, Path("/proc/thread-self/ns/net").open() as namespace:
@@ -112,11 +115,13 @@ def _connect(inside: Inside, host: Netlink) -> None:
         own.set_up(1)  # loopback is the first interface of every namespace
         interface = own.link(INTERFACE)
         assert interface is not None  # noqa: S101
+        # No neighbours: whatever a pod sends passes the node's own rules, so that a service's answer finds its way back
+        # through them, and policies see traffic between pods of one node.
         for address in inside.addresses:
             own.add_address(interface.index, address)
         own.set_up(interface.index)
         for gateway in inside.gateways:
-            own.add_default_route(gateway)
+            own.add_default_route(gateway, interface.index)
 
 
 def _write_settings(settings: dict[str, str]) -> None:

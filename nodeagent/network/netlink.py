@@ -7,6 +7,7 @@ event loop, because pyroute2 runs one of its own inside each call.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import socket
 from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ _TABLE_MAIN, _TYPE_UNICAST = 254, 1
 _IFF_UP = 1
 _IFA_F_NODAD = 2
 _INGRESS, _ETH_P_ALL = 0xFFFF0000, 0x0003
+_SCOPE_LINK = 253
 
 _T = TypeVar("_T")
 
@@ -128,6 +130,12 @@ class Netlink:
         extra = {"flags": _IFA_F_NODAD} if interface.version == 6 else {"local": address}
         _asked(self._route.addr, "replace", index=index, address=address, prefixlen=length, **extra)
 
+    def delete_address(self, index: int, interface: IPv4Interface) -> None:
+        address = str(interface.ip)
+        _asked(
+            self._route.addr, "del", index=index, address=address, local=address, prefixlen=interface.network.prefixlen
+        )
+
     def addresses(self) -> list[tuple[int, IPv4Interface]]:
         """(link index, address with its prefix) of every IPv4 address."""
         found: Iterable[Any] = _asked(self._route.get_addr, family=socket.AF_INET)
@@ -141,9 +149,15 @@ class Netlink:
         found: Iterable[Any] = _asked(self._route.get_addr, family=socket.AF_INET6)
         return [(each["index"], IPv6Interface(f"{each.get('IFA_ADDRESS')}/{each['prefixlen']}")) for each in found]
 
-    def add_default_route(self, gateway: IPv4Address | IPv6Address) -> None:
-        family = socket.AF_INET if gateway.version == 4 else socket.AF_INET6
-        _asked(self._route.route, "replace", dst="default", gateway=str(gateway), family=family)
+    def add_default_route(self, gateway: IPv4Address | IPv6Address, device: int) -> None:
+        """By a gateway that the device leads to, whatever the device's own address covers."""
+        ask = functools.partial(_asked, self._route.route, "replace", oif=device)
+        if gateway.version == 4:
+            ask(dst=f"{gateway}/32", scope=_SCOPE_LINK)
+            ask(dst="default", gateway=str(gateway))
+        else:
+            ask(dst=f"{gateway}/128", family=socket.AF_INET6)
+            ask(dst="default", gateway=str(gateway), family=socket.AF_INET6)
 
     def routes(self) -> list[Route]:
         """IPv4 routes of the main table."""

@@ -28,6 +28,7 @@ from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.rules import PublishedPort
+from nodeagent.network.services import Services
 from nodeagent.runtime import process
 from nodeagent.settings import Settings
 from schema.bandwidth import Limits
@@ -72,6 +73,7 @@ class BridgeNetwork:
         self._ports: dict[str, tuple[PublishedPort, ...]] = {}
         """Published ports by pod uid."""
         self._nft_lock = asyncio.Lock()
+        self.services = Services(settings)
 
     # --- the node ------------------------------------------------------------------------------------------------
 
@@ -97,6 +99,11 @@ class BridgeNetwork:
                 self._ports[path.parent.name] = state.ports
                 table += self._publication(state.addresses, state.ports)
         await self._nft(table)
+        if 4 in clusters:  # services are of IPv4 only
+            self.services.start([clusters[4]])
+
+    async def close(self) -> None:
+        await self.services.close()
 
     async def remove_everything(self) -> None:
         """Take away the bridge, the table and every pod's namespaces: nothing of this instance is left on the host."""
@@ -104,6 +111,7 @@ class BridgeNetwork:
         await self._nft(rules.remove(self._table, 4))
         if bridge.has_ipv6():
             await self._nft(rules.remove(self._table, 6))
+        await self.services.remove_everything()
         await asyncio.to_thread(bridge.remove, self._bridge_name)
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 
@@ -165,7 +173,7 @@ class BridgeNetwork:
             raise NetworkError("the node has no pod range yet: it gets one from the control plane")
         made = self._node.bridge
         return namespaces.Inside(
-            addresses=[pool.interface(pool.allocate(uid)) for pool in self._node.pools],
+            addresses=[ip_interface(pool.allocate(uid)) for pool in self._node.pools],
             gateways=[pool.gateway for pool in self._node.pools],
             bridge_index=made.index,
             veth=veth_name(uid),
@@ -211,6 +219,9 @@ class BridgeNetwork:
         ports = (state.ports if state else ()) or self._ports.get(uid, ())
         if ports:
             await self._unpublish(ports)
+            for address in state.addresses if state else ():
+                with contextlib.suppress(AgentError):
+                    await self._nft(rules.forget_self(self._table, ip_interface(address).ip))
             await _forget_connections(ports)
         self._ports.pop(uid, None)
         directory = self._pods / uid

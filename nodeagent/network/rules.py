@@ -48,6 +48,9 @@ table {family} {name} {{
   map ports_everywhere {{
     type inet_proto . inet_service : {kind} . inet_service
   }}
+  set selves {{
+    type {kind} . {kind}
+  }}
   chain raw_prerouting {{
     type filter hook prerouting priority raw; policy accept;{guard.format(bridge=bridge)}
   }}
@@ -65,7 +68,7 @@ table {family} {name} {{
   }}
   chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;{loopback.format(bridge=bridge)}
-    {here} {family} daddr {pod_network} ct status dnat masquerade comment "a pod to itself by a published port"
+    {family} saddr . {family} daddr @selves ct status dnat masquerade comment "a pod to itself by a published port"
     {here} {family} daddr != {cluster_network} oifname != "{bridge}" masquerade comment "pods to the outside"
   }}
 }}
@@ -85,11 +88,16 @@ def remove(name: str, version: int) -> str:
 
 def add_ports(name: str, address: IPv4Address | IPv6Address, ports: Iterable[PublishedPort]) -> str:
     """To the pod's address; ports that are published on an address of the other family are left out."""
-    return "".join(
-        f"add element {_family(address.version)} {name} {_map(port)} "
-        f"{{ {_key(port)} : {address} . {port.container_port} }}\n"
+    family = _family(address.version)
+    return f"add element {family} {name} selves {{ {address} . {address} }}\n" + "".join(
+        f"add element {family} {name} {_map(port)} {{ {_key(port)} : {address} . {port.container_port} }}\n"
         for port in _of_family(ports, address.version)
     )
+
+
+def forget_self(name: str, address: IPv4Address | IPv6Address) -> str:
+    """Of a pod that has published ports."""
+    return f"delete element {_family(address.version)} {name} selves {{ {address} . {address} }}\n"
 
 
 def delete_ports(name: str, version: int, ports: Iterable[PublishedPort]) -> str:

@@ -9,13 +9,18 @@ from collections.abc import Callable
 
 from schema import fields, kinds
 from schema.base import Wire
-from schema.defaulting import limitrange, namespace, pod, priorityclass, secret
+from schema.defaulting import cronjob, endpoints, job, limitrange, namespace, pod, priorityclass, secret, service
 from schema.kinds import Kind
 
 _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.POD: pod.default,
     kinds.NAMESPACE: namespace.default,
     kinds.SECRET: secret.default,
+    kinds.SERVICE: service.default,
+    kinds.ENDPOINTS: endpoints.default,
+    kinds.ENDPOINT_SLICE: endpoints.default_slice,
+    kinds.CRON_JOB: cronjob.default,
+    kinds.JOB: job.default,
     kinds.LIMIT_RANGE: limitrange.default,
     kinds.PRIORITY_CLASS: priorityclass.default,
 }

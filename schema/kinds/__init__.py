@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core, scheduling
+from schema.kinds import batch, coordination, core, discovery, policy, scheduling
+from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
+    ENDPOINTS,
     EVENT,
     LIMIT_RANGE,
     NAMESPACE,
@@ -14,23 +16,32 @@ from schema.kinds.core import (
     POD,
     RESOURCE_QUOTA,
     SECRET,
+    SERVICE,
     SERVICE_ACCOUNT,
 )
+from schema.kinds.discovery import ENDPOINT_SLICE
+from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIG_MAP",
+    "CRON_JOB",
+    "ENDPOINTS",
+    "ENDPOINT_SLICE",
     "EVENT",
+    "JOB",
     "LEASE",
     "LIMIT_RANGE",
     "NAMESPACE",
     "NODE",
     "POD",
+    "POD_DISRUPTION_BUDGET",
     "PRIORITY_CLASS",
     "RESOURCE_QUOTA",
     "SECRET",
+    "SERVICE",
     "SERVICE_ACCOUNT",
     "Kind",
     "by_kind",
@@ -39,7 +50,10 @@ __all__ = [
 
 ALL: tuple[Kind, ...] = (
     *core.ALL,
+    *batch.ALL,
     *coordination.ALL,
+    *discovery.ALL,
+    *policy.ALL,
     *scheduling.ALL,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from schema.core.configmap import ConfigMap
+from schema.core.endpoints import Endpoints
 from schema.core.event import Event
 from schema.core.limitrange import LimitRange
 from schema.core.namespace import Namespace
@@ -10,6 +11,7 @@ from schema.core.node import Node
 from schema.core.pod import Pod
 from schema.core.resourcequota import ResourceQuota
 from schema.core.secret import Secret
+from schema.core.service import Service
 from schema.core.serviceaccount import ServiceAccount
 from schema.kind import ALL_VERBS, Kind
 
@@ -116,6 +118,30 @@ SERVICE_ACCOUNT = Kind(
     short_names=("sa",),
     delete_returns_object=True,
 )
+SERVICE = Kind(
+    group="",
+    version="v1",
+    kind="Service",
+    plural="services",
+    singular="service",
+    namespaced=True,
+    model=Service,
+    short_names=("svc",),
+    categories=("all",),
+    subresources=("status",),
+    selectable_fields=("spec.clusterIP", "spec.type"),
+    delete_returns_object=True,
+)
+ENDPOINTS = Kind(
+    group="",
+    version="v1",
+    kind="Endpoints",
+    plural="endpoints",
+    singular="endpoints",
+    namespaced=True,
+    model=Endpoints,
+    short_names=("ep",),
+)
 
 LIMIT_RANGE = Kind(
     group="",
@@ -148,6 +174,8 @@ ALL: tuple[Kind, ...] = (
     SECRET,
     EVENT,
     SERVICE_ACCOUNT,
+    SERVICE,
+    ENDPOINTS,
     LIMIT_RANGE,
     RESOURCE_QUOTA,
 )

@@ -12,7 +12,10 @@ from schema.kinds import Kind
 from schema.meta import Object
 from schema.validation import (
     configmap,
+    cronjob,
+    endpoints,
     event,
+    job,
     lease,
     limitrange,
     metadata,
@@ -20,9 +23,11 @@ from schema.validation import (
     node,
     pod,
     pod_update,
+    poddisruptionbudget,
     priorityclass,
     resourcequota,
     secret,
+    service,
     serviceaccount,
     structure,
 )
@@ -48,8 +53,14 @@ _RULES: dict[Kind, Rules] = {
     kinds.SECRET: Rules(secret.check, secret.check_update),
     kinds.EVENT: Rules(event.check),
     kinds.SERVICE_ACCOUNT: Rules(serviceaccount.check),
+    kinds.CRON_JOB: Rules(cronjob.check),
+    kinds.JOB: Rules(job.check, job.check_update),
     kinds.LEASE: Rules(lease.check),
+    kinds.SERVICE: Rules(service.check, service.check_update, name=service.name_fault),
+    kinds.ENDPOINTS: Rules(endpoints.check),
+    kinds.ENDPOINT_SLICE: Rules(endpoints.check_slice, endpoints.check_slice_update),
     kinds.LIMIT_RANGE: Rules(limitrange.check),
+    kinds.POD_DISRUPTION_BUDGET: Rules(poddisruptionbudget.check),
     kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),
     kinds.RESOURCE_QUOTA: Rules(resourcequota.check, resourcequota.check_update),
 }

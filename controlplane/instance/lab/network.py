@@ -46,19 +46,31 @@ def pod_network(layout: Layout, environment: Mapping[str, str] = os.environ) -> 
         return None
 
 
-def ensure(layout: Layout, lab: Lab) -> None:
-    """Raises `LabError`."""
+def check(layout: Layout, lab: Lab) -> None:
+    """Before anything is made: is the range free, and can this kernel do what is asked for? Raises `LabError`."""
     if not lab.nodes:
         return
-    instance = instance_id(layout.home)
-    name = plan.bridge_name(instance)
+    with devices.opened() as host:
+        used = host.used(but=plan.bridge_name(instance_id(layout.home)))
+    plan.check_network(lab.network, used, pods=pod_network(layout))
+    if any(node.link.latency_ms for node in lab.nodes):
+        devices.check_delay(state.pins(layout) / ".probe")
+
+
+def ensure(layout: Layout, lab: Lab) -> None:
+    """Raises `LabError`."""
+    check(layout, lab)
+    if not lab.nodes:
+        return
+    name = plan.bridge_name(instance_id(layout.home))
     try:
         with devices.opened() as host:
-            plan.check_network(lab.network, host.used(but=name), pods=pod_network(layout))
             bridge = host.ensure_bridge(name, plan.host_interface(lab), plan.hardware_address(lab.gateway))
             for node in lab.nodes:
-                devices.ensure_namespace(state.places(layout, node.name).namespace)
-                host.ensure_port(bridge, port(layout, lab, node))
+                wanted = port(layout, lab, node)
+                if devices.ensure_namespace(wanted.namespace):
+                    host.delete(wanted.host_end)  # its other end is in a namespace that nobody finds any more
+                host.ensure_port(bridge, wanted)
         devices.forward_packets()
         apply_rules(layout, lab)
         for node in lab.nodes:

@@ -24,6 +24,7 @@ from controlplane.instance.layout import Layout
 
 TOKEN_LIFE = timedelta(minutes=15)
 CGROUP_SECONDS = 5.0
+FLUSH_SECONDS = 2.0
 
 
 def up(layout: Layout, *, count: int = 0, link: Link | None = None) -> Lab:
@@ -186,7 +187,7 @@ def remove_from_cluster(name: str, *, running: bool) -> None:
     """Revoke the node's credential and delete its Node object."""
     from controlplane.access import tokens
     from controlplane.nodes import liveness
-    from controlplane.store import objects
+    from controlplane.store import announce, objects
     from controlplane.store.errors import NotFound
     from controlplane.store.signals import committed
     from schema import kinds
@@ -197,6 +198,7 @@ def remove_from_cluster(name: str, *, running: bool) -> None:
     for kind, namespace in ((kinds.NODE, ""), (kinds.LEASE, liveness.NAMESPACE)):
         with contextlib.suppress(NotFound):
             objects.delete(kind, namespace, name)
+    announce.flush(FLUSH_SECONDS)
 
 
 def kill_all(find: Callable[[], set[int]]) -> None:

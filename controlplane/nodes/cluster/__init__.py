@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from controlplane.nodes.cluster import node
+from controlplane.nodes.cluster import endpointslice, node, service
 from schema import kinds
 from schema.base import Wire
 from schema.kinds import Kind
@@ -18,4 +18,6 @@ Projection = Callable[[Wire], Wire | None]
 
 PROJECTIONS: Mapping[Kind, Projection] = {
     kinds.NODE: node.project,
+    kinds.SERVICE: service.project,
+    kinds.ENDPOINT_SLICE: endpointslice.project,
 }

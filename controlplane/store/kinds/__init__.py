@@ -5,15 +5,21 @@ from __future__ import annotations
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds import (
     configmap,
+    cronjob,
+    endpoints,
+    endpointslice,
     event,
+    job,
     lease,
     limitrange,
     namespace,
     node,
     pod,
+    poddisruptionbudget,
     priorityclass,
     resourcequota,
     secret,
+    service,
     serviceaccount,
 )
 from controlplane.store.storage import Storage
@@ -28,7 +34,13 @@ ALL: tuple[Storage, ...] = (
     event.STORAGE,
     serviceaccount.STORAGE,
     lease.STORAGE,
+    service.STORAGE,
+    endpoints.STORAGE,
+    endpointslice.STORAGE,
+    cronjob.STORAGE,
+    job.STORAGE,
     limitrange.STORAGE,
+    poddisruptionbudget.STORAGE,
     priorityclass.STORAGE,
     resourcequota.STORAGE,
 )
