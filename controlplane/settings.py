@@ -42,7 +42,13 @@ NODE_PORT_RANGE = os.environ.get("SLIPWAY_NODE_PORT_RANGE", "30000-32767")
 LOAD_BALANCER_POOL = os.environ.get("SLIPWAY_LOAD_BALANCER_POOL", "")
 """Addresses for services of type LoadBalancer: ranges (192.168.1.240/29) and spans (192.168.1.240-192.168.1.250) with
 commas between them. Empty: they answer at the addresses of the nodes."""
-HEARTBEAT_SECONDS = 5.0
+NODE_LOST_SECONDS = float(os.environ.get("SLIPWAY_NODE_LOST_SECONDS", "10"))
+"""A node that has not been heard of for this long is NotReady. What follows is measured from it."""
+HEARTBEAT_SECONDS = NODE_LOST_SECONDS / 4
+DEFAULT_TOLERATION_SECONDS = int(os.environ.get("SLIPWAY_TOLERATION_SECONDS", "30"))
+"""How long pods that say nothing of it stay on a node that is not ready or unreachable, before they are replaced."""
+NODE_EVICTIONS_PER_SECOND = float(os.environ.get("SLIPWAY_NODE_EVICTIONS_PER_SECOND", "0.1"))
+"""How many lost nodes of a zone at most begin to be emptied in a second."""
 METRICS_SECONDS = float(os.environ.get("SLIPWAY_METRICS_SECONDS", "10"))
 """How often agents say what is used (`kubectl top`, the autoscaler, the dashboard); 0: never."""
 CHANGE_HISTORY_SECONDS = 3600.0

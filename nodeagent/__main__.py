@@ -61,6 +61,16 @@ def _add_runtime(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--runtime", default=os.environ.get("SLIPWAY_RUNTIME", "crun"), help="crun, runc or another OCI runtime"
     )
+    command.add_argument(
+        "--overlay",
+        choices=("auto", "vxlan", "direct"),
+        default=os.environ.get("SLIPWAY_OVERLAY", "auto"),
+        help="how pods of other nodes are reached: auto (plain routes on the own segment, VXLAN beyond), vxlan (always: "
+        "for clouds and switches that drop addresses they do not know) or direct (never wrapped)",
+    )
+    command.add_argument(
+        "--vxlan-port", type=int, default=int(os.environ.get("SLIPWAY_VXLAN_PORT") or 4789), help="UDP (default: 4789)"
+    )
 
 
 def _add_places(command: argparse.ArgumentParser) -> None:
@@ -121,6 +131,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         taints=joined.taints,
         runtime=getattr(arguments, "runtime", "crun"),
         node_port_addresses=os.environ.get("SLIPWAY_NODE_PORT_ADDRESSES", ""),
+        overlay=getattr(arguments, "overlay", "auto"),
+        vxlan_port=getattr(arguments, "vxlan_port", 4789),
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nodeagent import node_status
-from nodeagent.checkpoint import Checkpoint, NodeFacts
+from nodeagent.checkpoint import Checkpoint, NodeFacts, keyed_by_claim
 from nodeagent.cluster import ClusterView
 from nodeagent.credential import Credential
 from nodeagent.errors import AgentError
@@ -33,6 +33,7 @@ from nodeagent.settings import Settings
 from nodeagent.streams.opening import Streams
 from nodeagent.streams.rotation import rotate
 from nodeagent.tasks import Tasks, persist
+from nodeagent.volumes.removals import Removals
 from schema.base import Wire
 from schema.core.pod import Pod
 from schema.session import OpenStream, Sync, Update, Welcome
@@ -70,7 +71,7 @@ class Agent:
         self._checkpoint = Checkpoint(settings.home)
         self._facts = NodeFacts()
         self.cluster = ClusterView(self._checkpoint.cluster(), save=self._checkpoint.save_cluster)
-        self._status = NodeStatus(settings, facilities.list_images)
+        self._status = NodeStatus(settings, facilities.list_images, problems=self.cluster.problems)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)
         self._found: dict[str, Found] = {}
         self._synced = False
@@ -85,6 +86,7 @@ class Agent:
             network_problem="the node has not got its address range from the control plane yet",
             pressure=self._status.pressure,
         )
+        self._removals = Removals(self.context, self.records)
         credential = Credential(settings.credential_file, settings.token)
         dialler = dialler or Dialler(settings, credential)
         self._streams = Streams(self, dialler)
@@ -103,6 +105,7 @@ class Agent:
         self._tasks.spawn("exits", self._persisted("exits", self._take_exits))
         self._tasks.spawn("collection", self._persisted("collection", self._collect_now_and_then))
         self._tasks.spawn("rotation", self._persisted("rotation", self._rotate_now_and_then))
+        self._tasks.spawn("removals", self._persisted("removals", self._removals.run))
         self._tasks.spawn("session", self._persisted("session", self._session.run))
         self._tasks.spawn("credential", self._persisted("credential", self._renewal.run))
         await stop.wait()
@@ -233,7 +236,8 @@ class Agent:
 
     def synced(self, sync: Sync) -> None:
         self.cluster.replace(sync.cluster)
-        self._replace_objects(Objects(_keyed(sync.config_maps), _keyed(sync.secrets)))
+        self._replace_objects(Objects(_keyed(sync.config_maps), _keyed(sync.secrets), keyed_by_claim(sync.volumes)))
+        self._removals.add(sync.volume_removals)
         wanted = {wire["metadata"]["uid"] for wire in sync.pods}
         for record in self.records.values():
             record.shown = None  # said again: whatever the control plane has missed, now it learns it
@@ -247,9 +251,13 @@ class Agent:
         self._tasks.spawn("cleaning", self._clean())
 
     def updated(self, update: Update) -> None:
-        objects = Objects(dict(self.context.objects.config_maps), dict(self.context.objects.secrets))
+        before = self.context.objects
+        objects = Objects(dict(before.config_maps), dict(before.secrets), dict(before.volumes))
         objects.config_maps.update(_keyed(update.config_maps))
         objects.secrets.update(_keyed(update.secrets))
+        objects.volumes.update(keyed_by_claim(update.volumes))
+        for key in update.removed_volumes:
+            objects.volumes.pop((key.namespace, key.name), None)
         for key in update.removed_config_maps:
             objects.config_maps.pop((key.namespace, key.name), None)
         for key in update.removed_secrets:
@@ -258,6 +266,7 @@ class Agent:
         self._replace_objects(objects)
         for wire in update.pods:
             self._desire(wire)
+        self._removals.add(update.volume_removals)
         for uid in update.removed_pods:
             if uid in self.records:
                 self._remove(self.records[uid])
@@ -286,7 +295,11 @@ class Agent:
         before, self.context.objects = self.context.objects, objects
         changed = {
             namespace
-            for old, new in ((before.config_maps, objects.config_maps), (before.secrets, objects.secrets))
+            for old, new in (
+                (before.config_maps, objects.config_maps),
+                (before.secrets, objects.secrets),
+                (before.volumes, objects.volumes),
+            )
             for namespace, name in old.keys() | new.keys()
             if _revision(old.get((namespace, name))) != _revision(new.get((namespace, name)))
         }

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def real(settings: Settings) -> Facilities:
     from nodeagent.images.settings import from_environment
     from nodeagent.images.store import ImageStore
+    from nodeagent.network.overlay import Overlay
     from nodeagent.network.pods import BridgeNetwork
     from nodeagent.runtime import assemble
     from nodeagent.runtime.oci import OciRuntime
@@ -29,7 +30,7 @@ def real(settings: Settings) -> Facilities:
         images=images,
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
-        consumers=(network.services,),
+        consumers=(Overlay(settings), network.services),
     )
 
 

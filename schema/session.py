@@ -83,6 +83,19 @@ class EventReport(Model):
     at: datetime
 
 
+class VolumeReport(Model):
+    """What has become of a volume of class local on this node."""
+
+    name: str
+    uid: str
+    path: str = ""
+    """Its directory has been made, here."""
+    removed: bool = False
+    """Nothing of it is left on the node: its PersistentVolume may go."""
+    problem: str = ""
+    """Why it could not be removed yet."""
+
+
 class Report(Model):
     """A batch of statuses and events. Numbered; resent with the same number after a reconnect until acknowledged."""
 
@@ -90,6 +103,7 @@ class Report(Model):
     sequence: int
     pods: list[PodStatusReport] = Field(default_factory=list)
     events: list[EventReport] = Field(default_factory=list)
+    volumes: list[VolumeReport] = Field(default_factory=list)
 
 
 class Usage(Model):
@@ -142,6 +156,16 @@ class Welcome(Model):
     """How often the agent shall send `Metrics`; 0: not at all."""
 
 
+class VolumeRemoval(Model):
+    """A deleted PersistentVolume of class local, whose directory the node is to remove and to report so."""
+
+    name: str
+    uid: str
+    namespace: str = ""
+    claim: str = ""
+    """The claim that it was bound to: a pod of the node may still use it."""
+
+
 class Sync(Model):
     """Everything the node should run; what it does not name is to be stopped."""
 
@@ -151,6 +175,9 @@ class Sync(Model):
     config_maps: list[Wire]
     secrets: list[Wire]
     """Only those that the node's pods refer to (environment, volumes, imagePullSecrets)."""
+    volumes: list[Wire] = Field(default_factory=list)
+    """PersistentVolumes bound to claims of the node's pods; ``spec.claimRef`` says which."""
+    volume_removals: list[VolumeRemoval] = Field(default_factory=list)
     cluster: list[Wire] = Field(default_factory=list)
     """What every node knows of the whole cluster (nodes, services, …), reduced to what agents need. Each has ``kind`` and
     ``metadata`` with namespace and name."""
@@ -178,6 +205,10 @@ class Update(Model):
     removed_config_maps: list[ObjectKey] = Field(default_factory=list)
     secrets: list[Wire] = Field(default_factory=list)
     removed_secrets: list[ObjectKey] = Field(default_factory=list)
+    volumes: list[Wire] = Field(default_factory=list)
+    removed_volumes: list[ObjectKey] = Field(default_factory=list)
+    """Named by their claims."""
+    volume_removals: list[VolumeRemoval] = Field(default_factory=list)
     cluster: list[Wire] = Field(default_factory=list)
     removed_cluster: list[ClusterKey] = Field(default_factory=list)
 

@@ -10,12 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controlplane.access.identity import Identity
+from controlplane.api import errors
 from controlplane.store import objects
 from controlplane.store.admission import priority
-from schema import kinds
+from controlplane.store.errors import NotFound
+from schema import kinds, quantity
 from schema.base import Wire
 from schema.defaulting import service
 from schema.kinds import Kind
+from schema.storage.storageclass import IS_DEFAULT
+from schema.validation import Cause, persistentvolumeclaim
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,51 @@ def keep_service_addresses(request: Request) -> None:
         service.inherit(request.wire, request.old)
 
 
+def default_storage_class(request: Request) -> None:
+    """A claim that names no class gets the default one; of several the newest, as in Kubernetes."""
+    if request.kind is not kinds.PERSISTENT_VOLUME_CLAIM or request.verb != "create":
+        return
+    spec = request.wire.get("spec")
+    if not isinstance(spec, dict) or spec.get("storageClassName") is not None:
+        return
+    marked = [
+        (one["metadata"]["creationTimestamp"], one["metadata"]["name"])
+        for one in objects.list_objects(kinds.STORAGE_CLASS).items
+        if (one["metadata"].get("annotations") or {}).get(IS_DEFAULT) == "true"
+    ]
+    if marked:
+        spec["storageClassName"] = max(marked)[1]
+
+
+def resize_needs_the_class(request: Request) -> None:
+    """A claim may ask for more only where its class allows it."""
+    if request.kind is not kinds.PERSISTENT_VOLUME_CLAIM or request.old is None or request.subresource:
+        return
+    was, wanted = (persistentvolumeclaim.requested(one.get("spec") or {}) for one in (request.old, request.wire))
+    if was == wanted or not (quantity.valid(was) and quantity.valid(wanted)) or quantity.compare(wanted, was) <= 0:
+        return
+    name = str(request.old["spec"].get("storageClassName") or "")
+    if not _allows_expansion(name):
+        raise errors.invalid(
+            request.kind,
+            request.old["metadata"]["name"],
+            [
+                Cause(
+                    "FieldValueForbidden",
+                    f'Forbidden: only claims of a class that allows expansion can be resized, and "{name}" does not',
+                    "spec.resources.requests.storage",
+                )
+            ],
+        )
+
+
+def _allows_expansion(name: str) -> bool:
+    try:
+        return bool(name) and bool(objects.get(kinds.STORAGE_CLASS, "", name).get("allowVolumeExpansion"))
+    except NotFound:
+        return False
+
+
 def refuse_priority_without_class(request: Request) -> None:
     """A pod gets its number from its class; the store lets others (controllers, tests) write it down."""
     spec = request.wire.get("spec")
@@ -60,8 +109,10 @@ def refuse_priority_without_class(request: Request) -> None:
 
 PLUGINS: tuple[Callable[[Request], None], ...] = (
     default_service_account,
+    default_storage_class,
     refuse_priority_without_class,
     keep_service_addresses,
+    resize_needs_the_class,
 )
 
 

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import redis
 from django.conf import settings
@@ -70,11 +71,11 @@ def of_nodes(names: Sequence[str]) -> dict[str, Metrics]:
     if not names:
         return {}
     try:
-        values = client().mget([key(name) for name in names])
+        values: Any = client().mget([key(name) for name in names])
     except (redis.RedisError, OSError) as error:
         raise Unavailable(f"redis, which holds the metrics, does not answer: {error}") from error
     found: dict[str, Metrics] = {}
-    for name, value in zip(names, values, strict=True):  # type: ignore[arg-type]
+    for name, value in zip(names, values, strict=True):
         if value is not None and (metrics := _parsed(value)) is not None:
             found[name] = metrics
     return found
@@ -98,7 +99,7 @@ def sample(metrics: Metrics, pod: PodUsage) -> Sample:
     return Sample(metrics.at, metrics.window_seconds, pod.usage, pod.containers)
 
 
-def _parsed(value: bytes) -> Metrics | None:
+def _parsed(value: bytes | str) -> Metrics | None:
     try:
         return Metrics.model_validate_json(value)
     except ValidationError:  # of another version of the control plane

@@ -24,7 +24,7 @@ class Hub:
         self.reports = ReportWriter()
         self.metrics = MetricsWriter(self.bus)
         self.connected: set[AgentSession] = set()
-        self.liveness = Liveness(self._alive, self._credentials)
+        self.liveness = Liveness(self._alive, self._credentials, process=self.bus.process)
 
     async def aclose(self) -> None:
         await self.liveness.aclose()

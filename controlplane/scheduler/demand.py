@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from controlplane.scheduler.claims import Claim
 from controlplane.scheduler.labels import Requirement, Term, parse_terms
 from controlplane.scheduler.taints import Toleration
 from schema import quantity
@@ -58,6 +59,8 @@ class Demand:
     """It may push out pods of lower priority."""
     nominated: str = ""
     """The node on which room is being made for it."""
+    claims: tuple[Claim, ...] = ()
+    """What its volumes ask of the node; `scheduler.storage` adds them."""
     constraints: bytes = b""
     """Equal for pods whose fixed wishes (selector, affinity, tolerations) are equal."""
 
@@ -69,7 +72,7 @@ class Demand:
     @property
     def shape(self) -> Hashable:
         """Equal for pods that fit or fail alike."""
-        return (self.constraints, tuple(sorted(self.amounts.items())), self.ports)
+        return (self.constraints, tuple(sorted(self.amounts.items())), self.ports, self.claims)
 
 
 def parse(pod: Wire) -> Demand:

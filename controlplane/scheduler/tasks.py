@@ -19,7 +19,7 @@ from controlplane.controllers.base import DONE, Verdict
 from controlplane.controllers.events import Record, record_many
 from controlplane.controllers.plan import Condition, find, merge
 from controlplane.controllers.tasks import perform
-from controlplane.scheduler import candidates, demand, nodes, placement, usage
+from controlplane.scheduler import candidates, demand, nodes, placement, storage, usage
 from controlplane.scheduler.demand import Demand
 from controlplane.scheduler.known import KnownNodes
 from controlplane.scheduler.nodes import NodeTable, Usage
@@ -64,10 +64,12 @@ def run() -> Verdict:
 
 
 def _place(pods: Sequence[Wire]) -> None:
-    wanted = [demand.parse(pod) for pod in pods]
-    placements = placement.place(wanted, table(wanted), lambda: candidates.read(wanted))
+    wanted, claims = storage.attach(pods, [demand.parse(pod) for pod in pods])
+    nodes_now = table(wanted)
+    placements = placement.place(wanted, nodes_now, lambda: candidates.read(wanted))
     by_uid = {pod["metadata"]["uid"]: pod for pod in pods}
-    _bind([one for one in placements if one.node is not None], by_uid)
+    placed = [one for one in placements if one.node is not None]
+    _bind(storage.give(placed, nodes_now.claims, claims), by_uid)
     waiting = [one for one in placements if one.node is None]
     promised = {one.pod.uid: one.nominated for one in waiting}
     news = tell([(by_uid[one.pod.uid], _unschedulable(one)) for one in waiting], promised)

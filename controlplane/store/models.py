@@ -78,6 +78,14 @@ class Claim(models.Model):
     uid = Text(max_length=36)
 
 
+class Process(models.Model):
+    """A web process, and when it last said that it lives (`processes`). Not part of the history."""
+
+    id = Text(primary_key=True, max_length=36)
+    renewed_at = models.FloatField()
+    """Seconds since the epoch."""
+
+
 from controlplane.store import kinds  # noqa: E402
 
-__all__ = ["Change", "Claim", "Label", "Owner", "Resource", "Revision", "kinds"]
+__all__ = ["Change", "Claim", "Label", "Owner", "Process", "Resource", "Revision", "kinds"]

@@ -21,6 +21,15 @@ from controlplane.store.pods import Usage, bound_pods_below, bound_pods_mentioni
 from controlplane.store.read import get, get_encoded
 from controlplane.store.record import ChangeRecord, ChangeType
 from controlplane.store.transaction import Transaction
+from controlplane.store.volumes import (
+    claims_without_volume,
+    free_volumes,
+    is_to_be_removed,
+    pods_mentioning,
+    pods_with_claim,
+    volumes_for_claim,
+    volumes_to_remove,
+)
 from controlplane.store.write import Change
 from schema.base import Wire
 from schema.kinds import POD, Kind
@@ -28,6 +37,7 @@ from schema.meta import DeleteOptions
 
 __all__ = [
     "Bind",
+    "Change",
     "ChangeRecord",
     "ChangeType",
     "Create",
@@ -43,6 +53,7 @@ __all__ = [
     "bound_pods_below",
     "bound_pods_mentioning",
     "changes_since",
+    "claims_without_volume",
     "compacted_revision",
     "create",
     "current_revision",
@@ -50,16 +61,22 @@ __all__ = [
     "dependents_of",
     "evict",
     "finish_deletion",
+    "free_volumes",
     "get",
     "get_encoded",
+    "is_to_be_removed",
     "list_encoded",
     "list_objects",
     "mutate",
     "node_usage",
     "pending_pods",
+    "pods_mentioning",
     "pods_on",
+    "pods_with_claim",
     "recount_quota",
     "replace",
+    "volumes_for_claim",
+    "volumes_to_remove",
     "write_many",
 ]
 

@@ -24,12 +24,15 @@ class Bridge:
     mtu: int
 
 
-def ensure(name: str, pod_networks: Sequence[Range]) -> Bridge:
-    """Make the bridge with the first address of each range, or find it. Raises `HostConflict`."""
+def ensure(name: str, pod_networks: Sequence[Range], *, overhead: int = 0) -> Bridge:
+    """Make the bridge with the first address of each range, or find it. Raises `HostConflict`.
+
+    ``overhead``: bytes that a packet may grow by on its way to other nodes.
+    """
     try:
         with Netlink() as host:
             _check_conflicts(host, name, pod_networks)
-            mtu = _outward_mtu(host)
+            mtu = _outward_mtu(host) - overhead
             link = host.link(name)
             if link is None:
                 link = _make(host, name, mtu)

@@ -27,8 +27,10 @@ from nodeagent.network import bandwidth, bridge, files, namespaces, rules
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.errors import NetworkError
+from nodeagent.network.overlay import Overlay
 from nodeagent.network.rules import PublishedPort
 from nodeagent.network.services import Services
+from nodeagent.network.topology import VXLAN_OVERHEAD, Mode
 from nodeagent.runtime import process
 from nodeagent.settings import Settings
 from schema.bandwidth import Limits
@@ -69,6 +71,8 @@ class BridgeNetwork:
         self._bridge_name = f"slip{settings.instance}"
         self._table = f"slipway-{settings.instance}"
         self._cluster_domain = cluster_domain
+        self._overhead = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
+        self._overlay = Overlay(settings)
         self._node: _Node | None = None
         self._ports: dict[str, tuple[PublishedPort, ...]] = {}
         """Published ports by pod uid."""
@@ -80,7 +84,7 @@ class BridgeNetwork:
     async def start(self, *, pod_cidrs: Sequence[str], cluster_cidrs: Sequence[str]) -> None:
         networks = [ip_network(each) for each in pod_cidrs]
         clusters = {network.version: network for network in map(ip_network, cluster_cidrs)}
-        made = await asyncio.to_thread(bridge.ensure, self._bridge_name, networks)
+        made = await asyncio.to_thread(bridge.ensure, self._bridge_name, networks, overhead=self._overhead)
         directory = self._home / "addresses"
         self._node = _Node(made, [await asyncio.to_thread(Addresses, directory, network) for network in networks])
         self._ports = {}
@@ -112,6 +116,7 @@ class BridgeNetwork:
         if bridge.has_ipv6():
             await self._nft(rules.remove(self._table, 6))
         await self.services.remove_everything()
+        await asyncio.to_thread(self._overlay.remove)
         await asyncio.to_thread(bridge.remove, self._bridge_name)
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 

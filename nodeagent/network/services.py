@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from nodeagent.cluster import ClusterView, Key
+from nodeagent.cluster import ClusterView, Consumer, Key
 from nodeagent.errors import AgentError
 from nodeagent.network import announce, conntrack, service_rules
 from nodeagent.network.errors import NetworkError
@@ -38,7 +38,7 @@ _GENERATION = re.compile(r"elements = \{ (0x[0-9a-f]+|\d+)")
 Name = tuple[str, str]
 
 
-class Services:
+class Services(Consumer):
     name = "services"
     kinds = frozenset({"Service", "EndpointSlice", "Node"})
 

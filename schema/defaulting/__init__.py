@@ -9,7 +9,20 @@ from collections.abc import Callable
 
 from schema import fields, kinds
 from schema.base import Wire
-from schema.defaulting import cronjob, endpoints, job, limitrange, namespace, pod, priorityclass, secret, service
+from schema.defaulting import (
+    cronjob,
+    daemonset,
+    endpoints,
+    job,
+    limitrange,
+    namespace,
+    pod,
+    priorityclass,
+    secret,
+    service,
+    statefulset,
+    storage,
+)
 from schema.kinds import Kind
 
 _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
@@ -21,6 +34,11 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.ENDPOINT_SLICE: endpoints.default_slice,
     kinds.CRON_JOB: cronjob.default,
     kinds.JOB: job.default,
+    kinds.PERSISTENT_VOLUME: storage.default_volume,
+    kinds.PERSISTENT_VOLUME_CLAIM: storage.default_claim,
+    kinds.STORAGE_CLASS: storage.default_class,
+    kinds.DAEMON_SET: daemonset.default,
+    kinds.STATEFUL_SET: statefulset.default,
     kinds.LIMIT_RANGE: limitrange.default,
     kinds.PRIORITY_CLASS: priorityclass.default,
 }

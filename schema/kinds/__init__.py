@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import batch, coordination, core, discovery, policy, scheduling
+from schema.kinds import apps, batch, coordination, core, discovery, policy, scheduling, storage
+from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, STATEFUL_SET
 from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
@@ -13,6 +14,8 @@ from schema.kinds.core import (
     LIMIT_RANGE,
     NAMESPACE,
     NODE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
     RESOURCE_QUOTA,
     SECRET,
@@ -22,12 +25,15 @@ from schema.kinds.core import (
 from schema.kinds.discovery import ENDPOINT_SLICE
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
+from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIG_MAP",
+    "CONTROLLER_REVISION",
     "CRON_JOB",
+    "DAEMON_SET",
     "ENDPOINTS",
     "ENDPOINT_SLICE",
     "EVENT",
@@ -36,6 +42,8 @@ __all__ = [
     "LIMIT_RANGE",
     "NAMESPACE",
     "NODE",
+    "PERSISTENT_VOLUME",
+    "PERSISTENT_VOLUME_CLAIM",
     "POD",
     "POD_DISRUPTION_BUDGET",
     "PRIORITY_CLASS",
@@ -43,6 +51,8 @@ __all__ = [
     "SECRET",
     "SERVICE",
     "SERVICE_ACCOUNT",
+    "STATEFUL_SET",
+    "STORAGE_CLASS",
     "Kind",
     "by_kind",
     "by_plural",
@@ -51,10 +61,12 @@ __all__ = [
 ALL: tuple[Kind, ...] = (
     *core.ALL,
     *batch.ALL,
+    *apps.ALL,
     *coordination.ALL,
     *discovery.ALL,
     *policy.ALL,
     *scheduling.ALL,
+    *storage.ALL,
 )
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}

@@ -8,6 +8,8 @@ from schema.core.event import Event
 from schema.core.limitrange import LimitRange
 from schema.core.namespace import Namespace
 from schema.core.node import Node
+from schema.core.persistentvolume import PersistentVolume
+from schema.core.persistentvolumeclaim import PersistentVolumeClaim
 from schema.core.pod import Pod
 from schema.core.resourcequota import ResourceQuota
 from schema.core.secret import Secret
@@ -143,6 +145,30 @@ ENDPOINTS = Kind(
     short_names=("ep",),
 )
 
+PERSISTENT_VOLUME = Kind(
+    group="",
+    version="v1",
+    kind="PersistentVolume",
+    plural="persistentvolumes",
+    singular="persistentvolume",
+    namespaced=False,
+    model=PersistentVolume,
+    short_names=("pv",),
+    subresources=("status",),
+    delete_returns_object=True,
+)
+PERSISTENT_VOLUME_CLAIM = Kind(
+    group="",
+    version="v1",
+    kind="PersistentVolumeClaim",
+    plural="persistentvolumeclaims",
+    singular="persistentvolumeclaim",
+    namespaced=True,
+    model=PersistentVolumeClaim,
+    short_names=("pvc",),
+    subresources=("status",),
+    delete_returns_object=True,
+)
 LIMIT_RANGE = Kind(
     group="",
     version="v1",
@@ -176,6 +202,8 @@ ALL: tuple[Kind, ...] = (
     SERVICE_ACCOUNT,
     SERVICE,
     ENDPOINTS,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
     LIMIT_RANGE,
     RESOURCE_QUOTA,
 )

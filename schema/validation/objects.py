@@ -12,7 +12,9 @@ from schema.kinds import Kind
 from schema.meta import Object
 from schema.validation import (
     configmap,
+    controllerrevision,
     cronjob,
+    daemonset,
     endpoints,
     event,
     job,
@@ -21,6 +23,8 @@ from schema.validation import (
     metadata,
     namespace,
     node,
+    persistentvolume,
+    persistentvolumeclaim,
     pod,
     pod_update,
     poddisruptionbudget,
@@ -29,6 +33,8 @@ from schema.validation import (
     secret,
     service,
     serviceaccount,
+    statefulset,
+    storageclass,
     structure,
 )
 from schema.validation.causes import REQUIRED, Cause, Problems
@@ -59,6 +65,12 @@ _RULES: dict[Kind, Rules] = {
     kinds.SERVICE: Rules(service.check, service.check_update, name=service.name_fault),
     kinds.ENDPOINTS: Rules(endpoints.check),
     kinds.ENDPOINT_SLICE: Rules(endpoints.check_slice, endpoints.check_slice_update),
+    kinds.PERSISTENT_VOLUME: Rules(persistentvolume.check, persistentvolume.check_update),
+    kinds.PERSISTENT_VOLUME_CLAIM: Rules(persistentvolumeclaim.check, persistentvolumeclaim.check_update),
+    kinds.CONTROLLER_REVISION: Rules(controllerrevision.check, controllerrevision.check_update),
+    kinds.DAEMON_SET: Rules(daemonset.check, daemonset.check_update),
+    kinds.STATEFUL_SET: Rules(statefulset.check, statefulset.check_update, statefulset.name_fault),
+    kinds.STORAGE_CLASS: Rules(storageclass.check, storageclass.check_update),
     kinds.LIMIT_RANGE: Rules(limitrange.check),
     kinds.POD_DISRUPTION_BUDGET: Rules(poddisruptionbudget.check),
     kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),

@@ -16,10 +16,22 @@ def wire(kind, **fields) -> Wire:
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **fields}
 
 
+NEEDY = {
+    kinds.EVENT,
+    kinds.SERVICE,
+    kinds.ENDPOINT_SLICE,
+    kinds.PERSISTENT_VOLUME,
+    kinds.PERSISTENT_VOLUME_CLAIM,
+    kinds.STORAGE_CLASS,
+    kinds.CONTROLLER_REVISION,
+}
+"""Kinds that must say something beside a spec."""
 TEMPLATE: Wire = {"spec": {"containers": [{"name": "main", "image": "busybox"}], "restartPolicy": "Never"}}
 BARE: dict[kinds.Kind, Wire] = {
     kinds.JOB: {"template": TEMPLATE},
     kinds.CRON_JOB: {"schedule": "@daily", "jobTemplate": {"spec": {"template": TEMPLATE}}},
+    kinds.DAEMON_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
+    kinds.STATEFUL_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
 }
 """Specs of the kinds that need one."""
 
@@ -41,9 +53,7 @@ def cron_job(**spec) -> Wire:
 
 
 def needs_content(kind):
-    return kind in (kinds.EVENT, kinds.SERVICE, kinds.ENDPOINT_SLICE) or (
-        "spec" in kind.model.model_fields and kind.model.model_fields["spec"].is_required()
-    )
+    return kind in NEEDY or ("spec" in kind.model.model_fields and kind.model.model_fields["spec"].is_required())
 
 
 @pytest.mark.parametrize("kind", [kind for kind in kinds.ALL if not needs_content(kind)], ids=str)
@@ -354,13 +364,13 @@ def test_known_fields_are_not():
 
 def test_what_is_accepted_but_not_honoured_is_said():
     pod = copy.deepcopy(POD)
-    pod["spec"]["containers"][0]["livenessProbe"] = {"exec": {"command": ["true"]}}
-    pod["spec"]["volumes"].append({"name": "p", "persistentVolumeClaim": {"claimName": "c"}})
+    pod["spec"]["containers"][0]["volumeDevices"] = [{"name": "p", "devicePath": "/dev/xvda"}]
+    pod["spec"]["volumes"].append({"name": "p", "nfs": {"server": "s", "path": "/"}})
     validation.default(kinds.POD, pod)
     sentences = validation.unsupported(kinds.POD, pod)
     assert [sentence.partition(":")[0] for sentence in sentences] == [
-        "spec.volumes[1].persistentVolumeClaim",
-        "spec.containers[0].livenessProbe",
+        "spec.volumes[1].nfs",
+        "spec.containers[0].volumeDevices",
     ]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds import (
     configmap,
+    controllerrevision,
     cronjob,
+    daemonset,
     endpoints,
     endpointslice,
     event,
@@ -14,6 +16,8 @@ from controlplane.store.kinds import (
     limitrange,
     namespace,
     node,
+    persistentvolume,
+    persistentvolumeclaim,
     pod,
     poddisruptionbudget,
     priorityclass,
@@ -21,6 +25,8 @@ from controlplane.store.kinds import (
     secret,
     service,
     serviceaccount,
+    statefulset,
+    storageclass,
 )
 from controlplane.store.storage import Storage
 from schema.kinds import Kind
@@ -39,6 +45,12 @@ ALL: tuple[Storage, ...] = (
     endpointslice.STORAGE,
     cronjob.STORAGE,
     job.STORAGE,
+    persistentvolume.STORAGE,
+    persistentvolumeclaim.STORAGE,
+    storageclass.STORAGE,
+    controllerrevision.STORAGE,
+    daemonset.STORAGE,
+    statefulset.STORAGE,
     limitrange.STORAGE,
     poddisruptionbudget.STORAGE,
     priorityclass.STORAGE,

@@ -39,5 +39,5 @@ def _table(name, table):
 
 
 class Migration(migrations.Migration):
-    dependencies = [('store', '0004_services')]
+    dependencies = [('store', '0007_statefulsets')]
     operations = [_table(name, table) for name, table in TABLES]
