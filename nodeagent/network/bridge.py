@@ -9,6 +9,7 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 
 from nodeagent.errors import HostConflict
+from nodeagent.network import sysctl
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.netlink import Link, Netlink, Route, Route6
 from schema import ranges
@@ -105,47 +106,33 @@ def _outward_mtu(host: Netlink) -> int:
 
 def _settings(name: str, families: set[int]) -> None:
     if 4 in families:
-        _set("net/ipv4/ip_forward", "1")
-        _set(f"net/ipv4/conf/{name}/route_localnet", "1")  # 127.0.0.1:hostPort; guarded by the table's first chain
+        sysctl.put("net/ipv4/ip_forward", "1")
+        sysctl.put(
+            f"net/ipv4/conf/{name}/route_localnet", "1"
+        )  # 127.0.0.1:hostPort; guarded by the table's first chain
         # Pods reach each other through us by design; a redirect would tell them not to.
-        _set(f"net/ipv4/conf/{name}/send_redirects", "0")
+        sysctl.put(f"net/ipv4/conf/{name}/send_redirects", "0")
     if 6 in families:
         _forward6()
-        _set(f"net/ipv6/conf/{name}/accept_ra", "0")
-    _set(f"net/ipv6/conf/{name}/disable_ipv6", "0" if 6 in families else "1")
+        sysctl.put(f"net/ipv6/conf/{name}/accept_ra", "0")
+    sysctl.put(f"net/ipv6/conf/{name}/disable_ipv6", "0" if 6 in families else "1")
 
 
 def _forward6() -> None:
     """A host that forwards ignores router advertisements, and would lose a default route that it has from one: where it takes
     them now it goes on doing so (accept_ra=2, ip-sysctl.rst)."""
-    if _get("net/ipv6/conf/all/forwarding") == "1":
+    if sysctl.get("net/ipv6/conf/all/forwarding") == "1":
         return
-    for setting in Path("/proc/sys/net/ipv6/conf").glob("*/accept_ra"):
-        path = str(setting.relative_to("/proc/sys"))
-        if _get(path) == "1":
-            _set(path, "2")
-    _set("net/ipv6/conf/all/forwarding", "1")
+    for setting in (sysctl.ROOT / "net/ipv6/conf").glob("*/accept_ra"):
+        path = str(setting.relative_to(sysctl.ROOT))
+        if sysctl.get(path) == "1":
+            sysctl.put(path, "2")
+    sysctl.put("net/ipv6/conf/all/forwarding", "1")
 
 
 def has_ipv6() -> bool:
     """Whether the kernel has it at all."""
     return Path("/proc/net/if_inet6").exists()
-
-
-def _get(path: str) -> str:
-    with contextlib.suppress(OSError):
-        return Path("/proc/sys", path).read_text().strip()
-    return ""
-
-
-def _set(path: str, value: str) -> None:
-    file = Path("/proc/sys", path)
-    with contextlib.suppress(FileNotFoundError):
-        if file.read_text().strip() != value:
-            try:
-                file.write_text(value)
-            except OSError as error:
-                raise NetworkError(f"cannot set {path.replace('/', '.')} to {value}: {error.strerror}") from error
 
 
 def remove(name: str) -> None:

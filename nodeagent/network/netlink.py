@@ -24,6 +24,7 @@ _TABLE_MAIN, _TYPE_UNICAST = 254, 1
 _PROTOCOL = 83
 """Marks routes of ours (rtnetlink(7): numbers above 4 are free for administrators and daemons)."""
 _ONLINK = 4
+_NUD_PERMANENT = 0x80
 _IFF_UP = 1
 _IFA_F_NODAD = 2
 _INGRESS, _ETH_P_ALL = 0xFFFF0000, 0x0003
@@ -60,8 +61,8 @@ class Route6:
 class OwnRoute:
     """To pods of another node."""
 
-    destination: IPv4Network
-    gateway: IPv4Address
+    destination: IPv4Network | IPv6Network
+    gateway: IPv4Address | IPv6Address
     device: int
 
 
@@ -163,8 +164,17 @@ class Netlink:
         return data.get("IFLA_VXLAN_ID") or 0, data.get("IFLA_VXLAN_LOCAL") or "", data.get("IFLA_VXLAN_PORT") or 0
 
     def neighbours(self, device: int) -> set[Neighbour]:
-        found: Iterable[Any] = _asked(self._route.get_neighbours, family=socket.AF_INET, ifindex=device)
-        return {Neighbour(each.get("NDA_DST"), each.get("NDA_LLADDR") or "") for each in found}
+        """Of both families: those that somebody has entered for good."""
+        found = [
+            each
+            for family in (socket.AF_INET, socket.AF_INET6)
+            for each in _asked(self._route.get_neighbours, family=family, ifindex=device)
+        ]
+        return {
+            Neighbour(each.get("NDA_DST"), each.get("NDA_LLADDR") or "")
+            for each in found
+            if each["state"] == _NUD_PERMANENT
+        }
 
     def replace_neighbour(self, device: int, entry: Neighbour) -> None:
         _asked(
@@ -224,12 +234,16 @@ class Netlink:
 
     def own_routes(self, metric: int) -> set[OwnRoute]:
         """Those that `replace_own_route` has made with this metric."""
-        found: Iterable[Any] = _asked(self._route.get_routes, family=socket.AF_INET, table=_TABLE_MAIN)
+        found = [
+            (each, parse)
+            for family, parse in ((socket.AF_INET, _parse_route), (socket.AF_INET6, _parse_route6))
+            for each in _asked(self._route.get_routes, family=family, table=_TABLE_MAIN)
+        ]
         return {
             OwnRoute(route.destination, route.gateway, route.device)
-            for each in found
+            for each, parse in found
             if each["proto"] == _PROTOCOL and each.get("RTA_PRIORITY") == metric
-            for route in [_parse_route(each)]
+            for route in [parse(each)]
             if route.gateway is not None
         }
 
@@ -247,6 +261,7 @@ class Netlink:
         _asked(
             self._route.route,
             command,
+            family=socket.AF_INET if route.destination.version == 4 else socket.AF_INET6,
             dst=str(route.destination),
             gateway=str(route.gateway),
             oif=route.device,
