@@ -35,6 +35,7 @@ from controlplane.store import allocation, objects
 from controlplane.store.errors import NotFound
 from controlplane.store.signals import committed
 from schema import kinds, meta
+from schema.ranges import RangeError
 
 READY_SECONDS = 60.0
 PROGRAMS = ("redis-server", "conmon", "crun", "nft", "setpriv", "nsenter", "unshare")
@@ -64,7 +65,7 @@ class Command(BaseCommand):
         try:
             password = self.prepare(layout)
             lab = operations.up(layout, count=options["nodes"], link=given_link(options))
-        except LabError as error:
+        except (LabError, RangeError, network.NoFreeRange) as error:
             raise CommandError(str(error)) from None
         if options["prepare_only"]:
             return
@@ -79,6 +80,12 @@ class Command(BaseCommand):
         # Nobody listens yet; the worker looks at everything when it starts.
         committed.disconnect(dispatch_uid="controllers.queue")
         os.environ["SLIPWAY_POD_NETWORK"] = os.environ.get("SLIPWAY_POD_NETWORK") or network.settle(layout.home)
+        network.check(
+            os.environ["SLIPWAY_POD_NETWORK"],
+            services=settings.SERVICE_NETWORK,
+            lab=lab_network.settle(layout).network,
+            host=network.segments(but=settings.INSTANCE),
+        )
         call_command("migrate", verbosity=0, interactive=False)
         # The lab's gateway is in the certificate from the start, so that nodes may be added at any time.
         lab = lab_network.settle(layout)
