@@ -26,6 +26,7 @@ from nodeagent.facilities import Mount, Sandbox
 from nodeagent.network import bandwidth, bridge, files, namespaces, rules
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
+from nodeagent.network.dns import consumer
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.overlay import Overlay
 from nodeagent.network.rules import PublishedPort
@@ -70,7 +71,7 @@ class BridgeNetwork:
         self._instance = settings.instance
         self._bridge_name = f"slip{settings.instance}"
         self._table = f"slipway-{settings.instance}"
-        self._cluster_domain = cluster_domain
+        self.cluster_domain = cluster_domain
         self._overhead = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
         self._overlay = Overlay(settings)
         self._node: _Node | None = None
@@ -112,7 +113,7 @@ class BridgeNetwork:
     async def remove_everything(self) -> None:
         """Take away the bridge, the table and every pod's namespaces: nothing of this instance is left on the host."""
         await self.collect(set())
-        await self._nft(rules.remove(self._table, 4))
+        await self._nft(rules.remove(self._table, 4) + consumer.remove(self._instance))
         if bridge.has_ipv6():
             await self._nft(rules.remove(self._table, 6))
         await self.services.remove_everything()
@@ -151,7 +152,7 @@ class BridgeNetwork:
         inside = self._inside(uid) if "net" in kinds else None
         addresses = [str(address.ip) for address in inside.addresses] if inside else []
         state = _State(tuple(str(address) for address in inside.addresses) if inside else (), ports, kinds)
-        _write_files(pod, directory / "etc", hostname, addresses, self._cluster_domain)
+        _write_files(pod, directory / "etc", hostname, addresses, self._cluster_names())
         _mount_shm(directory / "shm", host=pod.spec.host_ipc)
         try:
             if kinds:
@@ -172,6 +173,11 @@ class BridgeNetwork:
             raise NetworkError(f"the pod's bandwidth annotation: {error}") from error
         if limits != Limits():
             await asyncio.to_thread(bandwidth.limit, inside.veth, limits, instance=self._instance, mtu=inside.mtu)
+
+    def _cluster_names(self) -> files.ClusterNames:
+        """Where the node's DNS answers; nowhere before the node has a range."""
+        addresses = [str(pool.gateway) for pool in self._node.pools] if self._node else []
+        return files.ClusterNames(addresses, self.cluster_domain)
 
     def _inside(self, uid: str) -> namespaces.Inside:
         if self._node is None:
@@ -307,17 +313,19 @@ async def _forget_connections(ports: Sequence[PublishedPort]) -> None:
                 await process.run(["conntrack", "-D", "-p", "udp", "--dport", str(port.host_port)])
 
 
-def _write_files(pod: Pod, directory: Path, hostname: str, addresses: Sequence[str], cluster_domain: str) -> None:
+def _write_files(pod: Pod, directory: Path, hostname: str, addresses: Sequence[str], names: files.ClusterNames) -> None:
     directory.mkdir(parents=True, exist_ok=True, mode=0o755)
     resolver = files.parse_resolver(_read("/etc/resolv.conf"))
     if pod.spec.host_network:
         hosts = files.host_network_hosts(pod, _read("/etc/hosts"))
     else:
-        hosts = files.hosts(pod, addresses=addresses, hostname=hostname, cluster_domain=cluster_domain)
+        hosts = files.hosts(pod, addresses=addresses, hostname=hostname, cluster_domain=names.domain)
         resolver = _reachable(resolver)
     (directory / "hosts").write_text(hosts)
     (directory / "hostname").write_text(f"{hostname}\n")
-    (directory / "resolv.conf").write_text(files.format_resolver(files.resolver_of(pod, resolver)))
+    (directory / "resolv.conf").write_text(
+        files.format_resolver(files.resolver_of(pod, resolver, names if names.addresses else None))
+    )
 
 
 def _reachable(resolver: files.Resolver) -> files.Resolver:

@@ -13,9 +13,11 @@ from schema.defaulting import (
     cronjob,
     daemonset,
     endpoints,
+    horizontalpodautoscaler,
     job,
     limitrange,
     namespace,
+    networkpolicy,
     pod,
     priorityclass,
     secret,
@@ -33,6 +35,7 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.ENDPOINTS: endpoints.default,
     kinds.ENDPOINT_SLICE: endpoints.default_slice,
     kinds.CRON_JOB: cronjob.default,
+    kinds.HORIZONTAL_POD_AUTOSCALER: horizontalpodautoscaler.default,
     kinds.JOB: job.default,
     kinds.PERSISTENT_VOLUME: storage.default_volume,
     kinds.PERSISTENT_VOLUME_CLAIM: storage.default_claim,
@@ -40,6 +43,7 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.DAEMON_SET: daemonset.default,
     kinds.STATEFUL_SET: statefulset.default,
     kinds.LIMIT_RANGE: limitrange.default,
+    kinds.NETWORK_POLICY: networkpolicy.default,
     kinds.PRIORITY_CLASS: priorityclass.default,
 }
 

@@ -14,6 +14,7 @@ from schema.shapes import Field, Structure
 _CORE = "io.k8s.api.core.v1"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _PACKAGES = {
+    "schema.autoscaling.horizontalpodautoscaler": "io.k8s.api.autoscaling.v2",
     "schema.batch.cronjob": "io.k8s.api.batch.v1",
     "schema.batch.job": "io.k8s.api.batch.v1",
     "schema.apps.controllerrevision": "io.k8s.api.apps.v1",
@@ -24,6 +25,7 @@ _PACKAGES = {
     "schema.meta": _META,
     "schema.policy.poddisruptionbudget": "io.k8s.api.policy.v1",
     "schema.storage.storageclass": "io.k8s.api.storage.v1",
+    "schema.networking.networkpolicy": "io.k8s.api.networking.v1",
     "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",
 }
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
