@@ -138,7 +138,7 @@ class Agent:
             self._found.setdefault(one.pod_uid, Found()).running.append(one)
         for end in exits:
             self._found.setdefault(_pod_uid(end.container_id), Found()).exits.append(end)
-        if self._facts.pod_cidr:
+        if self._facts.pod_cidrs:
             await self._start_network()
         rebooted = self._facts.boot_id not in ("", node_status.boot_id())
         for record in self._checkpoint.records():
@@ -205,8 +205,8 @@ class Agent:
     # What the control plane says
 
     def welcomed(self, welcome: Welcome) -> None:
-        facts = NodeFacts(node_status.boot_id(), welcome.pod_cidr, welcome.cluster_cidr, welcome.heartbeat_seconds)
-        moved = (facts.pod_cidr, facts.cluster_cidr) != (self._facts.pod_cidr, self._facts.cluster_cidr)
+        facts = NodeFacts(node_status.boot_id(), welcome.pod_cidrs, welcome.cluster_cidrs, welcome.heartbeat_seconds)
+        moved = (facts.pod_cidrs, facts.cluster_cidrs) != (self._facts.pod_cidrs, self._facts.cluster_cidrs)
         if facts != self._facts:
             self._facts = facts
             self._checkpoint.save_node(facts)
@@ -224,7 +224,9 @@ class Agent:
 
     async def _start_network(self) -> bool:
         try:
-            await self.context.host.network.start(pod_cidr=self._facts.pod_cidr, cluster_cidr=self._facts.cluster_cidr)
+            await self.context.host.network.start(
+                pod_cidrs=self._facts.pod_cidrs, cluster_cidrs=self._facts.cluster_cidrs
+            )
         except (AgentError, OSError) as error:
             log.error("pods cannot have a network: %s", error)
             self.context.network_problem = self._status.network_problem = str(error)
