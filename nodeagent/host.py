@@ -16,20 +16,22 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.images.settings import from_environment
     from nodeagent.images.store import ImageStore
     from nodeagent.network.dns.consumer import Dns
+    from nodeagent.network.overlay import Overlay
     from nodeagent.network.pods import BridgeNetwork
     from nodeagent.runtime import assemble
     from nodeagent.runtime.oci import OciRuntime
     from nodeagent.volumes.pods import HostVolumes
 
     images = ImageStore(settings.home / "images", from_environment())
+    network = BridgeNetwork(settings)
     return Facilities(
         runtime=OciRuntime(settings),
-        network=BridgeNetwork(settings),
+        network=network,
         volumes=HostVolumes(settings),
         images=images,
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
-        consumers=(Dns(settings),),
+        consumers=(Overlay(settings), network.services, Dns(settings)),
     )
 
 

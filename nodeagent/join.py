@@ -78,7 +78,7 @@ def join(arguments: argparse.Namespace, *, run_dir: Path, cgroup_parent: str) ->
 def _check_same(present: Config, wanted: Config) -> None:
     if (present.server, present.node_name) != (wanted.server, wanted.node_name):
         raise JoinError(
-            f"this host has joined {present.server} as {present.node_name} already; `nodeagent remove` takes that away, "
+            f"this host has joined {present.server} as {present.node_name} already; `nodeagent remove --forget` takes that away, "
             "--again joins anew"
         )
 
@@ -166,9 +166,9 @@ def run_command(home: Path) -> list[str]:
     return [sys.executable, "-m", "nodeagent", "run", "--home", str(home)]
 
 
-def install_unit(home: Path, path: Path = UNIT) -> None:
-    """Raises `AgentError`."""
-    if not Path("/run/systemd/system").exists() or shutil.which("systemctl") is None:
+def install_unit(home: Path, path: Path = UNIT, *, running: Path = Path("/run/systemd/system")) -> None:
+    """``running`` exists where systemd does. Raises `AgentError`."""
+    if not running.exists() or shutil.which("systemctl") is None:
         raise JoinError(f"systemd does not run here; start the agent in another way: {' '.join(run_command(home))}")
     # The code may be a checkout that is not installed.
     root = str(Path(__file__).resolve().parents[1])

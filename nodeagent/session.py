@@ -28,6 +28,7 @@ from schema.session import (
     Heartbeat,
     Hello,
     OpenStream,
+    RotateCredential,
     Sync,
     Update,
     Welcome,
@@ -58,6 +59,8 @@ class Listener(Protocol):
     def updated(self, update: Update) -> None: ...
 
     def stream_requested(self, request: OpenStream) -> None: ...
+
+    def rotation_requested(self) -> None: ...
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:
@@ -107,6 +110,7 @@ class Session:
         self._told: Wire | None = None
         self._said = ""
         self.connected = asyncio.Event()
+        self._again = asyncio.Event()
 
     async def run(self) -> None:
         """For ever."""
@@ -125,6 +129,10 @@ class Session:
                 self.connected.clear()
             delay = min(max(delay * 2, FIRST_DELAY_SECONDS), LONGEST_DELAY_SECONDS)
             await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
+
+    def reconnect(self) -> None:
+        """Begin a new session now: with the credential that is in the file by now."""
+        self._again.set()
 
     def _complain(self, why: str) -> None:
         """Once for each reason: an hour without control plane is not a thousand lines."""
@@ -151,7 +159,9 @@ class Session:
             self._said = ""
             log.info("connected to the control plane")
             self._listener.welcomed(first)
+            self._again.clear()
             tasks = [
+                asyncio.create_task(self._again.wait(), name="session again"),
                 asyncio.create_task(self._receive(socket), name="session receive"),
                 asyncio.create_task(self._send_reports(socket), name="session reports"),
                 asyncio.create_task(self._beat(socket, first.heartbeat_seconds), name="session heartbeat"),
@@ -160,6 +170,7 @@ class Session:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
+                await socket.close(GOING_AWAY, "the agent begins a new session")
             except asyncio.CancelledError:
                 await socket.close(GOING_AWAY, "the agent stops")
                 raise
@@ -181,6 +192,8 @@ class Session:
                     self._listener.updated(message)
                 case OpenStream():
                     self._listener.stream_requested(message)
+                case RotateCredential():
+                    self._listener.rotation_requested()
                 case Acknowledge(sequence=sequence):
                     self._outbox.acknowledge(sequence)
                 case Welcome():
@@ -201,10 +214,21 @@ class Session:
             await self._send(socket, Heartbeat(node_status=news if is_news else None))
 
 
+REMOVED = (
+    "its containers go on. To bring it back: `nodeagent join --again` with a new join token; to take everything away from "
+    "this host: `nodeagent remove --forget`"
+)
+
+
 def explain(error: BaseException) -> str:
     if isinstance(error, InvalidStatus):
         code = error.response.status_code
         if code in (401, 403):
-            return f"the control plane refuses this node's token (HTTP {code}); it is tried until it works"
+            return (
+                f"the control plane refuses this node's credential (HTTP {code}): it was revoked, it expired, or the node was "
+                f"removed from the cluster; {REMOVED}"
+            )
         return f"the control plane answered with HTTP {code}; it is tried until it works"
+    if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in (4401, 4410):
+        return f"the control plane has ended this node's session: {error.rcvd.reason}; {REMOVED}"
     return f"{type(error).__name__}: {error}; it is tried until it works"

@@ -14,6 +14,8 @@ PREFIXES = ("/agent", "/api", "/apis", "/openapi", "/version", "/healthz", "/liv
 
 urlpatterns: list[URLPattern] = [
     *streams.urlpatterns,
+    re_path(r"^apis/slipway\.dev/v1/jointokens/?$", joining.JoinTokensView.as_view()),
+    re_path(r"^apis/slipway\.dev/v1/jointokens/(?P<token>[^/]+)/?$", joining.JoinTokenView.as_view()),
     re_path(r"^(?:api/[^/]+|apis/[^/]+/[^/]+)/[^/]", views.ResourceView.as_view()),
     re_path(rf"^api/{_VERSION}/?$", discovery.ResourceListView.as_view()),
     re_path(rf"^apis/{_GROUP}/{_VERSION}/?$", discovery.ResourceListView.as_view()),

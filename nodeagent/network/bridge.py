@@ -22,13 +22,16 @@ class Bridge:
     mtu: int
 
 
-def ensure(name: str, pod_network: IPv4Network) -> Bridge:
-    """Make the bridge with the first address of the range, or find it. Raises `HostConflict`."""
+def ensure(name: str, pod_network: IPv4Network, *, overhead: int = 0) -> Bridge:
+    """Make the bridge with the first address of the range, or find it. Raises `HostConflict`.
+
+    ``overhead``: bytes that a packet may grow by on its way to other nodes.
+    """
     interface = IPv4Interface((pod_network[1], pod_network.prefixlen))
     try:
         with Netlink() as host:
             _check_conflicts(host, name, pod_network)
-            mtu = _outward_mtu(host)
+            mtu = _outward_mtu(host) - overhead
             link = host.link(name)
             if link is None:
                 link = _make(host, name, mtu)
@@ -82,6 +85,8 @@ def _settings(name: str) -> None:
         "net/ipv4/ip_forward": "1",
         f"net/ipv4/conf/{name}/route_localnet": "1",  # 127.0.0.1:hostPort; guarded by the table's first chain
         f"net/ipv6/conf/{name}/disable_ipv6": "1",
+        # Pods reach each other through us by design; a redirect would tell them not to.
+        f"net/ipv4/conf/{name}/send_redirects": "0",
     }
     for path, value in values.items():
         file = Path("/proc/sys", path)

@@ -95,6 +95,8 @@ def _connect(inside: Inside, host: Netlink) -> None:
             "ipv6/conf/default/disable_ipv6": "1",
             "ipv4/ip_unprivileged_port_start": "0",
             "ipv4/ping_group_range": "0 2147483647",
+            "ipv4/conf/all/accept_redirects": "0",
+            "ipv4/conf/default/accept_redirects": "0",
         }
     )
     with Netlink() as own, Path("/proc/thread-self/ns/net").open() as namespace:
@@ -107,9 +109,11 @@ def _connect(inside: Inside, host: Netlink) -> None:
         own.set_up(1)  # loopback is the first interface of every namespace
         interface = own.link(INTERFACE)
         assert interface is not None  # noqa: S101
-        own.add_address(interface.index, inside.address)
+        # No neighbours: whatever a pod sends passes the node's own rules, so that a service's answer finds its way back
+        # through them, and policies see traffic between pods of one node.
+        own.add_address(interface.index, IPv4Interface((inside.address.ip, 32)))
         own.set_up(interface.index)
-        own.add_default_route(inside.gateway)
+        own.add_default_route(inside.gateway, interface.index)
 
 
 def _write_settings(settings: dict[str, str]) -> None:

@@ -19,7 +19,11 @@ from pyroute2.iproute.linux import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 _TABLE_MAIN, _TYPE_UNICAST = 254, 1
+_PROTOCOL = 83
+"""Marks routes of ours (rtnetlink(7): numbers above 4 are free for administrators and daemons)."""
+_ONLINK = 4
 _IFF_UP = 1
+_SCOPE_LINK = 253
 
 _T = TypeVar("_T")
 
@@ -38,6 +42,22 @@ class Route:
     destination: IPv4Network
     device: int
     gateway: IPv4Address | None
+
+
+@dataclass(frozen=True)
+class OwnRoute:
+    """To pods of another node."""
+
+    destination: IPv4Network
+    gateway: IPv4Address
+    device: int
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    address: str
+    """Of a neighbour: its IP address; of a forwarding entry: of the node behind which the hardware address is."""
+    hardware: str
 
 
 def _asked(request: Callable[..., _T], *words: Any, **fields: Any) -> _T:
@@ -98,6 +118,11 @@ class Netlink:
     def set_hardware_address(self, index: int, address: bytes) -> None:
         self._link("set", index=index, address=address.hex(":"))
 
+    def hardware_address(self, index: int) -> bytes:
+        """Six bytes; none where the device has no such address."""
+        text: str = self._link("get", index=index)[0].get("IFLA_ADDRESS") or ""
+        return bytes.fromhex(text.replace(":", ""))
+
     def delete(self, index: int) -> None:
         try:
             self._link("del", index=index)
@@ -107,6 +132,50 @@ class Netlink:
 
     def _link(self, command: str, **fields: Any) -> Any:
         return _asked(self._route.link, command, **fields)
+
+    # --- VXLAN ---------------------------------------------------------------------------------------------------
+
+    def add_vxlan(self, name: str, *, vni: int, local: IPv4Address, port: int, mtu: int) -> None:
+        self._link(
+            "add",
+            ifname=name,
+            kind="vxlan",
+            vxlan_id=vni,
+            vxlan_local=str(local),
+            vxlan_port=port,
+            vxlan_learning=0,
+            mtu=mtu,
+        )
+
+    def vxlan(self, name: str) -> tuple[int, str, int]:
+        """(vni, local address, port) of a VXLAN device."""
+        info = self._link("get", ifname=name)[0].get("IFLA_LINKINFO")
+        data = info.get("IFLA_INFO_DATA") if info and info.get("IFLA_INFO_KIND") == "vxlan" else None
+        if not data:
+            return 0, "", 0
+        return data.get("IFLA_VXLAN_ID") or 0, data.get("IFLA_VXLAN_LOCAL") or "", data.get("IFLA_VXLAN_PORT") or 0
+
+    def neighbours(self, device: int) -> set[Neighbour]:
+        found: Iterable[Any] = _asked(self._route.get_neighbours, family=socket.AF_INET, ifindex=device)
+        return {Neighbour(each.get("NDA_DST"), each.get("NDA_LLADDR") or "") for each in found}
+
+    def replace_neighbour(self, device: int, entry: Neighbour) -> None:
+        _asked(
+            self._route.neigh, "replace", dst=entry.address, lladdr=entry.hardware, ifindex=device, state="permanent"
+        )
+
+    def delete_neighbour(self, device: int, entry: Neighbour) -> None:
+        _asked(self._route.neigh, "del", dst=entry.address, ifindex=device)
+
+    def forwarding(self, device: int) -> set[Neighbour]:
+        found: Iterable[Any] = _asked(self._route.fdb, "dump", ifindex=device)
+        return {Neighbour(each.get("NDA_DST"), each.get("NDA_LLADDR")) for each in found if each.get("NDA_DST")}
+
+    def add_forwarding(self, device: int, entry: Neighbour) -> None:
+        _asked(self._route.fdb, "append", ifindex=device, lladdr=entry.hardware, dst=entry.address)
+
+    def delete_forwarding(self, device: int, entry: Neighbour) -> None:
+        _asked(self._route.fdb, "del", ifindex=device, lladdr=entry.hardware, dst=entry.address)
 
     # --- addresses and routes ------------------------------------------------------------------------------------
 
@@ -122,6 +191,12 @@ class Netlink:
             prefixlen=interface.network.prefixlen,
         )
 
+    def delete_address(self, index: int, interface: IPv4Interface) -> None:
+        address = str(interface.ip)
+        _asked(
+            self._route.addr, "del", index=index, address=address, local=address, prefixlen=interface.network.prefixlen
+        )
+
     def addresses(self) -> list[tuple[int, IPv4Interface]]:
         """(link index, address with its prefix) of every IPv4 address."""
         found: Iterable[Any] = _asked(self._route.get_addr, family=socket.AF_INET)
@@ -130,8 +205,43 @@ class Netlink:
             for each in found
         ]
 
-    def add_default_route(self, gateway: IPv4Address) -> None:
+    def add_default_route(self, gateway: IPv4Address, device: int) -> None:
+        """By a gateway that the device leads to, whatever the device's own address covers."""
+        _asked(self._route.route, "replace", dst=f"{gateway}/32", oif=device, scope=_SCOPE_LINK)
         _asked(self._route.route, "replace", dst="default", gateway=str(gateway))
+
+    def own_routes(self, metric: int) -> set[OwnRoute]:
+        """Those that `replace_own_route` has made with this metric."""
+        found: Iterable[Any] = _asked(self._route.get_routes, family=socket.AF_INET, table=_TABLE_MAIN)
+        return {
+            OwnRoute(route.destination, route.gateway, route.device)
+            for each in found
+            if each["proto"] == _PROTOCOL and each.get("RTA_PRIORITY") == metric
+            for route in [_parse_route(each)]
+            if route.gateway is not None
+        }
+
+    def replace_own_route(self, route: OwnRoute, metric: int) -> None:
+        self._own_route("replace", route, metric)
+
+    def delete_own_route(self, route: OwnRoute, metric: int) -> None:
+        try:
+            self._own_route("del", route, metric)
+        except OSError as error:
+            if error.errno != errno.ESRCH:
+                raise
+
+    def _own_route(self, command: str, route: OwnRoute, metric: int) -> None:
+        _asked(
+            self._route.route,
+            command,
+            dst=str(route.destination),
+            gateway=str(route.gateway),
+            oif=route.device,
+            proto=_PROTOCOL,
+            priority=metric,
+            flags=_ONLINK,
+        )
 
     def routes(self) -> list[Route]:
         """IPv4 routes of the main table."""

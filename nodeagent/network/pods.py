@@ -28,7 +28,10 @@ from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.dns import consumer
 from nodeagent.network.errors import NetworkError
+from nodeagent.network.overlay import Overlay
 from nodeagent.network.rules import PublishedPort
+from nodeagent.network.services import Services
+from nodeagent.network.topology import VXLAN_OVERHEAD, Mode
 from nodeagent.runtime import process
 from nodeagent.settings import Settings
 from schema.core.pod import Pod
@@ -65,16 +68,19 @@ class BridgeNetwork:
         self._bridge_name = f"slip{settings.instance}"
         self._table = f"slipway-{settings.instance}"
         self.cluster_domain = cluster_domain
+        self._overhead = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
+        self._overlay = Overlay(settings)
         self._node: _Node | None = None
         self._ports: dict[str, tuple[PublishedPort, ...]] = {}
         """Published ports by pod uid."""
         self._nft_lock = asyncio.Lock()
+        self.services = Services(settings)
 
     # --- the node ------------------------------------------------------------------------------------------------
 
     async def start(self, *, pod_cidr: str, cluster_cidr: str) -> None:
         pod_network, cluster_network = IPv4Network(pod_cidr), IPv4Network(cluster_cidr)
-        made = await asyncio.to_thread(bridge.ensure, self._bridge_name, pod_network)
+        made = await asyncio.to_thread(bridge.ensure, self._bridge_name, pod_network, overhead=self._overhead)
         self._node = _Node(made, await asyncio.to_thread(Addresses, self._home / "addresses", pod_network))
         self._ports = {}
         table = rules.table(
@@ -86,11 +92,17 @@ class BridgeNetwork:
                 self._ports[path.parent.name] = state.ports
                 table += rules.add_ports(self._table, IPv4Interface(state.address).ip, state.ports)
         await self._nft(table)
+        self.services.start([cluster_network])
+
+    async def close(self) -> None:
+        await self.services.close()
 
     async def remove_everything(self) -> None:
         """Take away the bridge, the table and every pod's namespaces: nothing of this instance is left on the host."""
         await self.collect(set())
         await self._nft(rules.remove(self._table) + consumer.remove(self._instance))
+        await self.services.remove_everything()
+        await asyncio.to_thread(self._overlay.remove)
         await asyncio.to_thread(bridge.remove, self._bridge_name)
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 
@@ -191,6 +203,9 @@ class BridgeNetwork:
         ports = (state.ports if state else ()) or self._ports.get(uid, ())
         if ports:
             await self._unpublish(ports)
+            if state and state.address:
+                with contextlib.suppress(AgentError):
+                    await self._nft(rules.forget_self(self._table, IPv4Interface(state.address).ip))
             await _forget_connections(ports)
         self._ports.pop(uid, None)
         directory = self._pods / uid

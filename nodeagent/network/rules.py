@@ -40,6 +40,9 @@ table ip {name} {{
   map ports_everywhere {{
     type inet_proto . inet_service : ipv4_addr . inet_service
   }}
+  set selves {{
+    type ipv4_addr . ipv4_addr
+  }}
   chain raw_prerouting {{
     type filter hook prerouting priority raw; policy accept;
     iifname "{bridge}" ip daddr 127.0.0.0/8 drop comment "route_localnet must not open the host's loopback to pods"
@@ -59,7 +62,7 @@ table ip {name} {{
   chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr 127.0.0.0/8 oifname "{bridge}" masquerade comment "loopback of the host to a published port"
-    ip saddr {pod_network} ip daddr {pod_network} ct status dnat masquerade comment "a pod to itself by a published port"
+    ip saddr . ip daddr @selves ct status dnat masquerade comment "a pod to itself by a published port"
     ip saddr {pod_network} ip daddr != {cluster_network} oifname != "{bridge}" masquerade comment "pods to the outside"
   }}
 }}
@@ -71,9 +74,14 @@ def remove(name: str) -> str:
 
 
 def add_ports(name: str, address: IPv4Address, ports: Iterable[PublishedPort]) -> str:
-    return "".join(
+    return f"add element ip {name} selves {{ {address} . {address} }}\n" + "".join(
         f"add element ip {name} {_map(port)} {{ {_key(port)} : {address} . {port.container_port} }}\n" for port in ports
     )
+
+
+def forget_self(name: str, address: IPv4Address) -> str:
+    """Of a pod that has published ports."""
+    return f"delete element ip {name} selves {{ {address} . {address} }}\n"
 
 
 def delete_ports(name: str, ports: Iterable[PublishedPort]) -> str:

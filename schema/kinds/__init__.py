@@ -3,37 +3,71 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import coordination, core, networking, scheduling
+from schema.kinds import (
+    apps,
+    autoscaling,
+    batch,
+    coordination,
+    core,
+    discovery,
+    networking,
+    policy,
+    scheduling,
+    storage,
+)
+from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, STATEFUL_SET
+from schema.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
+from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
+    ENDPOINTS,
     EVENT,
     LIMIT_RANGE,
     NAMESPACE,
     NODE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
     RESOURCE_QUOTA,
     SECRET,
+    SERVICE,
     SERVICE_ACCOUNT,
 )
+from schema.kinds.discovery import ENDPOINT_SLICE
 from schema.kinds.networking import NETWORK_POLICY
+from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
+from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIG_MAP",
+    "CONTROLLER_REVISION",
+    "CRON_JOB",
+    "DAEMON_SET",
+    "ENDPOINTS",
+    "ENDPOINT_SLICE",
     "EVENT",
+    "HORIZONTAL_POD_AUTOSCALER",
+    "JOB",
     "LEASE",
     "LIMIT_RANGE",
     "NAMESPACE",
     "NETWORK_POLICY",
     "NODE",
+    "PERSISTENT_VOLUME",
+    "PERSISTENT_VOLUME_CLAIM",
     "POD",
+    "POD_DISRUPTION_BUDGET",
     "PRIORITY_CLASS",
     "RESOURCE_QUOTA",
     "SECRET",
+    "SERVICE",
     "SERVICE_ACCOUNT",
+    "STATEFUL_SET",
+    "STORAGE_CLASS",
     "Kind",
     "by_kind",
     "by_plural",
@@ -41,9 +75,15 @@ __all__ = [
 
 ALL: tuple[Kind, ...] = (
     *core.ALL,
+    *autoscaling.ALL,
+    *batch.ALL,
+    *apps.ALL,
     *coordination.ALL,
+    *discovery.ALL,
+    *policy.ALL,
     *networking.ALL,
     *scheduling.ALL,
+    *storage.ALL,
 )
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.instance import greeting, network, processes, supervisor
+from controlplane.instance import control, greeting, network, processes, supervisor
 from controlplane.instance.layout import Layout
 from controlplane.instance.processes import Process
 
@@ -120,3 +120,59 @@ def test_who_uses_sudo_is_told_how_to_get_a_kubeconfig_they_can_read(tmp_path: P
     other = greeting.text(layout, password=None, nodes="vm is Ready", sudo_user="ada")
     assert f"export KUBECONFIG={tmp_path}/admin.kubeconfig\n" in root
     assert f"sudo install -o ada -m 600 {tmp_path}/admin.kubeconfig ~/slipway.kubeconfig" in other
+
+
+async def test_the_supervisor_follows_what_is_wanted(tmp_path: Path) -> None:
+    """Processes come and go by `reload`; one that is killed comes back only if it is still wanted."""
+    layout = Layout.from_environment({"SLIPWAY_HOME": str(tmp_path), "SLIPWAY_RUN_DIR": str(tmp_path / "run")})
+    wanted = ["one", "two"]
+    script = "import signal; print('here', flush=True); signal.pause()"
+    here: dict[str, asyncio.Queue[str]] = {name: asyncio.Queue() for name in ("one", "two", "three")}
+
+    def make(process: Process) -> supervisor.Child:
+        return supervisor.Child(process, lambda _: None, here[process.name].put_nowait)
+
+    def processes_wanted() -> list[Process]:
+        return [Process(name, (sys.executable, "-c", script)) for name in wanted]
+
+    made = supervisor.Supervisor(processes_wanted, make)
+    async with control.listening(layout, made.answer):
+        assert (await ask(layout, "reload")).keys() == {"processes"}
+        for name in wanted:
+            await asyncio.wait_for(here[name].get(), 20)
+        first = (await ask(layout, "list"))["processes"]
+        assert first.keys() == {"one", "two"}
+        await ask(layout, "kill", name="one")
+        await asyncio.wait_for(here["one"].get(), 20)
+        again = (await ask(layout, "list"))["processes"]
+        assert again["one"] != first["one"]
+        assert again["two"] == first["two"]
+        wanted[:] = ["one", "three"]
+        await ask(layout, "kill", name="two")
+        await ask(layout, "reload")
+        await asyncio.wait_for(here["three"].get(), 20)
+        assert (await ask(layout, "list"))["processes"].keys() == {"one", "three"}
+        with pytest.raises(control.Refused):
+            await ask(layout, "kill", name="two")
+        with pytest.raises(control.Refused):
+            await ask(layout, "dance")
+        await made.stop()
+    assert not layout.control_socket.exists()
+
+
+async def ask(layout: Layout, do: str, **fields: str) -> dict[str, dict[str, int]]:
+    return await asyncio.to_thread(lambda: control.ask(layout, do, **fields))
+
+
+async def test_a_process_that_cannot_be_tried_ends_the_supervisor() -> None:
+    class Broken(supervisor.Child):
+        async def keep_running(self) -> None:
+            raise FileNotFoundError("setpriv")
+
+    made = supervisor.Supervisor(
+        lambda: [Process("one", ("true",))], lambda process: Broken(process, lambda _: None, lambda _: None)
+    )
+    made.start_missing()
+    await asyncio.wait_for(made.failed.wait(), 5)
+    assert isinstance(made.failure, FileNotFoundError)
+    await made.stop()

@@ -34,5 +34,5 @@ def _table(name, table):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0008_batch")]
+    dependencies = [('store', '0004_services')]
     operations = [_table(name, table) for name, table in TABLES]

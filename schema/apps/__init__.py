@@ -1,0 +1,1 @@
+"""The group apps, version v1."""

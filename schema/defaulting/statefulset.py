@@ -1,0 +1,42 @@
+"""StatefulSet: one pod after another, updated from the highest ordinal down."""
+
+from __future__ import annotations
+
+from schema.base import Wire
+from schema.defaulting.parts import child, children, fill
+from schema.defaulting.pod import default_spec
+from schema.defaulting.storage import default_claim_spec
+
+
+def default(wire: Wire) -> None:
+    spec = child(wire, "spec")
+    if spec is None:
+        return
+    if spec.get("replicas") is None:
+        spec["replicas"] = 1
+    fill(spec, "podManagementPolicy", "OrderedReady")
+    spec.setdefault("revisionHistoryLimit", 10)
+    retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
+    if isinstance(retention, dict):
+        fill(retention, "whenDeleted", "Retain")
+        fill(retention, "whenScaled", "Retain")
+    _default_strategy(spec.setdefault("updateStrategy", {}))
+    pod = child(child(spec, "template") or {}, "spec")
+    if pod is not None:
+        default_spec(pod)
+    for template in children(spec, "volumeClaimTemplates"):
+        fill(template, "apiVersion", "v1")
+        fill(template, "kind", "PersistentVolumeClaim")
+        claim = child(template, "spec")
+        if claim is not None:
+            default_claim_spec(claim)
+
+
+def _default_strategy(strategy: object) -> None:
+    if not isinstance(strategy, dict):
+        return
+    fill(strategy, "type", "RollingUpdate")
+    if strategy["type"] == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        if isinstance(rolling, dict):
+            rolling.setdefault("partition", 0)
