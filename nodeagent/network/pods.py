@@ -23,12 +23,13 @@ from pathlib import Path
 from nodeagent import kernel
 from nodeagent.errors import AgentError, HostConflict
 from nodeagent.facilities import Mount, Sandbox
-from nodeagent.network import bandwidth, bridge, files, namespaces, rules
+from nodeagent.network import bandwidth, bridge, files, namespaces, policies, rules
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.dns import consumer
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.overlay import Overlay
+from nodeagent.network.policies import Policies
 from nodeagent.network.rules import PublishedPort
 from nodeagent.network.services import Services
 from nodeagent.network.topology import VXLAN_OVERHEAD, Mode
@@ -65,13 +66,16 @@ class _Node:
 
 
 class BridgeNetwork:
-    def __init__(self, settings: Settings, *, cluster_domain: str = "cluster.local") -> None:
+    def __init__(
+        self, settings: Settings, *, cluster_domain: str = "cluster.local", policies: Policies | None = None
+    ) -> None:
         self._home = settings.home.absolute() / "network"
         self._pods = settings.run_dir.absolute() / "pods"
         self._instance = settings.instance
         self._bridge_name = f"slip{settings.instance}"
         self._table = f"slipway-{settings.instance}"
         self.cluster_domain = cluster_domain
+        self._policies = policies
         self._overhead = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
         self._overlay = Overlay(settings)
         self._node: _Node | None = None
@@ -116,6 +120,7 @@ class BridgeNetwork:
         await self._nft(rules.remove(self._table, 4) + consumer.remove(self._instance))
         if bridge.has_ipv6():
             await self._nft(rules.remove(self._table, 6))
+        await self._nft(policies.remove(self._instance))
         await self.services.remove_everything()
         await asyncio.to_thread(self._overlay.remove)
         await asyncio.to_thread(bridge.remove, self._bridge_name)
@@ -152,6 +157,8 @@ class BridgeNetwork:
         inside = self._inside(uid) if "net" in kinds else None
         addresses = [str(address.ip) for address in inside.addresses] if inside else []
         state = _State(tuple(str(address) for address in inside.addresses) if inside else (), ports, kinds)
+        if self._policies is not None and inside is not None:
+            await self._policies.admit(pod, addresses)
         _write_files(pod, directory / "etc", hostname, addresses, self._cluster_names())
         _mount_shm(directory / "shm", host=pod.spec.host_ipc)
         try:
@@ -235,6 +242,8 @@ class BridgeNetwork:
                     await self._nft(rules.forget_self(self._table, ip_interface(address).ip))
             await _forget_connections(ports)
         self._ports.pop(uid, None)
+        if self._policies is not None:
+            self._policies.forget(uid)
         directory = self._pods / uid
         await asyncio.to_thread(_remove_files, directory)
         await asyncio.to_thread(bandwidth.release, veth_name(uid))

@@ -10,14 +10,13 @@ from schema.kinds import (
     coordination,
     core,
     discovery,
+    metrics,
     networking,
     policy,
     scheduling,
     storage,
 )
 from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
-from schema.kinds import apps, autoscaling, batch, coordination, core, discovery, metrics, policy, scheduling, storage
-from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, STATEFUL_SET
 from schema.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
 from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
@@ -38,8 +37,8 @@ from schema.kinds.core import (
     SERVICE_ACCOUNT,
 )
 from schema.kinds.discovery import ENDPOINT_SLICE
-from schema.kinds.networking import NETWORK_POLICY
 from schema.kinds.metrics import NODE_METRICS, POD_METRICS
+from schema.kinds.networking import NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
 from schema.kinds.storage import STORAGE_CLASS
