@@ -12,12 +12,15 @@ from schema.base import Wire
 from schema.defaulting import (
     cronjob,
     daemonset,
+    deployment,
     endpoints,
     job,
     limitrange,
     namespace,
     pod,
     priorityclass,
+    replicaset,
+    replicationcontroller,
     secret,
     service,
     statefulset,
@@ -41,6 +44,9 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.STATEFUL_SET: statefulset.default,
     kinds.LIMIT_RANGE: limitrange.default,
     kinds.PRIORITY_CLASS: priorityclass.default,
+    kinds.DEPLOYMENT: deployment.default,
+    kinds.REPLICA_SET: replicaset.default,
+    kinds.REPLICATION_CONTROLLER: replicationcontroller.default,
 }
 
 

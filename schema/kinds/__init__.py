@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
 from schema.kinds import apps, batch, coordination, core, discovery, policy, scheduling, storage
-from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, STATEFUL_SET
+from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
 from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
@@ -17,6 +17,7 @@ from schema.kinds.core import (
     PERSISTENT_VOLUME,
     PERSISTENT_VOLUME_CLAIM,
     POD,
+    REPLICATION_CONTROLLER,
     RESOURCE_QUOTA,
     SECRET,
     SERVICE,
@@ -34,6 +35,7 @@ __all__ = [
     "CONTROLLER_REVISION",
     "CRON_JOB",
     "DAEMON_SET",
+    "DEPLOYMENT",
     "ENDPOINTS",
     "ENDPOINT_SLICE",
     "EVENT",
@@ -47,6 +49,8 @@ __all__ = [
     "POD",
     "POD_DISRUPTION_BUDGET",
     "PRIORITY_CLASS",
+    "REPLICATION_CONTROLLER",
+    "REPLICA_SET",
     "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE",
@@ -67,6 +71,7 @@ ALL: tuple[Kind, ...] = (
     *policy.ALL,
     *scheduling.ALL,
     *storage.ALL,
+    *apps.ALL,
 )
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
