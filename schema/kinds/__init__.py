@@ -93,6 +93,7 @@ ALL: tuple[Kind, ...] = (
     *networking.ALL,
     *scheduling.ALL,
     *storage.ALL,
+    *apps.ALL,
 )
 
 DERIVED: tuple[Kind, ...] = metrics.DERIVED

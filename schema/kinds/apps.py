@@ -30,18 +30,6 @@ DAEMON_SET = Kind(
     categories=("all",),
     subresources=("status",),
 )
-STATEFUL_SET = Kind(
-    group="apps",
-    version="v1",
-    kind="StatefulSet",
-    plural="statefulsets",
-    singular="statefulset",
-    namespaced=True,
-    model=StatefulSet,
-    short_names=("sts",),
-    categories=("all",),
-    subresources=("status", "scale"),
-)
 DEPLOYMENT = Kind(
     group="apps",
     version="v1",
@@ -66,6 +54,18 @@ REPLICA_SET = Kind(
     categories=("all",),
     subresources=("status", "scale"),
     selectable_fields=("status.replicas",),
+)
+STATEFUL_SET = Kind(
+    group="apps",
+    version="v1",
+    kind="StatefulSet",
+    plural="statefulsets",
+    singular="statefulset",
+    namespaced=True,
+    model=StatefulSet,
+    short_names=("sts",),
+    categories=("all",),
+    subresources=("status", "scale"),
 )
 
 ALL: tuple[Kind, ...] = (

@@ -73,7 +73,6 @@ _RULES: dict[Kind, Rules] = {
     kinds.ENDPOINT_SLICE: Rules(endpoints.check_slice, endpoints.check_slice_update),
     kinds.PERSISTENT_VOLUME: Rules(persistentvolume.check, persistentvolume.check_update),
     kinds.PERSISTENT_VOLUME_CLAIM: Rules(persistentvolumeclaim.check, persistentvolumeclaim.check_update),
-    kinds.CONTROLLER_REVISION: Rules(controllerrevision.check, controllerrevision.check_update),
     kinds.DAEMON_SET: Rules(daemonset.check, daemonset.check_update),
     kinds.STATEFUL_SET: Rules(statefulset.check, statefulset.check_update, statefulset.name_fault),
     kinds.STORAGE_CLASS: Rules(storageclass.check, storageclass.check_update),

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from schema import amounts
 from schema.base import Wire
-from schema.core.pod import PodSpec
 from schema.core.podtemplate import PodTemplateSpec
 from schema.meta import LabelSelector
 from schema.selectors import LabelSelector as Query
@@ -22,12 +21,11 @@ def check_template(
     problems: Problems,
     *,
     restart_policies: Sequence[str] = ("Always",),
-    spec: PodSpec | None = None,
 ) -> None:
-    """``restart_policies`` are those that the kind can do with; ``spec`` is the template's with what its kind adds to it."""
+    """``restart_policies`` are those that the kind can do with."""
     check_labels(template.metadata.labels, f"{path}.metadata.labels", problems)
     check_annotations(template.metadata.annotations, f"{path}.metadata.annotations", problems)
-    pod.check_spec(spec or template.spec, f"{path}.spec", problems)
+    pod.check_spec(template.spec, f"{path}.spec", problems)
     policy = template.spec.restart_policy or "Always"
     if policy not in restart_policies:
         problems.not_supported(f"{path}.spec.restartPolicy", policy, restart_policies)
@@ -55,20 +53,11 @@ def check_match(selector: Query, template: PodTemplateSpec, path: str, problems:
 
 
 def check_selected_template(
-    selector: LabelSelector | None,
-    template: PodTemplateSpec,
-    problems: Problems,
-    *,
-    kind: str,
-    path: str = "spec",
-    spec: PodSpec | None = None,
+    selector: LabelSelector, template: PodTemplateSpec, problems: Problems, *, kind: str, path: str = "spec"
 ) -> None:
     """Selector and template of a spec, each and together."""
-    check_template(template, f"{path}.template", problems, spec=spec)
-    if selector is None:
-        problems.required(f"{path}.selector")
-        return
     check_selector(selector, f"{path}.selector", problems, kind=kind)
+    check_template(template, f"{path}.template", problems)
     if not selector.match_labels and not selector.match_expressions:
         return
     try:
@@ -100,18 +89,3 @@ def check_amount(value: int | str | None, path: str, problems: Problems, *, at_m
         )
     elif at_most_all and percent > 100:
         problems.invalid(path, value, "must not be greater than 100%")
-
-
-def is_zero(value: int | str | None) -> bool:
-    return value in (None, 0, "0%")
-
-
-def check_fixed(new: Wire, old: Wire, changeable: tuple[str, ...], what: str, problems: Problems) -> None:
-    """Refuse changes of the spec's other fields, and name them."""
-    given, stored = new["spec"], old["spec"]
-    names = sorted(name for name in {*given, *stored} if given.get(name) != stored.get(name))
-    wrong = [name for name in names if name not in changeable]
-    if wrong:
-        listed = ", ".join(f"'{name}'" for name in changeable)
-        why = f"updates to {what} spec for fields other than {listed} are forbidden: {', '.join(wrong)} may not change"
-        problems.forbidden("spec" if len(wrong) > 1 else f"spec.{wrong[0]}", why)
