@@ -27,6 +27,7 @@ from schema.session import (
     Acknowledge,
     Heartbeat,
     Hello,
+    Metrics,
     OpenStream,
     RotateCredential,
     Sync,
@@ -64,6 +65,9 @@ class Listener(Protocol):
     def updated(self, update: Update) -> None: ...
 
     def stream_requested(self, request: OpenStream) -> None: ...
+
+    async def measure(self) -> Metrics | None:
+        """What was used since the last time; None where that cannot be said yet. This one takes milliseconds."""
 
     def rotation_requested(self) -> None: ...
 
@@ -189,6 +193,9 @@ class Session:
                 asyncio.create_task(self._send_reports(socket), name="session reports"),
                 asyncio.create_task(self._beat(socket, first.heartbeat_seconds), name="session heartbeat"),
             ]
+            if first.metrics_seconds > 0:
+                measuring = self._measure(socket, first.metrics_seconds)
+                tasks.append(asyncio.create_task(measuring, name="session metrics"))
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
@@ -235,6 +242,16 @@ class Session:
             is_news = news != self._told
             self._told = news
             await self._send(socket, Heartbeat(node_status=news if is_news else None))
+
+    async def _measure(self, socket: ClientConnection, seconds: float) -> None:
+        """All nodes in step would be a burst: each begins somewhere within the interval, which is soon, too."""
+        await self._listener.measure()
+        await asyncio.sleep(random.uniform(0.1, 0.5) * seconds)  # noqa: S311 - spreads load, hides nothing
+        while True:
+            metrics = await self._listener.measure()
+            if metrics is not None:
+                await self._send(socket, metrics)
+            await asyncio.sleep(seconds)
 
 
 REMOVED = (

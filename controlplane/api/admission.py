@@ -18,7 +18,6 @@ from schema import kinds, quantity
 from schema.base import Wire
 from schema.defaulting import service
 from schema.kinds import Kind
-from schema.storage.storageclass import IS_DEFAULT
 from schema.validation import Cause, persistentvolumeclaim
 
 
@@ -49,22 +48,6 @@ def keep_service_addresses(request: Request) -> None:
     """Who replaces a service without naming its addresses and node ports does not give them up."""
     if request.kind is kinds.SERVICE and request.old is not None and request.subresource != "status":
         service.inherit(request.wire, request.old)
-
-
-def default_storage_class(request: Request) -> None:
-    """A claim that names no class gets the default one; of several the newest, as in Kubernetes."""
-    if request.kind is not kinds.PERSISTENT_VOLUME_CLAIM or request.verb != "create":
-        return
-    spec = request.wire.get("spec")
-    if not isinstance(spec, dict) or spec.get("storageClassName") is not None:
-        return
-    marked = [
-        (one["metadata"]["creationTimestamp"], one["metadata"]["name"])
-        for one in objects.list_objects(kinds.STORAGE_CLASS).items
-        if (one["metadata"].get("annotations") or {}).get(IS_DEFAULT) == "true"
-    ]
-    if marked:
-        spec["storageClassName"] = max(marked)[1]
 
 
 def resize_needs_the_class(request: Request) -> None:
@@ -109,7 +92,6 @@ def refuse_priority_without_class(request: Request) -> None:
 
 PLUGINS: tuple[Callable[[Request], None], ...] = (
     default_service_account,
-    default_storage_class,
     refuse_priority_without_class,
     keep_service_addresses,
     resize_needs_the_class,

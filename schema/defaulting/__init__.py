@@ -12,13 +12,17 @@ from schema.base import Wire
 from schema.defaulting import (
     cronjob,
     daemonset,
+    deployment,
     endpoints,
     horizontalpodautoscaler,
     job,
     limitrange,
     namespace,
+    networkpolicy,
     pod,
     priorityclass,
+    replicaset,
+    replicationcontroller,
     secret,
     service,
     statefulset,
@@ -42,7 +46,11 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.DAEMON_SET: daemonset.default,
     kinds.STATEFUL_SET: statefulset.default,
     kinds.LIMIT_RANGE: limitrange.default,
+    kinds.NETWORK_POLICY: networkpolicy.default,
     kinds.PRIORITY_CLASS: priorityclass.default,
+    kinds.DEPLOYMENT: deployment.default,
+    kinds.REPLICA_SET: replicaset.default,
+    kinds.REPLICATION_CONTROLLER: replicationcontroller.default,
 }
 
 

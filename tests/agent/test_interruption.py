@@ -40,7 +40,7 @@ WIRE = pod_wire(
     initContainers=[container("prepare", ["fake", "exit=0", "after=1"])],
     volumes=[{"name": "scratch", "emptyDir": {}}],
 )
-WELCOME = Welcome(node_uid="n", pod_cidr="10.244.7.0/24", cluster_cidr="10.244.0.0/16")
+WELCOME = Welcome(node_uid="n", pod_cidrs=["10.244.7.0/24"], cluster_cidrs=["10.244.0.0/16"])
 
 
 class Life:

@@ -26,7 +26,6 @@ def agents():
 def claim_template(name="data"):
     spec = {
         "accessModes": ["ReadWriteOnce"],
-        "storageClassName": "local",
         "resources": {"requests": {"storage": "1Gi"}},
     }
     return {"metadata": {"name": name}, "spec": spec}
@@ -53,7 +52,8 @@ def test_pods_come_one_after_another_and_keep_their_names(agents):
     workload(SET, replicas=3, serviceName="db")
     agents.pump.settle()
     assert list(pods()) == ["web-0"]
-    assert "pod 0" in make.condition(get(SET, "web"), "Reconciling")["message"] or status()["replicas"] <= 1
+    waiting = make.condition(get(SET, "web"), "Reconciling")
+    assert (waiting["status"], waiting["message"]) == ("True", "pod web-0 is not available yet")
     agents.settle()
     assert sorted(pods()) == ["web-0", "web-1", "web-2"]
     first = pods()["web-1"]

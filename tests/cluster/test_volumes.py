@@ -47,12 +47,12 @@ def test_data_outlives_the_pod_the_agent_and_an_end_of_the_instance(instance: In
     assert instance.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(CLAIM)).returncode == 0
     instance.create(user("one", busybox))
     instance.wait_running("one")
-    assert instance.logs("one").split() == ["1"]
+    wait_for("start 1", lambda: instance.logs("one").split() == ["1"])
     assert (directory_of(instance, "data") / "starts").read_text() == "started\n"
     instance.delete_pod("one")
     instance.create(user("two", busybox))
     instance.wait_running("two")
-    assert instance.logs("two").split() == ["2"]
+    wait_for("start 2", lambda: instance.logs("two").split() == ["2"])
     listed = instance.kubectl("get", "pvc,pv,storageclass").stdout
     assert " RWO " in listed
     assert "local (default)" in listed
@@ -63,7 +63,7 @@ def test_data_outlives_the_pod_the_agent_and_an_end_of_the_instance(instance: In
     assert instance.down().returncode == 0
     instance.up()
     instance.wait_running("two")
-    wait_for("it has started again on the same data", lambda: instance.logs("two").split() == ["3"] or None)
+    wait_for("it has started again on the same data", lambda: instance.logs("two").split() == ["3"])
 
 
 def test_a_claim_goes_after_its_pod_and_its_data_with_it(instance: Instance, busybox: str) -> None:
@@ -96,5 +96,5 @@ def test_lost_data_is_said_and_not_replaced(instance: Instance, busybox: str) ->
     instance.wait_pod("after", "says what is lost", lambda one: "gone from the node" in str(one["status"]))
     path.with_suffix(".moved").rename(path)
     instance.wait_running("after")
-    assert instance.logs("after").split() == ["2"]
+    wait_for("start 2", lambda: instance.logs("after").split() == ["2"])
     instance.delete_pod("after")
