@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, re_path
 
-from controlplane.api import discovery, health, joining, metrics, openapi, streams, version, views
+from controlplane.api import discovery, exposure, health, joining, metrics, openapi, streams, version, views
 
 _GROUP = r"(?P<group>[^/]+)"
 _VERSION = r"(?P<version>[^/]+)"
@@ -14,6 +14,14 @@ PREFIXES = ("/agent", "/api", "/apis", "/openapi", "/version", "/healthz", "/liv
 
 urlpatterns: list[URLPattern] = [
     *streams.urlpatterns,
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/services/(?P<name>[^/]+)/exposure/?$",
+        exposure.ServiceExposureView.as_view(),
+    ),
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<name>[^/]+)/exposure/?$",
+        exposure.PodExposureView.as_view(),
+    ),
     re_path(r"^apis/slipway\.dev/v1/jointokens/?$", joining.JoinTokensView.as_view()),
     re_path(r"^apis/slipway\.dev/v1/jointokens/(?P<token>[^/]+)/?$", joining.JoinTokenView.as_view()),
     re_path(r"^(?:api/[^/]+|apis/[^/]+/[^/]+)/[^/]", views.ResourceView.as_view()),

@@ -22,15 +22,16 @@ class Bridge:
     mtu: int
 
 
-def ensure(name: str, pod_network: IPv4Network, *, overhead: int = 0) -> Bridge:
+def ensure(name: str, pod_network: IPv4Network, *, overhead: int = 0, tunnel: str = "") -> Bridge:
     """Make the bridge with the first address of the range, or find it. Raises `HostConflict`.
 
-    ``overhead``: bytes that a packet may grow by on its way to other nodes.
+    ``overhead``: bytes that a packet may grow by on its way to other nodes. ``tunnel``: the overlay's device, which an agent
+    that starts again finds, with an address of the range.
     """
     interface = IPv4Interface((pod_network[1], pod_network.prefixlen))
     try:
         with Netlink() as host:
-            _check_conflicts(host, name, pod_network)
+            _check_conflicts(host, name, pod_network, tunnel)
             mtu = _outward_mtu(host) - overhead
             link = host.link(name)
             if link is None:
@@ -52,10 +53,10 @@ def _make(host: Netlink, name: str, mtu: int) -> Link:
     return link
 
 
-def _check_conflicts(host: Netlink, bridge: str, pod_network: IPv4Network) -> None:
+def _check_conflicts(host: Netlink, bridge: str, pod_network: IPv4Network, tunnel: str) -> None:
     names = {link.index: link.name for link in host.links()}
     for index, interface in host.addresses():
-        if names.get(index) != bridge and interface.ip in pod_network:
+        if names.get(index) not in (bridge, tunnel) and interface.ip in pod_network:
             raise HostConflict(
                 f"the node's pod range {pod_network} holds {interface.ip}, the address of {names.get(index, index)} on "
                 "this host: choose another range with SLIPWAY_POD_NETWORK"
@@ -63,7 +64,11 @@ def _check_conflicts(host: Netlink, bridge: str, pod_network: IPv4Network) -> No
     for route in host.routes():
         device = names.get(route.device, str(route.device))
         narrower = route.destination.subnet_of(pod_network)
-        if device == bridge or not route.destination.overlaps(pod_network) or route.destination.prefixlen == 0:
+        if (
+            device in (bridge, tunnel)
+            or not route.destination.overlaps(pod_network)
+            or route.destination.prefixlen == 0
+        ):
             continue
         # A wider route by a gateway still leads to all but our range; one to a link means that hosts are there.
         if narrower or route.gateway is None:

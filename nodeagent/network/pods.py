@@ -28,7 +28,7 @@ from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.dns import consumer
 from nodeagent.network.errors import NetworkError
-from nodeagent.network.overlay import Overlay
+from nodeagent.network.overlay import Overlay, device_name
 from nodeagent.network.rules import PublishedPort
 from nodeagent.network.services import Services
 from nodeagent.network.topology import VXLAN_OVERHEAD, Mode
@@ -80,7 +80,9 @@ class BridgeNetwork:
 
     async def start(self, *, pod_cidr: str, cluster_cidr: str) -> None:
         pod_network, cluster_network = IPv4Network(pod_cidr), IPv4Network(cluster_cidr)
-        made = await asyncio.to_thread(bridge.ensure, self._bridge_name, pod_network, overhead=self._overhead)
+        made = await asyncio.to_thread(
+            bridge.ensure, self._bridge_name, pod_network, overhead=self._overhead, tunnel=device_name(self._instance)
+        )
         self._node = _Node(made, await asyncio.to_thread(Addresses, self._home / "addresses", pod_network))
         self._ports = {}
         table = rules.table(
