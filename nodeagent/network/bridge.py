@@ -28,7 +28,8 @@ class Bridge:
 def ensure(name: str, pod_networks: Sequence[Range], *, overhead: int = 0) -> Bridge:
     """Make the bridge with the first address of each range, or find it. Raises `HostConflict`.
 
-    ``overhead``: bytes that a packet may grow by on its way to other nodes.
+    ``overhead``: bytes that a packet may grow by on its way to other nodes. ``tunnel``: the overlay's device, which an agent
+    that starts again finds, with an address of the range.
     """
     try:
         with Netlink() as host:
