@@ -24,12 +24,21 @@ API_PORT = int(os.environ.get("SLIPWAY_API_PORT", "6443"))
 HTTP_PORT = int(os.environ.get("SLIPWAY_HTTP_PORT", "8080"))
 """Plain http on the loopback only: a browser on this machine."""
 
+
+def _kept_text(name: str, default: str) -> str:
+    """What an earlier start chose and left in the home."""
+    try:
+        return (HOME / name).read_text().strip()
+    except OSError:
+        return default
+
+
 ADVERTISE_ADDRESS = os.environ.get("SLIPWAY_ADVERTISE_ADDRESS", "")
 """At which all nodes reach the API server; empty: this host's own address, as the outside sees it."""
 CLUSTER_DOMAIN = os.environ.get("SLIPWAY_CLUSTER_DOMAIN", "cluster.local")
 POD_NETWORK = os.environ.get("SLIPWAY_POD_NETWORK", "10.244.0.0/16")
 NODE_PREFIX_LENGTH = 24
-SERVICE_NETWORK = os.environ.get("SLIPWAY_SERVICE_NETWORK", "10.96.0.0/16")
+SERVICE_NETWORK = os.environ.get("SLIPWAY_SERVICE_NETWORK") or _kept_text("service-network", "10.96.0.0/16")
 """Where services get their addresses: one range, or one of each family with a comma between them. The first is the family
 of a service that asks for none."""
 NODE_PORT_RANGE = os.environ.get("SLIPWAY_NODE_PORT_RANGE", "30000-32767")

@@ -85,6 +85,7 @@ class Agent:
             allocatable=node_status.allocatable(settings),
             network_problem="the node has not got its address range from the control plane yet",
             pressure=self._status.pressure,
+            services=lambda: self.cluster.all("Service"),
         )
         self._removals = Removals(self.context, self.records)
         credential = Credential(settings.credential_file, settings.token)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from controlplane.controllers.autoscaling.controller import AutoscalerController
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
 from controlplane.controllers.cronjobs.controller import CronJobController
@@ -50,6 +51,7 @@ _ALL: tuple[Controller[Any], ...] = (
     CronJobController(),
     StatefulSetController(),
     TaintEvictionController(),
+    AutoscalerController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

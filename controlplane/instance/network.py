@@ -1,4 +1,4 @@
-"""Which address range the pods of a new instance get: one that nothing on this host uses yet."""
+"""Which address ranges the pods and services of a new instance get: ones that nothing on this host uses yet."""
 
 from __future__ import annotations
 
@@ -48,3 +48,27 @@ def settle(home: Path) -> str:
         draft.write_text(chosen + "\n")
         draft.rename(kept)
         return chosen
+
+
+DEFAULT_SERVICES = "10.96.0.0/16"
+
+
+def settle_services(home: Path, pods: str) -> str:
+    """The instance's service network, kept from the first start on. Nothing on a host shows the service networks of other
+    instances, but their pod networks are apart, and the choice follows that of the pods: 10.244 has 10.96, 10.245 has 10.97.
+    """
+    kept = home / "service-network"
+    try:
+        return kept.read_text().strip()
+    except FileNotFoundError:
+        chosen = _beside(pods)
+        draft = kept.with_suffix(".new")
+        draft.write_text(chosen + "\n")
+        draft.rename(kept)
+        return chosen
+
+
+def _beside(pods: str) -> str:
+    first, second = (int(part) for part in pods.split(".")[:2]) if "." in pods else (0, 0)
+    known = first == 10 and 244 <= second <= 254
+    return f"10.{second - 148}.0.0/16" if known else DEFAULT_SERVICES

@@ -13,7 +13,6 @@ import socket
 import struct
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Interface
-from pathlib import Path
 
 from nodeagent.network.netlink import Netlink
 
@@ -43,7 +42,7 @@ def ensure(wanted: Iterable[str], *, kept: Iterable[str], but: Iterable[str] = (
             taken.add(address)
             if address not in ours:
                 host.add_address(index, IPv4Interface((address, 32)))
-                announce(links[index].name, address)
+                announce(links[index].name, host.hardware_address(index), address)
     return {str(each) for each in taken}
 
 
@@ -58,16 +57,15 @@ def _segment(
     return None
 
 
-def announce(device: str, address: IPv4Address) -> None:
+def announce(device: str, hardware: bytes, address: IPv4Address) -> None:
     """Both forms, as some neighbours heed only one: a request and a reply, from and for the address itself."""
     try:
-        hardware = bytes.fromhex(Path(f"/sys/class/net/{device}/address").read_text().strip().replace(":", ""))
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
             wire.bind((device, _ARP))
             for operation, target in ((1, b"\x00" * 6), (2, hardware)):
                 packet = struct.pack("!HHBBH", 1, 0x0800, 6, 4, operation)
                 packet += hardware + address.packed + target + address.packed
                 wire.send(_BROADCAST + hardware + struct.pack("!H", _ARP) + packet)
-    except (OSError, ValueError) as error:
-        if getattr(error, "errno", None) != errno.ENETDOWN:
+    except OSError as error:
+        if error.errno != errno.ENETDOWN:
             log.warning("%s: neighbours on %s were not told of it: %s", address, device, error)

@@ -118,6 +118,11 @@ class Netlink:
     def set_hardware_address(self, index: int, address: bytes) -> None:
         self._link("set", index=index, address=address.hex(":"))
 
+    def hardware_address(self, index: int) -> bytes:
+        """Six bytes; none where the device has no such address."""
+        text: str = self._link("get", index=index)[0].get("IFLA_ADDRESS") or ""
+        return bytes.fromhex(text.replace(":", ""))
+
     def delete(self, index: int) -> None:
         try:
             self._link("del", index=index)

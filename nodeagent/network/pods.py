@@ -26,6 +26,7 @@ from nodeagent.facilities import Mount, Sandbox
 from nodeagent.network import bridge, files, namespaces, rules
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
+from nodeagent.network.dns import consumer
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.overlay import Overlay
 from nodeagent.network.rules import PublishedPort
@@ -63,9 +64,10 @@ class BridgeNetwork:
     def __init__(self, settings: Settings, *, cluster_domain: str = "cluster.local") -> None:
         self._home = settings.home.absolute() / "network"
         self._pods = settings.run_dir.absolute() / "pods"
+        self._instance = settings.instance
         self._bridge_name = f"slip{settings.instance}"
         self._table = f"slipway-{settings.instance}"
-        self._cluster_domain = cluster_domain
+        self.cluster_domain = cluster_domain
         self._overhead = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
         self._overlay = Overlay(settings)
         self._node: _Node | None = None
@@ -98,7 +100,7 @@ class BridgeNetwork:
     async def remove_everything(self) -> None:
         """Take away the bridge, the table and every pod's namespaces: nothing of this instance is left on the host."""
         await self.collect(set())
-        await self._nft(rules.remove(self._table))
+        await self._nft(rules.remove(self._table) + consumer.remove(self._instance))
         await self.services.remove_everything()
         await asyncio.to_thread(self._overlay.remove)
         await asyncio.to_thread(bridge.remove, self._bridge_name)
@@ -135,7 +137,7 @@ class BridgeNetwork:
         inside = self._inside(uid) if "net" in kinds else None
         addresses = [str(inside.address.ip)] if inside else []
         state = _State(str(inside.address) if inside else "", ports, kinds)
-        _write_files(pod, directory / "etc", hostname, addresses, self._cluster_domain)
+        _write_files(pod, directory / "etc", hostname, addresses, self._cluster_names())
         _mount_shm(directory / "shm", host=pod.spec.host_ipc)
         try:
             if kinds:
@@ -146,6 +148,11 @@ class BridgeNetwork:
             await self._nft(rules.add_ports(self._table, inside.address.ip, ports))
         _save(directory / "sandbox.json", state)
         return state
+
+    def _cluster_names(self) -> files.ClusterNames:
+        """Where the node's DNS answers; nowhere before the node has a range."""
+        addresses = [str(self._node.addresses.gateway)] if self._node else []
+        return files.ClusterNames(addresses, self.cluster_domain)
 
     def _inside(self, uid: str) -> namespaces.Inside:
         if self._node is None:
@@ -274,17 +281,19 @@ async def _forget_connections(ports: Sequence[PublishedPort]) -> None:
                 await process.run(["conntrack", "-D", "-p", "udp", "--dport", str(port.host_port)])
 
 
-def _write_files(pod: Pod, directory: Path, hostname: str, addresses: Sequence[str], cluster_domain: str) -> None:
+def _write_files(pod: Pod, directory: Path, hostname: str, addresses: Sequence[str], names: files.ClusterNames) -> None:
     directory.mkdir(parents=True, exist_ok=True, mode=0o755)
     resolver = files.parse_resolver(_read("/etc/resolv.conf"))
     if pod.spec.host_network:
         hosts = files.host_network_hosts(pod, _read("/etc/hosts"))
     else:
-        hosts = files.hosts(pod, addresses=addresses, hostname=hostname, cluster_domain=cluster_domain)
+        hosts = files.hosts(pod, addresses=addresses, hostname=hostname, cluster_domain=names.domain)
         resolver = _reachable(resolver)
     (directory / "hosts").write_text(hosts)
     (directory / "hostname").write_text(f"{hostname}\n")
-    (directory / "resolv.conf").write_text(files.format_resolver(files.resolver_of(pod, resolver)))
+    (directory / "resolv.conf").write_text(
+        files.format_resolver(files.resolver_of(pod, resolver, names if names.addresses else None))
+    )
 
 
 def _reachable(resolver: files.Resolver) -> files.Resolver:

@@ -1,8 +1,9 @@
 """The nftables program of services. Pure.
 
-Each service port is a key of one map, whose value is the chain that chooses an endpoint: a packet costs one lookup however
-many services there are, and it meets no rule of another. What one service contributes is a `Program`: chains, sets and
-elements by name. `difference` of two whole states is one script for ``nft -f``, a transaction, that touches nothing else.
+Each service port is a key of a map, whose value is the chain that chooses an endpoint: a packet costs one lookup in each of
+three maps however many services there are, and it meets no rule of another service. What one service contributes is a
+`Program`: chains, sets and elements by name. `difference` of two whole states is one script for ``nft -f``, a transaction,
+that touches nothing else.
 
 Who answers: ready endpoints; where none is ready, those that are being ended but still serve. Internal traffic (pods, the
 node itself) and external traffic have a policy each; with Local, an external client is led to pods of this node only and is
@@ -21,7 +22,8 @@ from ipaddress import IPv4Network, IPv6Network
 from schema.base import Wire
 
 HEADLESS = "None"
-SERVICES, NODE_PORTS = "services", "node_ports"
+SERVICES, EXTERNAL, NODE_PORTS = "services", "external", "node_ports"
+"""Addresses within the cluster, which only this node and its pods may ask; those for everybody; ports of the node."""
 REFUSED, REFUSED_NODE_PORTS = "refused", "refused_node_ports"
 REMOTE, HAIRPIN, BALANCED = "remote", "hairpin", "balanced"
 _EXTERNAL_TYPES = ("NodePort", "LoadBalancer")
@@ -217,10 +219,10 @@ class _Port:
         if self.spec.get("type") != "LoadBalancer":
             ingress = []
         for address in filter(_is_4, self.spec.get("externalIPs") or ()):
-            self._lead(SERVICES, REFUSED, f"{address} . {self.protocol} . {number}", outer, None, local=False)
+            self._lead(EXTERNAL, REFUSED, f"{address} . {self.protocol} . {number}", outer, None, local=False)
         guarded = self._guarded(outer) if ingress else outer
         for address in ingress:
-            self._lead(SERVICES, REFUSED, f"{address} . {self.protocol} . {number}", guarded, None, local=False)
+            self._lead(EXTERNAL, REFUSED, f"{address} . {self.protocol} . {number}", guarded, None, local=False)
             self.into.elements[BALANCED, address] = ""
         if self.port.get("nodePort") and self.spec.get("type") in _EXTERNAL_TYPES:
             key = f"{self.protocol} . {self.port['nodePort']}"
@@ -341,7 +343,7 @@ def base(
     if node_port_addresses:
         where += f" ip daddr {{ {', '.join(map(str, node_port_addresses))} }}"
     find = f"""\
-    ip daddr . meta l4proto . th dport vmap @{SERVICES}
+    ip daddr . meta l4proto . th dport vmap @{EXTERNAL}
     {where} meta l4proto . th dport vmap @{NODE_PORTS}"""
     refuse = f"""\
     ct state != new accept
@@ -353,6 +355,7 @@ table ip {table} {{
   set generation {{ type mark; }}
   set pods {{ type ipv4_addr; flags interval; elements = {{ {", ".join(map(str, pods))} }} }}
   map {SERVICES} {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
+  map {EXTERNAL} {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
   map {NODE_PORTS} {{ type inet_proto . inet_service : verdict; }}
   map {REFUSED} {{ type ipv4_addr . inet_proto . inet_service : verdict; }}
   map {REFUSED_NODE_PORTS} {{ type inet_proto . inet_service : verdict; }}
@@ -365,10 +368,12 @@ table ip {table} {{
   }}
   chain prerouting {{
     type nat hook prerouting priority dstnat - 5; policy accept;
+    iifname "{bridge}" ip daddr . meta l4proto . th dport vmap @{SERVICES}
 {find}
   }}
   chain output {{
     type nat hook output priority -105; policy accept;
+    ip daddr . meta l4proto . th dport vmap @{SERVICES}
 {find}
   }}
   chain postrouting {{

@@ -103,6 +103,10 @@ class Objects:
         return {name: wire for (where, name), wire in self.volumes.items() if where == namespace}
 
 
+def _no_services() -> Mapping[tuple[str, str], Wire]:
+    return {}
+
+
 def _never() -> str:
     return ""
 
@@ -122,6 +126,8 @@ class Context:
     """The network has been brought up, or could not be: before that a pod waits a little instead of complaining."""
     pressure: Callable[[], str] = _never
     """Why no pod may be started now (a full disk); empty when they may."""
+    services: Callable[[], Mapping[tuple[str, str], Wire]] = _no_services
+    """Those of the cluster, by namespace and name."""
     creations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(6))
     """Containers made at once: enough to keep the processors busy, few enough that each one is quick."""
     commands: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))

@@ -324,6 +324,7 @@ class Steps:
             config_maps=context.objects.config_maps_of(record.namespace),
             secrets=context.objects.secrets_of(record.namespace),
             allocatable=context.allocatable,
+            services=context.services(),
         )
 
     def _cannot_run(self, name: str, error: CreateError) -> None:

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import apps, batch, coordination, core, discovery, policy, scheduling, storage
+from schema.kinds import (
+    apps,
+    autoscaling,
+    batch,
+    coordination,
+    core,
+    discovery,
+    networking,
+    policy,
+    scheduling,
+    storage,
+)
 from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
+from schema.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
 from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
@@ -24,6 +36,7 @@ from schema.kinds.core import (
     SERVICE_ACCOUNT,
 )
 from schema.kinds.discovery import ENDPOINT_SLICE
+from schema.kinds.networking import NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
 from schema.kinds.storage import STORAGE_CLASS
@@ -39,10 +52,12 @@ __all__ = [
     "ENDPOINTS",
     "ENDPOINT_SLICE",
     "EVENT",
+    "HORIZONTAL_POD_AUTOSCALER",
     "JOB",
     "LEASE",
     "LIMIT_RANGE",
     "NAMESPACE",
+    "NETWORK_POLICY",
     "NODE",
     "PERSISTENT_VOLUME",
     "PERSISTENT_VOLUME_CLAIM",
@@ -64,14 +79,15 @@ __all__ = [
 
 ALL: tuple[Kind, ...] = (
     *core.ALL,
+    *autoscaling.ALL,
     *batch.ALL,
     *apps.ALL,
     *coordination.ALL,
     *discovery.ALL,
     *policy.ALL,
+    *networking.ALL,
     *scheduling.ALL,
     *storage.ALL,
-    *apps.ALL,
 )
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}

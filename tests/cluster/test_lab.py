@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from controlplane.instance.lab import plan
-from controlplane.instance.lab.state import Link
+from controlplane.instance.lab import plan, state
+from controlplane.instance.lab.state import Link, Places
 from schema.instance import instance_id
 from tests.cluster.instance import ROOT, condition, container_status, prepare, wait_for
 from tests.cluster.lab import Lab, lab
@@ -216,25 +216,34 @@ def test_down_leaves_nothing_and_five_nodes_are_ready_within_ten_seconds(busybox
         said = wait_for("the greeting", lambda: greeting(cluster))
         assert float(said) < 10, log
         places = [cluster.places(node) for node in cluster.nodes[1:]]
-        assert all(bridge_of(place.id) for place in places)
-    for place in places:
-        assert not place.namespace.exists()
-        assert not place.run_dir.exists()
-        assert not list(Path("/sys/fs/cgroup").glob(f"**/{place.cgroup_parent}"))
+        assert not any(Path("/sys/class/net", f"slip{place.id}").exists() for place in places), (
+            "not in their namespaces"
+        )
+        outcome = cluster.down()
+        assert outcome.returncode == 0, outcome.stderr
+        assert traces(cluster, places) == []
+        refused = cluster.manage("lab", "partition", "node-2", check=False)
+        assert refused.returncode == 1
+        assert "not up" in refused.stderr
+        assert traces(cluster, places) == []
+
+
+def traces(cluster: Lab, places: list[Places]) -> list[str]:
+    """Whatever on this host is the lab's."""
     identifier = instance_id(cluster.home)
-    assert not Path("/sys/class/net", plan.bridge_name(identifier)).exists()
-    assert identifier not in subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
-    assert identifier not in Path("/proc/self/mounts").read_text()
+    paths = [Path("/sys/class/net", plan.bridge_name(identifier)), state.pins(cluster.layout)]
+    paths += [path for place in places for path in (place.namespace, place.run_dir)]
+    paths += [path for place in places for path in Path("/sys/fs/cgroup").glob(f"**/{place.cgroup_parent}")]
+    paths += [Path("/sys/class/net", plan.interface_name(identifier, node)) for node in cluster.nodes]
+    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+    mounts = Path("/proc/self/mounts").read_text()
+    words = [identifier, *(place.id for place in places)]
+    return [str(path) for path in paths if path.exists()] + [word for word in words if word in tables + mounts]
 
 
 def greeting(cluster: Lab) -> str | None:
     words = (cluster.home.parent / "up.log").read_text().partition("5 nodes are Ready after ")[2].split()
     return words[0] if words else None
-
-
-def bridge_of(identifier: str) -> bool:
-    """An agent's own bridge is in its namespace, not here."""
-    return not Path("/sys/class/net", f"slip{identifier}").exists()
 
 
 # --- nothing dials in -------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,7 @@ def test_every_node_reaches_every_pod(cluster: Lab, pods: dict[str, str]) -> Non
 LISTEN = """
 import socket, sys
 server = socket.create_server(("", int(sys.argv[1])))
+server.settimeout(20)
 print("ready", flush=True)
 connection, (address, _) = server.accept()
 print(address, flush=True)
@@ -83,7 +85,8 @@ def start_inside(cluster: Lab, name: str, program: str, *words: str) -> subproce
     wire = cluster.pod(name)
     assert wire is not None
     node, uid = wire["spec"]["nodeName"], wire["metadata"]["uid"]
-    namespace = cluster.places(node).run_dir / "pods" / uid / "ns" / "net"
+    run_dir = Path(f"/run/slipway-{cluster.id}") if node == cluster.node else cluster.places(node).run_dir
+    namespace = run_dir / "pods" / uid / "ns" / "net"
     return subprocess.Popen(
         ["nsenter", f"--net={namespace}", "python3", "-c", program, *words], stdout=subprocess.PIPE, text=True
     )
@@ -94,7 +97,7 @@ def flow(cluster: Lab, source: str, target: str, address: str, port: str) -> Ite
     """What the listener in ``target`` says of a connection from ``source``: first its address, then the pieces."""
     listener = start_inside(cluster, target, LISTEN, port)
     assert listener.stdout is not None
-    lines = iter(listener.stdout)
+    lines = iter(listener.stdout.readline, "")
     assert next(lines) == "ready\n"
     sender = start_inside(cluster, source, SEND, address, port)
     try:

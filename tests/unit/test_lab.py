@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from controlplane.access import pki
 from controlplane.instance import address, control, processes
-from controlplane.instance.lab import plan, state
+from controlplane.instance.lab import devices, network, plan, state
 from controlplane.instance.lab.errors import BadSetting, LabError, RangeConflict
 from controlplane.instance.lab.plan import Used
 from controlplane.instance.lab.state import ALL, Lab, Link, Node
@@ -270,3 +270,19 @@ def test_without_a_supervisor_a_command_says_so(tmp_path: Path) -> None:
 )
 def test_the_address_to_join_at_is_the_first_host_given(hosts: str, address_: str) -> None:
     assert address.server(6443, {"SLIPWAY_HOSTS": hosts}) == address_
+
+
+def test_a_chosen_range_that_nobody_uses_yet_gives_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = Layout.from_environment({"SLIPWAY_HOME": str(tmp_path)})
+    taken: list[Used] = []
+    monkeypatch.setattr(devices.Devices, "used", lambda self, *, but: taken)
+    first = network.settle(layout, environment={})
+    taken += [Used(first.network, "other")]
+    assert network.settle(layout, environment={}) == first
+    moved = network.settle(layout, environment={}, may_move=True)
+    assert moved.network != first.network
+    state.save(layout, plan.grown(moved, 2, primary="vm"))
+    taken += [Used(moved.network, "other")]
+    assert network.settle(layout, environment={}, may_move=True).network == moved.network
+    with pytest.raises(BadSetting, match="remove them first"):
+        network.settle(layout, environment={"SLIPWAY_LAB_NETWORK": "10.99.0.0/24"})

@@ -32,6 +32,7 @@ BARE: dict[kinds.Kind, Wire] = {
     kinds.CRON_JOB: {"schedule": "@daily", "jobTemplate": {"spec": {"template": TEMPLATE}}},
     kinds.DAEMON_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
     kinds.STATEFUL_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
+    kinds.HORIZONTAL_POD_AUTOSCALER: {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3},
 }
 """Specs of the kinds that need one."""
 
@@ -50,6 +51,18 @@ def failing(*rules, **spec) -> Wire:
 
 def cron_job(**spec) -> Wire:
     return {"spec": {**BARE[kinds.CRON_JOB], **spec}}
+
+
+def autoscaler(**spec) -> Wire:
+    return {"spec": {**BARE[kinds.HORIZONTAL_POD_AUTOSCALER], **spec}}
+
+
+def metric(name="cpu", **target) -> Wire:
+    return autoscaler(metrics=[{"type": "Resource", "resource": {"name": name, "target": target}}])
+
+
+def scaling_down(**rules) -> Wire:
+    return autoscaler(behavior={"scaleDown": rules})
 
 
 def needs_content(kind):
@@ -88,6 +101,74 @@ def base64_of(data):
         (kinds.CONFIG_MAP, {"binaryData": {"a": "no base64!"}}, INVALID, "binaryData[a]"),
         (kinds.CONFIG_MAP, {"data": {"a": "x" * (1024 * 1024 + 1)}}, "FieldValueTooLong", ""),
         (kinds.CONFIG_MAP, {"immutable": "yes"}, TYPE, "immutable"),
+        (
+            kinds.NETWORK_POLICY,
+            {"spec": {"podSelector": {"matchLabels": {"a/b/c": "x"}}}},
+            INVALID,
+            "spec.podSelector.matchLabels",
+        ),
+        *(
+            (
+                kinds.NETWORK_POLICY,
+                {"spec": {direction: [{peers: [peer]}]}},
+                reason,
+                f"spec.{direction}[0].{peers}[0]{field}",
+            )
+            for direction, peers in (("ingress", "from"), ("egress", "to"))
+            for peer, reason, field in (
+                ({}, REQUIRED, ""),
+                ({"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}, FORBIDDEN, ""),
+                ({"ipBlock": {}}, REQUIRED, ".ipBlock.cidr"),
+                ({"ipBlock": {"cidr": "10.0.0.0"}}, INVALID, ".ipBlock.cidr"),
+                ({"ipBlock": {"cidr": "10.0.0.0/33"}}, INVALID, ".ipBlock.cidr"),
+                ({"ipBlock": {"cidr": "fd00::/129"}}, INVALID, ".ipBlock.cidr"),
+                ({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}}, INVALID, ".ipBlock.except[0]"),
+                (
+                    {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "10.0.0.0/8"]}},
+                    INVALID,
+                    ".ipBlock.except[1]",
+                ),
+                ({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["fd00::/64"]}}, INVALID, ".ipBlock.except[0]"),
+                ({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["x"]}}, INVALID, ".ipBlock.except[0]"),
+                (
+                    {"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}},
+                    REQUIRED,
+                    ".namespaceSelector.matchExpressions[0].values",
+                ),
+                (
+                    {"podSelector": {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]}},
+                    FORBIDDEN,
+                    ".podSelector.matchExpressions[0].values",
+                ),
+            )
+        ),
+        *(
+            (
+                kinds.NETWORK_POLICY,
+                {"spec": {"egress": [{"ports": [port]}]}},
+                reason,
+                f"spec.egress[0].ports[0].{field}",
+            )
+            for port, reason, field in (
+                ({"port": 0}, INVALID, "port"),
+                ({"port": 65536}, INVALID, "port"),
+                ({"port": "Not A Name"}, INVALID, "port"),
+                ({"port": "far-too-long-a-name"}, INVALID, "port"),
+                ({"port": 80, "endPort": 79}, INVALID, "endPort"),
+                ({"port": 80, "endPort": 65536}, INVALID, "endPort"),
+                ({"port": "http", "endPort": 90}, INVALID, "endPort"),
+                ({"endPort": 90}, INVALID, "endPort"),
+                ({"port": 80, "protocol": "ICMP"}, UNSUPPORTED, "protocol"),
+            )
+        ),
+        (kinds.NETWORK_POLICY, {"spec": {"policyTypes": ["Inwards"]}}, UNSUPPORTED, "spec.policyTypes[0]"),
+        (kinds.NETWORK_POLICY, {"spec": {"policyTypes": ["Ingress"] * 3}}, INVALID, "spec.policyTypes"),
+        (
+            kinds.NAMESPACE,
+            {"metadata": {"name": "x", "labels": {"slipway.dev/isolation": "yes"}}},
+            UNSUPPORTED,
+            "metadata.labels[slipway.dev/isolation]",
+        ),
         (kinds.SECRET, {"data": {"a": "plain text"}}, INVALID, "data[a]"),
         (kinds.SECRET, {"data": {"a": "eA="}}, INVALID, "data[a]"),
         (kinds.SECRET, {"stringData": {"a": 1}}, TYPE, "stringData[a]"),
@@ -157,6 +238,58 @@ def base64_of(data):
             {"spec": {"selector": {"matchLabels": {"a b": "c"}}}},
             INVALID,
             "spec.selector.matchLabels",
+        ),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(minReplicas=4), INVALID, "spec.maxReplicas"),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(minReplicas=0), INVALID, "spec.minReplicas"),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(scaleTargetRef={}), REQUIRED, "spec.scaleTargetRef.kind"),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(metrics=[{"type": "Pods"}]), UNSUPPORTED, "spec.metrics[0].type"),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            autoscaler(metrics=[{"type": "Resource"}]),
+            REQUIRED,
+            "spec.metrics[0].resource",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric("disk", type="Utilization", averageUtilization=1),
+            UNSUPPORTED,
+            "spec.metrics[0].resource.name",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric(type="Utilization"),
+            REQUIRED,
+            "spec.metrics[0].resource.target.averageUtilization",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric(type="AverageValue", averageValue="0"),
+            INVALID,
+            "spec.metrics[0].resource.target.averageValue",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric(type="Value", value="1"),
+            UNSUPPORTED,
+            "spec.metrics[0].resource.target.type",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            scaling_down(stabilizationWindowSeconds=3601),
+            INVALID,
+            "spec.behavior.scaleDown.stabilizationWindowSeconds",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            scaling_down(policies=[{"type": "Pods", "value": 0, "periodSeconds": 1}]),
+            INVALID,
+            "spec.behavior.scaleDown.policies[0].value",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            scaling_down(policies=[{"type": "Pods", "value": 1, "periodSeconds": 1801}]),
+            INVALID,
+            "spec.behavior.scaleDown.policies[0].periodSeconds",
         ),
         (kinds.JOB, {}, REQUIRED, "spec"),
         (kinds.JOB, {"spec": {}}, REQUIRED, "spec.template"),

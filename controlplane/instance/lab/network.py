@@ -9,14 +9,15 @@ from ipaddress import IPv4Network
 
 from controlplane.instance.lab import devices, plan, state
 from controlplane.instance.lab.devices import Port
-from controlplane.instance.lab.errors import BadSetting, LabError
+from controlplane.instance.lab.errors import BadSetting, LabError, RangeConflict
 from controlplane.instance.lab.state import Lab, Node
 from controlplane.instance.layout import Layout
 from schema.instance import instance_id
 
 
-def settle(layout: Layout, *, environment: Mapping[str, str] = os.environ) -> Lab:
-    """The lab, with its range: as kept, as the setting says, or a free one. Raises `LabError`."""
+def settle(layout: Layout, *, environment: Mapping[str, str] = os.environ, may_move: bool = False) -> Lab:
+    """The lab, with its range: as kept, as the setting says, or a free one. ``may_move``: a range that was chosen, that
+    nobody has an address of yet, and that is somebody else's by now, gives way to another. Raises `LabError`."""
     given, kept = environment.get(plan.SETTING), state.load(layout)
     if kept is not None and given and plan.parse_network(given) != kept.network:
         if kept.nodes:
@@ -24,10 +25,26 @@ def settle(layout: Layout, *, environment: Mapping[str, str] = os.environ) -> La
                 f"{plan.SETTING} is {given}, but the lab's nodes have addresses of {kept.network}: remove them first"
             )
         kept = None
+    if kept is not None and may_move and not given and not kept.nodes and _is_taken(layout, kept):
+        kept = None
     if kept is None:
         kept = Lab(plan.parse_network(given) if given else _free(layout))
         state.save(layout, kept)
     return kept
+
+
+def _is_taken(layout: Layout, lab: Lab) -> bool:
+    try:
+        _check_range(layout, lab)
+    except RangeConflict:
+        return True
+    return False
+
+
+def _check_range(layout: Layout, lab: Lab) -> None:
+    with devices.opened() as host:
+        used = host.used(but=plan.bridge_name(instance_id(layout.home)))
+    plan.check_network(lab.network, used, pods=pod_network(layout))
 
 
 def _free(layout: Layout) -> IPv4Network:
@@ -50,9 +67,7 @@ def check(layout: Layout, lab: Lab) -> None:
     """Before anything is made: is the range free, and can this kernel do what is asked for? Raises `LabError`."""
     if not lab.nodes:
         return
-    with devices.opened() as host:
-        used = host.used(but=plan.bridge_name(instance_id(layout.home)))
-    plan.check_network(lab.network, used, pods=pod_network(layout))
+    _check_range(layout, lab)
     if any(node.link.latency_ms for node in lab.nodes):
         devices.check_delay(state.pins(layout) / ".probe")
 
@@ -81,6 +96,10 @@ def ensure(layout: Layout, lab: Lab) -> None:
 
 def apply_rules(layout: Layout, lab: Lab) -> None:
     devices.load_rules(plan.rules(lab, instance_id(layout.home), primary=layout.node_name))
+
+
+def is_up(layout: Layout, node: Node) -> bool:
+    return devices.is_pinned(state.places(layout, node.name).namespace)
 
 
 def port(layout: Layout, lab: Lab, node: Node) -> Port:

@@ -79,9 +79,12 @@ class Command(BaseCommand):
         # Nobody listens yet; the worker looks at everything when it starts.
         committed.disconnect(dispatch_uid="controllers.queue")
         os.environ["SLIPWAY_POD_NETWORK"] = os.environ.get("SLIPWAY_POD_NETWORK") or network.settle(layout.home)
+        if not os.environ.get("SLIPWAY_SERVICE_NETWORK"):
+            chosen = network.settle_services(layout.home, os.environ["SLIPWAY_POD_NETWORK"])
+            os.environ["SLIPWAY_SERVICE_NETWORK"] = settings.SERVICE_NETWORK = chosen
         call_command("migrate", verbosity=0, interactive=False)
         # The lab's gateway is in the certificate from the start, so that nodes may be added at any time.
-        lab = lab_network.settle(layout)
+        lab = lab_network.settle(layout, may_move=True)
         pki.ensure(layout.home, hosts=[*host_names(layout), str(lab.gateway)])
         user, password = users.ensure_admin()
         if password is not None:

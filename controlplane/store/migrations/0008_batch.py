@@ -5,6 +5,7 @@ from django.db import migrations, models
 
 TABLES = (
     ("CronJob", "store_cronjob"),
+    ("HorizontalPodAutoscaler", "store_horizontalpodautoscaler"),
     ("Job", "store_job"),
     ("LimitRange", "store_limitrange"),
     ("PodDisruptionBudget", "store_poddisruptionbudget"),
