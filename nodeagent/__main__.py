@@ -1,4 +1,4 @@
-"""The agent's command line: ``nodeagent run | remove | image | doctor``.
+"""The agent's command line: ``nodeagent join | run | rotate | remove | image | doctor``.
 
 Each command imports what it needs and no more: `run` lives for months and should stay small.
 """
@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from nodeagent import config
+from nodeagent.errors import AgentError
 from nodeagent.settings import Settings
 from schema.instance import default_home, instance_id
 
@@ -27,15 +29,13 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     run_parser = commands.add_parser("run", help="run the agent in the foreground")
     _add_places(run_parser)
-    run_parser.add_argument("--server", required=True, help="https://HOST:6443 of the control plane")
-    credential = run_parser.add_mutually_exclusive_group(required=True)
+    run_parser.add_argument("--server", help="https://HOST:6443 of the control plane (default: as joined)")
+    credential = run_parser.add_mutually_exclusive_group()
     credential.add_argument("--token-file", type=Path, help="file that holds the node's token")
     credential.add_argument("--token", help="the node's token; other users of this host can see it in the process list")
     run_parser.add_argument("--ca-file", type=Path, help="certificate that signs the server's (default: the system's)")
-    run_parser.add_argument("--node-name", default=socket.gethostname().lower())
-    run_parser.add_argument(
-        "--runtime", default=os.environ.get("SLIPWAY_RUNTIME", "crun"), help="crun, runc or another OCI runtime"
-    )
+    run_parser.add_argument("--node-name", help="(default: as joined, or the host's name)")
+    _add_runtime(run_parser)
     run_parser.add_argument(
         "--hollow",
         nargs="?",
@@ -49,9 +49,28 @@ def parser() -> argparse.ArgumentParser:
     run_parser.set_defaults(run=run)
     remove_parser = commands.add_parser("remove", help="stop and remove everything this agent made on the host")
     _add_places(remove_parser)
+    remove_parser.add_argument(
+        "--forget", action="store_true", help="also what `join` left: credential and configuration"
+    )
     remove_parser.set_defaults(run=remove)
     _add_others(commands)
     return top
+
+
+def _add_runtime(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--runtime", default=os.environ.get("SLIPWAY_RUNTIME", "crun"), help="crun, runc or another OCI runtime"
+    )
+    command.add_argument(
+        "--overlay",
+        choices=("auto", "vxlan", "direct"),
+        default=os.environ.get("SLIPWAY_OVERLAY", "auto"),
+        help="how pods of other nodes are reached: auto (plain routes on the own segment, VXLAN beyond), vxlan (always: "
+        "for clouds and switches that drop addresses they do not know) or direct (never wrapped)",
+    )
+    command.add_argument(
+        "--vxlan-port", type=int, default=int(os.environ.get("SLIPWAY_VXLAN_PORT") or 4789), help="UDP (default: 4789)"
+    )
 
 
 def _add_places(command: argparse.ArgumentParser) -> None:
@@ -66,6 +85,19 @@ def _add_places(command: argparse.ArgumentParser) -> None:
 def _add_others(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """`image` and `doctor` bring their own options; their modules are loaded only when they are asked for."""
     asked = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    if asked == "join":
+        from nodeagent import join as joining
+
+        join_parser = commands.add_parser("join", help="make this host a node of a control plane")
+        _add_places(join_parser)
+        _add_runtime(join_parser)
+        joining.add_arguments(join_parser)
+        join_parser.set_defaults(run=join)
+    else:
+        commands.add_parser("join", help="make this host a node of a control plane")
+    rotate_parser = commands.add_parser("rotate", help="exchange the node's credential for a new one")
+    _add_places(rotate_parser)
+    rotate_parser.set_defaults(run=rotate)
     if asked == "image":
         from nodeagent.images import cli
 
@@ -78,40 +110,102 @@ def _add_others(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
+    """What the command line says, and where it says nothing, what `join` left in the home."""
     home = arguments.home.absolute()
     instance = instance_id(home)
-    token_file: Path | None = getattr(arguments, "token_file", None)
+    joined = config.read(home)
+    file, token = getattr(arguments, "token_file", None), getattr(arguments, "token", None)
+    if joined.joined and file is None and token is None:
+        file = home / config.CREDENTIAL
+    ca_file = getattr(arguments, "ca_file", None) or (home / config.AUTHORITY if joined.joined else None)
     return Settings(
         home=home,
-        run_dir=(arguments.run_dir or Path(f"/run/slipway-{instance}")).absolute(),
-        server=getattr(arguments, "server", ""),
-        token=token_file.read_text().strip() if token_file else getattr(arguments, "token", None) or "",
-        ca_file=getattr(arguments, "ca_file", None),
-        node_name=getattr(arguments, "node_name", ""),
-        cgroup_parent=arguments.cgroup_parent or f"slipway-{instance}",
+        run_dir=(arguments.run_dir or Path(joined.run_dir or f"/run/slipway-{instance}")).absolute(),
+        server=getattr(arguments, "server", None) or joined.server,
+        token=token or "",
+        credential_file=file,
+        ca_file=ca_file,
+        node_name=getattr(arguments, "node_name", None) or joined.node_name or socket.gethostname().lower(),
+        cgroup_parent=arguments.cgroup_parent or joined.cgroup_parent or f"slipway-{instance}",
+        labels=joined.labels,
+        taints=joined.taints,
         runtime=getattr(arguments, "runtime", "crun"),
+        node_port_addresses=os.environ.get("SLIPWAY_NODE_PORT_ADDRESSES", ""),
+        overlay=getattr(arguments, "overlay", "auto"),
+        vxlan_port=getattr(arguments, "vxlan_port", 4789),
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = settings_of(arguments)
+    try:
+        settings = settings_of(arguments)
+    except AgentError as error:
+        return _fail(error)
+    if not settings.server or not (settings.token or settings.credential_file):
+        print(
+            "error: this host has not joined a control plane: `nodeagent join` first (the control plane prints the line: "
+            "manage.py join-token), or give --server and --token-file",
+            file=sys.stderr,
+        )
+        return os.EX_USAGE
     for directory in (settings.home, settings.run_dir):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     asyncio.run(_run([settings] if arguments.hollow <= 1 else hollow_nodes(arguments), hollow=arguments.hollow > 0))
     return os.EX_OK
 
 
+def _fail(error: Exception) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return 1
+
+
+def join(arguments: argparse.Namespace) -> int:
+    from nodeagent import join as joining
+
+    home = arguments.home = arguments.home.absolute()
+    instance = instance_id(home)
+    try:
+        joining.join(
+            arguments,
+            run_dir=(arguments.run_dir or Path(f"/run/slipway-{instance}")).absolute(),
+            cgroup_parent=arguments.cgroup_parent or f"slipway-{instance}",
+        )
+        if arguments.systemd:
+            joining.install_unit(home)
+            print(f"{joining.UNIT} is enabled and runs the agent", file=sys.stderr)
+    except AgentError as error:
+        return _fail(error)
+    if arguments.run_after:
+        words = ["run", "--home", str(home), "--runtime", arguments.runtime]
+        return run(parser().parse_args(words))
+    if not arguments.systemd:
+        print(f"start the agent with: {' '.join(joining.run_command(home))}   (or join with --systemd)")
+    return os.EX_OK
+
+
+def rotate(arguments: argparse.Namespace) -> int:
+    from nodeagent import join as joining
+
+    try:
+        joining.rotate(arguments.home.absolute())
+    except AgentError as error:
+        return _fail(error)
+    print("the node has a new credential; the former one ends within minutes")
+    return os.EX_OK
+
+
 def hollow_nodes(arguments: argparse.Namespace) -> list[Settings]:
     """Each with a home of its own below the one given."""
     settings = settings_of(arguments)
-    lines = settings.token.splitlines()[: arguments.hollow]
+    text = settings.credential_file.read_text() if settings.credential_file else settings.token
+    lines = text.splitlines()[: arguments.hollow]
     if len(lines) < arguments.hollow or any(len(line.split()) != 2 for line in lines):
         raise SystemExit(f"--token-file: {arguments.hollow} lines 'NODE TOKEN' are needed")
     nodes = []
     for name, token in (line.split() for line in lines):
         home, run_dir = settings.home / "hollow" / name, settings.run_dir / "hollow" / name
         home.mkdir(parents=True, exist_ok=True)
-        nodes.append(replace(settings, node_name=name, token=token, home=home, run_dir=run_dir))
+        nodes.append(replace(settings, node_name=name, token=token, credential_file=None, home=home, run_dir=run_dir))
     return nodes
 
 
@@ -128,13 +222,13 @@ async def _run(nodes: Sequence[Settings], *, hollow: bool) -> None:
 
 def remove(arguments: argparse.Namespace) -> int:
     from nodeagent import teardown
-    from nodeagent.errors import AgentError
 
     try:
         asyncio.run(teardown.remove(settings_of(arguments)))
+        if arguments.forget:
+            config.forget(arguments.home.absolute())
     except (AgentError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+        return _fail(error)
     return os.EX_OK
 
 

@@ -4,6 +4,7 @@ One small file per pod, so that a change costs the same however many pods there 
 
     <home>/checkpoint/node.json           the node's address ranges, the host's boot
     <home>/checkpoint/objects.json        ConfigMaps and Secrets in use
+    <home>/checkpoint/cluster.json        what is known of the whole cluster
     <home>/checkpoint/pods/<uid>.json     the pod as desired, and its `PodState`
 
 Secrets are in there because a container must be restarted without a control plane; the directory is its owner's only.
@@ -17,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,8 @@ _MEMORY_ONLY: dict[str, Any] = {
 @dataclass(frozen=True)
 class NodeFacts:
     boot_id: str = ""
-    pod_cidr: str = ""
-    cluster_cidr: str = ""
+    pod_cidrs: Sequence[str] = ()
+    cluster_cidrs: Sequence[str] = ()
     heartbeat_seconds: float = 5.0
 
 
@@ -84,9 +85,18 @@ class Checkpoint:
     def objects(self) -> Objects:
         try:
             stored = orjson.loads(self._read(self._directory / "objects.json"))
-            return Objects(_keyed(stored["configMaps"]), _keyed(stored["secrets"]))
+            volumes = keyed_by_claim(stored.get("volumes") or [])
+            return Objects(_keyed(stored["configMaps"]), _keyed(stored["secrets"]), volumes)
         except (KeyError, TypeError, ValueError):
             return Objects()
+
+    def cluster(self) -> list[Wire] | None:
+        """None: nothing has ever been said."""
+        try:
+            stored = orjson.loads(self._read(self._directory / "cluster.json"))
+            return [wire for wire in stored["objects"] if wire["kind"] and wire["metadata"]["name"]]
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def records(self) -> list[Record]:
         found = []
@@ -112,10 +122,15 @@ class Checkpoint:
         self._put(self._directory / "node.json", lambda: orjson.dumps(asdict(facts)))
 
     def save_objects(self, objects: Objects) -> None:
-        config_maps, secrets = list(objects.config_maps.values()), list(objects.secrets.values())
-        self._put(
-            self._directory / "objects.json", lambda: orjson.dumps({"configMaps": config_maps, "secrets": secrets})
-        )
+        whole = {
+            "configMaps": list(objects.config_maps.values()),
+            "secrets": list(objects.secrets.values()),
+            "volumes": list(objects.volumes.values()),
+        }
+        self._put(self._directory / "objects.json", lambda: orjson.dumps(whole))
+
+    def save_cluster(self, wires: list[Wire]) -> None:
+        self._put(self._directory / "cluster.json", lambda: orjson.dumps({"objects": wires}))
 
     def save(self, record: Record) -> None:
         wire, state = record.wire, record.state
@@ -156,6 +171,12 @@ class Checkpoint:
 
 def _keyed(wires: list[Wire]) -> dict[tuple[str, str], Wire]:
     return {(wire["metadata"]["namespace"], wire["metadata"]["name"]): wire for wire in wires}
+
+
+def keyed_by_claim(volumes: list[Wire]) -> dict[tuple[str, str], Wire]:
+    """PersistentVolumes by namespace and name of the claim that they are bound to."""
+    claims = [(volume["spec"]["claimRef"], volume) for volume in volumes]
+    return {(claim["namespace"], claim["name"]): volume for claim, volume in claims}
 
 
 def _write_all(batch: dict[Path, Callable[[], bytes] | None]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from schema.instance import instance_id
@@ -17,13 +18,24 @@ class Settings:
     server: str
     """``https://host:6443`` of the control plane."""
     token: str
-    """The node's bearer token."""
+    """The node's bearer token, where no ``credential_file`` holds it."""
     ca_file: Path | None
     """Certificate that the server must be signed by; None: the system's."""
     node_name: str
     cgroup_parent: str
     """Relative to each controller's root, e.g. ``slipway-1a2b3c4d``."""
+    credential_file: Path | None = None
+    """Holds the node's token, and is read anew when it changes."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Of a node that is new; from then on they are the users'."""
+    taints: Sequence[Mapping[str, str]] = ()
+    """Likewise."""
     runtime: str = "crun"
+    node_port_addresses: str = ""
+    """Ranges of this node's addresses at which node ports answer, with commas between them; empty: all of them."""
+    overlay: str = "auto"
+    """How other nodes' pods are reached: auto, vxlan or direct (`network.topology.Mode`)."""
+    vxlan_port: int = 4789
     pids_limit: int = 4096
     """Processes and threads that one pod may have; 0: no limit."""
     log_max_bytes: int = 10 * 1024 * 1024

@@ -107,6 +107,7 @@ class ScriptedAgent:
         self.pods: dict[str, Wire] = {}
         self.config_maps: dict[tuple[str, str], Wire] = {}
         self.secrets: dict[tuple[str, str], Wire] = {}
+        self.cluster: dict[tuple[str, str, str], Wire] = {}
         self.acknowledged = 0
         self.sequence = 0
         self.asked: list[OpenStream] = []
@@ -164,6 +165,7 @@ class ScriptedAgent:
                 self.pods = {pod["metadata"]["uid"]: pod for pod in message.pods}
                 self.config_maps = {_key(wire): wire for wire in message.config_maps}
                 self.secrets = {_key(wire): wire for wire in message.secrets}
+                self.cluster = {(wire["kind"], *_key(wire)): wire for wire in message.cluster}
             case Update():
                 self._update(message)
             case Acknowledge():
@@ -180,6 +182,9 @@ class ScriptedAgent:
         self.pods.update({pod["metadata"]["uid"]: pod for pod in update.pods})
         self.config_maps.update({_key(wire): wire for wire in update.config_maps})
         self.secrets.update({_key(wire): wire for wire in update.secrets})
+        self.cluster.update({(wire["kind"], *_key(wire)): wire for wire in update.cluster})
+        for gone in update.removed_cluster:
+            self.cluster.pop((gone.kind, gone.namespace, gone.name), None)
         for uid in update.removed_pods:
             self.pods.pop(uid, None)
         for key in update.removed_config_maps:
@@ -244,4 +249,4 @@ async def connect(
 
 
 def _key(wire: Wire) -> tuple[str, str]:
-    return wire["metadata"]["namespace"], wire["metadata"]["name"]
+    return wire["metadata"].get("namespace", ""), wire["metadata"]["name"]

@@ -64,7 +64,14 @@ class Registry:
 
 
 @contextlib.contextmanager
-def start(*, auth: Auth = "none", tls: bool = False, storage: Path | None = None) -> Iterator[Registry]:
+def start(
+    *,
+    auth: Auth = "none",
+    tls: bool = False,
+    storage: Path | None = None,
+    address: str = "127.0.0.1",
+    port: int = 0,
+) -> Iterator[Registry]:
     """A registry that lives as long as the block. ``storage`` shares one store among several registries."""
     with contextlib.ExitStack() as stack:
         work = Path(tempfile.mkdtemp(prefix="slipway-registry-"))
@@ -73,9 +80,10 @@ def start(*, auth: Auth = "none", tls: bool = False, storage: Path | None = None
         tokens = stack.enter_context(TokenServer(certificate.key).running()) if auth == "token" else None
         storage = storage or work / "storage"
         config = _config(storage, auth=auth, certificate=certificate, tls=tls, tokens=tokens, work=work)
+        config["http"]["addr"] = f"{address}:{port}"
         (work / "config.yml").write_text(json.dumps(config))
         port = stack.enter_context(_serve(work / "config.yml"))
-        yield Registry(f"127.0.0.1:{port}", storage, auth, certificate.certificate_file, tokens, tls)
+        yield Registry(f"{address}:{port}", storage, auth, certificate.certificate_file, tokens, tls)
 
 
 def _config(

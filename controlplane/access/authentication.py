@@ -46,13 +46,13 @@ def identify(request: HttpRequest) -> Identity:
 
 def recall(authorization: str | None) -> Identity | None:
     """The holder of a bearer token that was checked within the last seconds; no database, safe on an event loop."""
-    token = _bearer(authorization)
+    token = bearer(authorization)
     return tokens.recall(token) if token else None
 
 
 def identify_bearer(authorization: str, address: str) -> Identity:
     """The holder of ``Authorization: Bearer …``. ``address`` is the peer's, for counting guesses."""
-    token = _bearer(authorization)
+    token = bearer(authorization)
     if token is None:
         raise Unauthenticated
     known = tokens.recall(token)
@@ -98,7 +98,7 @@ async def identify_scope(scope: Scope) -> Identity:
 
 def credential_of(scope: Scope) -> bytes:
     """Digest of the bearer token that this connection came with, to check again while it lives; empty without one."""
-    token = _bearer(headers_of(scope).get("authorization"))
+    token = bearer(headers_of(scope).get("authorization"))
     return tokens.digest_of(token) if token else b""
 
 
@@ -165,7 +165,7 @@ def _check_csrf(request: HttpRequest) -> None:
         raise CsrfFailed("CSRF check failed: " + refusal.content.decode())
 
 
-def _bearer(authorization: str | None) -> str | None:
+def bearer(authorization: str | None) -> str | None:
     scheme, _, token = (authorization or "").partition(" ")
     token = token.strip()
     return token if scheme.lower() == "bearer" and token else None

@@ -4,7 +4,8 @@ AccessError
 ├── Unauthenticated      401: no credential, or one that nobody issued
 ├── TooManyFailures      429: this address has guessed too often of late
 ├── UnknownUser          a management command names a user that does not exist
-└── InvalidName          a user, token or node name that cannot be one
+├── InvalidName          a user, token or node name that cannot be one
+└── JoinRefused          a host may not join; `code` says whether 401, 403 or 409
 """
 
 from __future__ import annotations
@@ -31,3 +32,9 @@ class UnknownUser(AccessError):
 
 class InvalidName(AccessError):
     pass
+
+
+class JoinRefused(AccessError):
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -16,10 +16,14 @@ class Token(models.Model):
     """SHA-256 of the token. A plain hash is enough, because the token holds 256 random bits and cannot be guessed."""
     user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="tokens")
     node = models.CharField(max_length=253, blank=True)
+    """A node has one credential, and for the overlap of a rotation two."""
+    node_uid = models.CharField(max_length=36, blank=True)
+    """Of the Node object that this credential registered: once that is gone the credential opens no session any more."""
     created = models.DateTimeField(auto_now_add=True)
     expires = models.DateTimeField(null=True)
 
     class Meta:
+        indexes = [models.Index(fields=["node"], condition=~models.Q(node=""), name="token_by_node")]
         constraints = [
             models.CheckConstraint(
                 name="token_of_user_or_node",
@@ -28,7 +32,6 @@ class Token(models.Model):
             models.UniqueConstraint(
                 fields=["user", "name"], condition=models.Q(user__isnull=False), name="token_name_per_user"
             ),
-            models.UniqueConstraint(fields=["node"], condition=~models.Q(node=""), name="token_per_node"),
         ]
 
     def __str__(self) -> str:
@@ -37,6 +40,27 @@ class Token(models.Model):
     @property
     def owner(self) -> str:
         return f"node {self.node}" if self.node else f"user {self.user}"
+
+
+class JoinToken(models.Model):
+    """Lets hosts join: each use gives one node its credential. Shown once as ``<id>.<secret>``."""
+
+    id = models.CharField(primary_key=True, max_length=16)
+    """Public: it names the token in lists and says which digest to compare."""
+    digest = models.BinaryField(max_length=32)
+    """SHA-256 of the secret, which is 256 random bits."""
+    description = models.CharField(max_length=253, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+    created_by = models.CharField(max_length=253, blank=True)
+    expires = models.DateTimeField()
+    revoked = models.BooleanField(default=False)
+    """Kept until it would have expired, so that a host that still tries is told why."""
+    used = models.PositiveIntegerField(default=0)
+    uses = models.PositiveIntegerField(null=True)
+    """How many hosts may join with it; None: any number."""
+
+    def __str__(self) -> str:
+        return f"join token {self.id}"
 
 
 class Grant(models.Model):

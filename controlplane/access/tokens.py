@@ -115,19 +115,66 @@ def issue_for_user(user: User, name: str, *, expires: datetime | None = None) ->
     return token
 
 
-def issue_for_node(node: str) -> str:
-    """A new token for the node, replacing its earlier one: a node has one credential."""
-    from controlplane.access.models import Token
-
+def check_node_name(node: str) -> None:
+    """Raises `InvalidName`."""
     if not _NODE_NAME.fullmatch(node):
         raise InvalidName(f"{node!r} is no node name: lower case letters, digits, '-' and '.' only")
+
+
+def issue_for_node(node: str, *, expires: datetime | None = None) -> str:
+    """A new token for the node, replacing its earlier ones: a node has one credential."""
+    from controlplane.access.models import Token
+
+    check_node_name(node)
     token = PREFIX + secrets.token_urlsafe(32)
     with transaction.atomic():
-        Token.objects.update_or_create(
-            node=node, defaults={"name": node, "digest": digest_of(token), "created": timezone.now()}
-        )
+        Token.objects.filter(node=node).delete()
+        Token.objects.create(node=node, name=node, digest=digest_of(token), expires=expires)
     forget()
     return token
+
+
+def rotate_for_node(node: str, digest: bytes, *, expires: datetime | None, overlap: timedelta) -> str | None:
+    """A new token beside the one of that digest, which ends after ``overlap``; None if that one is not the node's any
+    more. Others of the node, left from a rotation whose answer was lost, end now."""
+    from controlplane.access.models import Token
+
+    token = PREFIX + secrets.token_urlsafe(32)
+    with transaction.atomic():
+        present = Token.objects.filter(node=node, digest=digest).first()
+        if present is None:
+            return None
+        Token.objects.filter(node=node).exclude(pk=present.pk).delete()
+        end = timezone.now() + overlap
+        if present.expires is None or present.expires > end:
+            present.expires = end
+            present.save(update_fields=["expires"])
+        Token.objects.create(node=node, name=node, node_uid=present.node_uid, digest=digest_of(token), expires=expires)
+    forget()
+    return token
+
+
+def node_uid_of(node: str, digest: bytes) -> str | None:
+    """The uid of the Node that this credential belongs to, empty if it has registered none yet; None if it is not the
+    node's, or no longer. Asks the database: what the cache remembers may have been revoked a moment ago."""
+    from controlplane.access.models import Token
+
+    token = Token.objects.filter(node=node, digest=digest).first()
+    return None if token is None or _remaining(token.expires) <= timedelta(0) else token.node_uid
+
+
+def bind_node(node: str, digest: bytes, uid: str) -> None:
+    from controlplane.access.models import Token
+
+    Token.objects.filter(node=node, digest=digest, node_uid="").update(node_uid=uid)
+
+
+def revoke_of_deleted_node(node: str, uid: str) -> None:
+    """A host that is joining under the same name at this moment keeps its credential, which belongs to no Node yet."""
+    from controlplane.access.models import Token
+
+    if Token.objects.filter(node=node, node_uid=uid).delete()[0]:
+        forget()
 
 
 def ensure_node_file(path: Path, node: str) -> None:

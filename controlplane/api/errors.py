@@ -31,12 +31,13 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions as drf
 
+from controlplane.access import errors as access
 from controlplane.api import patching
 from controlplane.store import errors as store
 from schema import selectors
 from schema.base import Wire
 from schema.kinds import Kind
-from schema.validation import Cause
+from schema.validation import Cause, Problems
 
 
 class ApiError(Exception):
@@ -155,6 +156,10 @@ _BY_CODE: dict[int, type[ApiError]] = {
 }
 
 
+def of_code(code: int, message: str) -> ApiError:
+    return _BY_CODE.get(code, BadRequest)(message)
+
+
 def resource_name(kind: Kind) -> str:
     """``pods`` or ``deployments.apps``: how messages name a resource."""
     return f"{kind.plural}.{kind.group}" if kind.group else kind.plural
@@ -210,6 +215,10 @@ def from_exception(error: Exception, kind: Kind | None = None, name: str = "") -
         return error
     if isinstance(error, store.StoreError):
         return _from_store(error, kind, name)
+    if isinstance(error, access.TooManyFailures):
+        return TooManyRequests(str(error), retry_after_seconds=error.retry_seconds)
+    if isinstance(error, access.InvalidName):
+        return Invalid(str(error))
     if isinstance(error, patching.PatchError):
         return _BY_CODE.get(error.status, BadRequest)(error.message)
     if isinstance(error, selectors.SelectorError):
@@ -242,8 +251,16 @@ def _from_store(error: store.StoreError, kind: Kind | None, name: str) -> ApiErr
         return Conflict(str(error), details=about)
     if isinstance(error, store.Expired):
         return Expired(str(error))
+    if isinstance(error, store.NotNow):
+        causes = [{"reason": error.cause, "message": error.detail}]
+        told = {**(about or {}), "causes": causes}
+        return TooManyRequests(str(error), details=told, retry_after_seconds=error.retry_after_seconds)
     if isinstance(error, store.Forbidden):
         return Forbidden(str(error), details=_with_cause(about, error))
+    if isinstance(error, store.Invalid) and error.field and kind:
+        problems = Problems()
+        problems.invalid(error.field, error.value, error.message)
+        return invalid(kind, name, problems.causes)
     return Invalid(str(error), details=about)
 
 

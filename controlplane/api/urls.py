@@ -4,16 +4,47 @@ from __future__ import annotations
 
 from django.urls import URLPattern, re_path
 
-from controlplane.api import discovery, health, metrics, openapi, streams, version, views
+from controlplane.api import (
+    discovery,
+    exposure,
+    health,
+    joining,
+    metrics,
+    openapi,
+    streams,
+    usage,
+    usage_history,
+    version,
+    views,
+)
 
 _GROUP = r"(?P<group>[^/]+)"
 _VERSION = r"(?P<version>[^/]+)"
 
-PREFIXES = ("/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", "/metrics")
+PREFIXES = ("/agent", "/api", "/apis", "/openapi", "/version", "/healthz", "/livez", "/readyz", "/metrics")
 """What `asgi` serves without Django's own handler."""
 
 urlpatterns: list[URLPattern] = [
     *streams.urlpatterns,
+    re_path(
+        r"^apis/metrics\.k8s\.io/v1beta1/(?:namespaces/(?P<namespace>[^/]+)/)?(?P<plural>pods|nodes)(?:/(?P<name>[^/]+))?/?$",
+        usage.UsageView.as_view(),
+    ),
+    re_path(r"^apis/slipway\.dev/v1/metrics/nodes/(?P<name>[^/]+)/?$", usage_history.UsageHistoryView.as_view()),
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/metrics/(?P<plural>[a-z]+)/(?P<name>[^/]+)/?$",
+        usage_history.UsageHistoryView.as_view(),
+    ),
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/services/(?P<name>[^/]+)/exposure/?$",
+        exposure.ServiceExposureView.as_view(),
+    ),
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<name>[^/]+)/exposure/?$",
+        exposure.PodExposureView.as_view(),
+    ),
+    re_path(r"^apis/slipway\.dev/v1/jointokens/?$", joining.JoinTokensView.as_view()),
+    re_path(r"^apis/slipway\.dev/v1/jointokens/(?P<token>[^/]+)/?$", joining.JoinTokenView.as_view()),
     re_path(r"^(?:api/[^/]+|apis/[^/]+/[^/]+)/[^/]", views.ResourceView.as_view()),
     re_path(rf"^api/{_VERSION}/?$", discovery.ResourceListView.as_view()),
     re_path(rf"^apis/{_GROUP}/{_VERSION}/?$", discovery.ResourceListView.as_view()),
@@ -24,6 +55,9 @@ urlpatterns: list[URLPattern] = [
     re_path(rf"^openapi/v3/api/{_VERSION}/?$", openapi.DocumentView.as_view()),
     re_path(rf"^openapi/v3/apis/{_GROUP}/{_VERSION}/?$", openapi.DocumentView.as_view()),
     re_path(r"^openapi/v2/?$", openapi.AbsentView.as_view()),
+    re_path(r"^agent/v1/ca/?$", joining.AuthorityView.as_view()),
+    re_path(r"^agent/v1/join/?$", joining.JoinView.as_view()),
+    re_path(r"^agent/v1/credential/?$", joining.CredentialView.as_view()),
     re_path(r"^version/?$", version.VersionView.as_view()),
     re_path(r"^(?:livez|healthz)(?:/(?P<check>[a-z]+))?/?$", health.HealthView.as_view()),
     re_path(r"^readyz(?:/(?P<check>[a-z]+))?/?$", health.HealthView.as_view(checks=health.READY, title="readyz")),

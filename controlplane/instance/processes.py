@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from controlplane.instance import address
+from controlplane.instance.lab import state
+from controlplane.instance.lab.state import Lab, Node
 from controlplane.instance.layout import Layout
 
 
@@ -24,7 +27,7 @@ class Process:
 
 def of_instance(layout: Layout, *, environment: Mapping[str, str] = os.environ) -> list[Process]:
     processes = [] if environment.get("REDIS_URL") else [redis(layout)]
-    return [*processes, web(), worker(), agent(layout)]
+    return [*processes, web(), worker(), agent(layout), *lab_agents(layout)]
 
 
 def redis(layout: Layout) -> Process:
@@ -66,6 +69,55 @@ def agent(layout: Layout) -> Process:
             *("--node-name", layout.node_name),
         ),
     )
+
+
+def lab_agents(layout: Layout) -> list[Process]:
+    """Those that should run at the moment."""
+    lab = state.load(layout)
+    return [lab_agent(layout, lab, node) for node in lab.nodes if node.running] if lab else []
+
+
+def lab_agent(layout: Layout, lab: Lab, node: Node) -> Process:
+    """Joins at its first start as any host does, and runs; later it only runs."""
+    where = state.places(layout, node.name)
+    command = (
+        *(sys.executable, "-m", "nodeagent", "join", f"https://{lab.gateway}:{layout.api_port}"),
+        *(
+            "--token-file",
+            str(state.join_token(layout)),
+            "--ca-hash",
+            address.ca_hash(layout.ca_certificate),
+            "--wait",
+            "60",
+            "--run",
+        ),
+        *(*where.options(), "--node-name", node.name),
+    )
+    return Process(agent_name(node.name), where.inside(*command), environment=_registry_of_host(lab))
+
+
+def _registry_of_host(lab: Lab) -> dict[str, str]:
+    """In a node's namespace ``localhost`` is the node: images of the registry on this machine's port 5000 are fetched by
+    its address on the bridge. What the user has set goes first."""
+    server = f"{lab.gateway}:5000"
+    insecure, mirrors = (os.environ.get(f"SLIPWAY_REGISTRY_{name}", "") for name in ("INSECURE", "MIRRORS"))
+    return {
+        "SLIPWAY_REGISTRY_INSECURE": ",".join(filter(None, [insecure, server])),
+        "SLIPWAY_REGISTRY_MIRRORS": ",".join(
+            filter(None, [mirrors, f"localhost:5000={server}", f"127.0.0.1:5000={server}"])
+        ),
+    }
+
+
+def agent_name(node: str) -> str:
+    return f"agent@{node}"
+
+
+def remove_lab_node(layout: Layout, name: str) -> list[str]:
+    """As `remove_node`, in the node's namespace while there is one."""
+    where = state.places(layout, name)
+    command = (sys.executable, "-m", "nodeagent", "remove", *where.options())
+    return list(where.inside(*command) if where.namespace.is_mount() else command)
 
 
 def remove_node(layout: Layout) -> list[str]:

@@ -19,8 +19,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
-from controlplane.instance import processes
+from controlplane.instance import control, processes
 from controlplane.instance.layout import Layout
 from controlplane.instance.processes import Process
 
@@ -135,32 +136,115 @@ def child(process: Process, *, width: int, directory: Path) -> Child:
     return Child(process, write, keep if process.chatty else write, handler.close)
 
 
-async def supervise(children: Sequence[Child], *, on_started: Callable[[], None] | None = None) -> None:
+class Supervisor:
+    """``wanted`` says which processes there should be; it is asked at the start and at each `reload`."""
+
+    def __init__(self, wanted: Callable[[], Sequence[Process]], make: Callable[[Process], Child]) -> None:
+        self._wanted = wanted
+        self._make = make
+        self._running: dict[str, tuple[Child, asyncio.Task[None]]] = {}
+        self.failed = asyncio.Event()
+        """A process cannot even be tried any more: that is a defect, not something to hide by going on."""
+        self.failure: BaseException | None = None
+
+    def start_missing(self) -> None:
+        for process in self._wanted():
+            if process.name not in self._running:
+                child = self._make(process)
+                task = asyncio.create_task(child.keep_running(), name=process.name)
+                task.add_done_callback(self._ended)
+                self._running[process.name] = (child, task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failure = error
+            self.failed.set()
+
+    async def reload(self) -> None:
+        wanted = {process.name for process in self._wanted()}
+        for name in [name for name in self._running if name not in wanted]:
+            await self._end(name)
+        self.start_missing()
+
+    async def kill(self, name: str) -> None:
+        """It is started again, unless `wanted` says otherwise by now."""
+        child, _ = self._running[name]
+        if name not in {process.name for process in self._wanted()}:
+            child.stopping = True
+        running = child.running
+        if running is not None and running.returncode is None:
+            running.kill()
+            await running.wait()
+        if child.stopping:
+            await self._end(name)
+
+    def pids(self) -> dict[str, int]:
+        return {
+            name: child.running.pid
+            for name, (child, _) in self._running.items()
+            if child.running is not None and child.running.returncode is None
+        }
+
+    async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return await self._answer(question)
+        except Exception as error:  # noqa: BLE001 - the loop's outer edge: whoever asked is told, the processes go on
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    async def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        match question:
+            case {"do": "reload"}:
+                await self.reload()
+            case {"do": "kill", "name": name} if name in self._running:
+                await self.kill(name)
+            case {"do": "list"}:
+                pass
+            case _:
+                return {"error": f"the supervisor cannot do {question}"}
+        return {"processes": self.pids()}
+
+    async def stop(self) -> None:
+        for name in reversed(list(self._running)):
+            await self._end(name)
+
+    async def _end(self, name: str) -> None:
+        child, task = self._running.pop(name)
+        await child.stop()
+        await asyncio.gather(task, return_exceptions=True)
+        child.close()
+
+
+async def supervise(layout: Layout, supervisor: Supervisor) -> None:
     """Runs until SIGINT or SIGTERM."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, ended.set)
-    tasks = [asyncio.create_task(child.keep_running(), name=child.process.name) for child in children]
-    if on_started is not None:
-        on_started()
-    stop = asyncio.create_task(ended.wait(), name="signal")
-    finished, _ = await asyncio.wait({stop, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-    for child in reversed(children):
-        await child.stop()
-    await asyncio.gather(*tasks, return_exceptions=stop in finished)
-    for child in children:
-        child.close()
+    async with control.listening(layout, supervisor.answer):
+        supervisor.start_missing()
+        waiting = [asyncio.create_task(event.wait()) for event in (ended, supervisor.failed)]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for each in waiting:
+            each.cancel()
+        await supervisor.stop()
+    if supervisor.failure is not None:
+        raise supervisor.failure
 
 
 def main(argv: Sequence[str] = sys.argv[1:]) -> None:
     """With arguments: the names of the processes to run; without: all of them."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `supervise` listens there is nothing to stop in order
     layout = Layout.from_environment()
-    chosen = [p for p in processes.of_instance(layout) if not argv or p.name in argv]
-    width = max(len(process.name) for process in chosen)
-    children = [child(process, width=width, directory=layout.logs) for process in chosen]
-    asyncio.run(supervise(children))
+
+    def wanted() -> list[Process]:
+        return [process for process in processes.of_instance(layout) if not argv or process.name in argv]
+
+    width = max(len(process.name) for process in wanted())
+    asyncio.run(_main(layout, wanted, lambda process: child(process, width=width, directory=layout.logs)))
+
+
+async def _main(layout: Layout, wanted: Callable[[], list[Process]], make: Callable[[Process], Child]) -> None:
+    await supervise(layout, Supervisor(wanted, make))
 
 
 if __name__ == "__main__":

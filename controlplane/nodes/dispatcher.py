@@ -1,7 +1,8 @@
 """Hands the changes of the store to the node sessions that they concern.
 
 One subscription to the feed serves all sessions of the process: a change of a pod goes to its node's session, one of a
-ConfigMap or Secret to those sessions that use it. The cost of a change does not grow with the number of nodes.
+ConfigMap or Secret to those sessions that use it. The cost of such a change does not grow with the number of nodes. What
+all nodes know of the cluster (`cluster`) is held here once, and sessions are told which part of it is new.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from typing import Any, Protocol
 
 from django.db import DatabaseError
 
-from controlplane.nodes import tasks
-from controlplane.nodes.desired import Ref
+from controlplane.nodes import snapshot, tasks
+from controlplane.nodes.cluster import PROJECTIONS
+from controlplane.nodes.cluster.world import Key, World
+from controlplane.nodes.desired import VOLUME, Ref
 from controlplane.store import feed, objects, pool
 from controlplane.store.errors import Expired, StoreError
+from controlplane.store.kinds.persistentvolume import node_of
 from controlplane.store.objects import ChangeRecord
 from schema import kinds
 
 log = logging.getLogger(__name__)
 
-WATCHED = {kinds.POD, kinds.CONFIG_MAP, kinds.SECRET, kinds.NODE}
+WATCHED = {kinds.POD, kinds.CONFIG_MAP, kinds.SECRET, kinds.NODE, kinds.PERSISTENT_VOLUME, *PROJECTIONS}
 RETRY_SECONDS = 1.0
 
 
@@ -36,6 +40,9 @@ class Subscriber(Protocol):
 
     def changed(self, change: ChangeRecord) -> None: ...
 
+    def cluster_changed(self, key: Key) -> None:
+        """Something that every node knows is different: see `Dispatcher.world`."""
+
     def resynchronise(self) -> None:
         """Changes were missed: read the store again."""
 
@@ -44,6 +51,7 @@ class Dispatcher:
     """One per process and event loop."""
 
     def __init__(self) -> None:
+        self.world = World()
         self._by_node: dict[str, Subscriber] = {}
         self._by_ref: defaultdict[Ref, set[Subscriber]] = defaultdict(set)
         self._task: asyncio.Task[Any] | None = None
@@ -81,6 +89,8 @@ class Dispatcher:
             try:
                 revision = await pool.run(objects.current_revision)
                 with closing(feed.subscribe(WATCHED, after=revision)) as changes:
+                    found = await pool.run(snapshot.cluster)
+                    self.world.load(found, cluster=await pool.run(snapshot.facts))
                     # Who attached before or in between reads again; who attaches from now on misses nothing.
                     for subscriber in list(self._by_node.values()):
                         subscriber.resynchronise()
@@ -96,6 +106,10 @@ class Dispatcher:
         try:
             for subscriber in self._concerned(change):
                 subscriber.changed(change)
+            key = self.world.changed(change)
+            if key is not None:
+                for subscriber in self._by_node.values():
+                    subscriber.cluster_changed(key)
         except Exception:
             log.exception("a change of %s %s/%s was not delivered", change.kind.kind, change.namespace, change.name)
 
@@ -106,4 +120,13 @@ class Dispatcher:
         if change.kind is kinds.NODE:
             found = self._by_node.get(change.name)
             return [found] if found else []
+        if change.kind is kinds.PERSISTENT_VOLUME:
+            return self._concerned_by_volume(change)
         return list(self._by_ref.get(Ref(change.kind.kind, change.namespace, change.name), ()))
+
+    def _concerned_by_volume(self, change: ChangeRecord) -> list[Subscriber]:
+        """Who uses its claim, and the node that it is on."""
+        reference = (change.object.get("spec") or {}).get("claimRef") or {}
+        users = self._by_ref.get(Ref(VOLUME, reference.get("namespace", ""), reference.get("name", "")), set())
+        own = self._by_node.get(node_of(change.object))
+        return list({*users, own} if own else users)

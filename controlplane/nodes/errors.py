@@ -6,6 +6,7 @@ NodesError
 ├── Disconnected      the peer of a WebSocket is gone
 ├── BusDown           Redis does not answer; what one process can do alone goes on
 └── RegistrationError the node cannot join: its address range is taken, or none is left
+    └── CredentialRevoked its credential was revoked, or the Node that it belongs to was deleted
 """
 
 from __future__ import annotations
@@ -88,4 +89,8 @@ class BusDown(NodesError):
 
 
 class RegistrationError(NodesError):
+    pass
+
+
+class CredentialRevoked(RegistrationError):
     pass

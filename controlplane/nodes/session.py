@@ -11,7 +11,7 @@ from controlplane.access.identity import Identity
 from controlplane.nodes import agent_session, hub
 from controlplane.nodes.agent_session import AgentSession, Over
 from controlplane.nodes.consumer import StreamConsumer
-from controlplane.nodes.errors import Refused, RegistrationError
+from controlplane.nodes.errors import CredentialRevoked, Refused, RegistrationError
 from controlplane.nodes.websocket import Socket
 from schema.session import PROTOCOL_VERSION, Hello, from_agent
 
@@ -29,6 +29,8 @@ class SessionConsumer(StreamConsumer):
             await AgentSession(socket, hello, hub.current(), credential=credential).run()
         except Over as over:
             await socket.close(over.code, over.reason)
+        except CredentialRevoked as error:
+            await socket.close(agent_session.REVOKED, str(error))
         except RegistrationError as error:
             await socket.close(agent_session.WRONG_NODE, str(error))
 

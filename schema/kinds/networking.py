@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from schema.kind import Kind
 from schema.networking.ingress import Ingress, IngressClass
+from schema.networking.networkpolicy import NetworkPolicy
 
 INGRESS = Kind(
     group="networking.k8s.io",
@@ -25,5 +26,15 @@ INGRESS_CLASS = Kind(
     namespaced=False,
     model=IngressClass,
 )
+NETWORK_POLICY = Kind(
+    group="networking.k8s.io",
+    version="v1",
+    kind="NetworkPolicy",
+    plural="networkpolicies",
+    singular="networkpolicy",
+    namespaced=True,
+    model=NetworkPolicy,
+    short_names=("netpol",),
+)
 
-ALL: tuple[Kind, ...] = (INGRESS, INGRESS_CLASS)
+ALL: tuple[Kind, ...] = (INGRESS, INGRESS_CLASS, NETWORK_POLICY)

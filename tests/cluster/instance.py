@@ -82,7 +82,7 @@ class Instance:
     def up(self) -> None:
         with (self.home.parent / "up.log").open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
+                self.up_command(),
                 cwd=ROOT,
                 env=dict(self.environment),
                 stdout=log,
@@ -91,6 +91,9 @@ class Instance:
                 start_new_session=True,
             )
         wait_for(f"a ready instance ({self.home.parent}/up.log)", self._is_ready, seconds=START_SECONDS)
+
+    def up_command(self) -> list[str]:
+        return [sys.executable, "manage.py", "up"]
 
     def _is_ready(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
@@ -211,7 +214,7 @@ class Instance:
             "redis": str(self.home / "redis"),
             "web": "controlplane.serve",
             "worker": "celery",
-            "agent": "nodeagent",
+            "agent": f"nodeagent run --server https://127.0.0.1:{self.api_port} ",
         }[process]
         for pid in children_of(supervisor_pid(self.home)):
             if word in command_line(pid):

@@ -15,6 +15,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from controlplane.instance import processes
+from controlplane.instance.lab import operations
+from controlplane.instance.lab.errors import LabError
 from controlplane.instance.layout import Layout
 
 STOP_SECONDS = 30.0
@@ -30,6 +32,10 @@ class Command(BaseCommand):
         layout = Layout.from_environment()
         if not stop_supervisor(layout.pid_file):
             raise CommandError(f"the instance has not stopped within {STOP_SECONDS:.0f} s (see {layout.pid_file})")
+        try:
+            operations.down(layout)
+        except LabError as error:
+            raise CommandError(str(error)) from None
         outcome = subprocess.run(processes.remove_node(layout), check=False)
         if outcome.returncode:
             raise CommandError("not everything could be removed; see above, mend it and run this again")

@@ -13,24 +13,32 @@ import signal
 import socket
 import sys
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from controlplane.access import kubeconfig, pki, tokens, users
-from controlplane.instance import greeting, network
+from controlplane.instance import address, greeting, network
+from controlplane.instance.lab import network as lab_network
+from controlplane.instance.lab import operations
+from controlplane.instance.lab.errors import LabError
+from controlplane.instance.lab.state import Link
 from controlplane.instance.layout import Layout
-from controlplane.store import objects
+from controlplane.management.commands.lab import add_link_arguments, link_of
+from controlplane.store import allocation, objects
 from controlplane.store.errors import NotFound
 from controlplane.store.signals import committed
 from schema import kinds, meta
+from schema.ranges import RangeError
 
 READY_SECONDS = 60.0
-PROGRAMS = ("redis-server", "conmon", "crun", "nft", "setpriv")
+PROGRAMS = ("redis-server", "conmon", "crun", "nft", "setpriv", "nsenter", "unshare")
 
 
 class Command(BaseCommand):
@@ -38,6 +46,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--prepare-only", action="store_true", help="make everything, start nothing")
+        parser.add_argument(
+            "--nodes",
+            type=int,
+            default=0,
+            help="how many nodes there should be at least, this machine's own one counted",
+        )
+        add_link_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Ctrl-C ends the preparation at once: every step may be cut off, and Python's exception can get lost in a
@@ -47,12 +62,16 @@ class Command(BaseCommand):
         check_host()
         layout.make_directories()
         lock = hold(layout.pid_file)
-        password = self.prepare(layout)
+        try:
+            password = self.prepare(layout)
+            lab = operations.up(layout, count=options["nodes"], link=given_link(options))
+        except (LabError, RangeError, network.NoFreeRange) as error:
+            raise CommandError(str(error)) from None
         if options["prepare_only"]:
             return
         for port in (layout.api_port, layout.http_port):
             check_port_is_free(port)
-        self.greet_when_ready(layout, password)
+        self.greet_when_ready(layout, password, [layout.node_name, *(node.name for node in lab.nodes if node.running)])
         os.set_inheritable(lock, True)  # the lock lives as long as the supervisor
         os.execv(sys.executable, [sys.executable, "-m", "controlplane.instance.supervisor"])
 
@@ -61,8 +80,19 @@ class Command(BaseCommand):
         # Nobody listens yet; the worker looks at everything when it starts.
         committed.disconnect(dispatch_uid="controllers.queue")
         os.environ["SLIPWAY_POD_NETWORK"] = os.environ.get("SLIPWAY_POD_NETWORK") or network.settle(layout.home)
+        if not os.environ.get("SLIPWAY_SERVICE_NETWORK"):
+            chosen = network.settle_services(layout.home, os.environ["SLIPWAY_POD_NETWORK"])
+            os.environ["SLIPWAY_SERVICE_NETWORK"] = settings.SERVICE_NETWORK = chosen
+        lab = lab_network.settle(layout, may_move=True)
+        network.check(
+            os.environ["SLIPWAY_POD_NETWORK"],
+            services=settings.SERVICE_NETWORK,
+            lab=lab.network,
+            host=network.segments(but=settings.INSTANCE),
+        )
         call_command("migrate", verbosity=0, interactive=False)
-        pki.ensure(layout.home, hosts=host_names(layout))
+        # The lab's gateway is in the certificate from the start, so that nodes may be added at any time.
+        pki.ensure(layout.home, hosts=[*host_names(layout), str(lab.gateway)])
         user, password = users.ensure_admin()
         if password is not None:
             write_private(layout.admin_password, password + "\n")
@@ -75,18 +105,25 @@ class Command(BaseCommand):
         tokens.ensure_node_file(layout.node_token, layout.node_name)
         return password
 
-    def greet_when_ready(self, layout: Layout, password: str | None) -> None:
+    def greet_when_ready(self, layout: Layout, password: str | None, nodes: Sequence[str]) -> None:
         """In a child of this process, which has everything loaded already; it ends after its words."""
-        began = meta.now()
+        began, first = meta.now(), os.getpid()
         connection.close()
         if os.fork():
             return
         status = 1
         try:
             if greeting.wait_until(lambda: greeting.answers(layout), seconds=READY_SECONDS):
-                ready = greeting.wait_until(lambda: node_is_ready(layout.node_name, since=began), seconds=READY_SECONDS)
+                waiting = list(nodes)
+
+                def all_ready() -> bool:
+                    waiting[:] = [name for name in waiting if not node_is_ready(name, since=began)]
+                    return not waiting
+
+                greeting.wait_until(all_ready, seconds=READY_SECONDS)
+                told = greeting.nodes(layout, nodes, waiting, seconds=greeting.seconds_since(first))
                 sudo_user = os.environ.get("SUDO_USER", "")
-                words = greeting.text(layout, password=password, node_ready=ready, sudo_user=sudo_user)
+                words = greeting.text(layout, password=password, nodes=told, sudo_user=sudo_user)
                 self.stdout.write(words)
                 self.stdout.flush()
                 status = 0
@@ -94,6 +131,10 @@ class Command(BaseCommand):
                 self.stderr.write(f"Slipway has not become ready within {READY_SECONDS:.0f} s: see {layout.logs}")
         finally:
             os._exit(status)
+
+
+def given_link(options: dict[str, Any]) -> Link | None:
+    return link_of(options) if any(options[name] for name in ("latency", "loss", "bandwidth")) else None
 
 
 def check_host() -> None:
@@ -133,7 +174,14 @@ def host_names(layout: Layout) -> list[str]:
     names = {socket.gethostname(), socket.getfqdn(), layout.node_name}
     names.update(name for name in os.environ.get("SLIPWAY_HOSTS", "").split(",") if name)
     addresses = {str(entry[4][0]).split("%")[0] for entry in _addresses(socket.gethostname())}
-    return sorted(names | addresses)
+    return sorted(names | addresses | set(address.outward()) | in_cluster_names())
+
+
+def in_cluster_names() -> set[str]:
+    """By which clients in pods know the API server: those of the service ``kubernetes``, and its addresses."""
+    names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+    networks = allocation.service_networks(settings.SERVICE_NETWORK).values()
+    return {*names, f"{names[-1]}.{settings.CLUSTER_DOMAIN}", *(str(network[1]) for network in networks)}
 
 
 def _addresses(name: str) -> list[tuple[Any, ...]]:
