@@ -13,6 +13,7 @@ from controlplane.controllers.daemonsets.controller import DaemonSetController
 from controlplane.controllers.endpointslice import EndpointSliceController
 from controlplane.controllers.ephemeral import EphemeralVolumeController
 from controlplane.controllers.garbage import GarbageCollector
+from controlplane.controllers.ingress import IngressController
 from controlplane.controllers.jobs.controller import JobController
 from controlplane.controllers.kubernetes import KubernetesServiceController
 from controlplane.controllers.namespace import NamespaceController
@@ -52,6 +53,7 @@ _ALL: tuple[Controller[Any], ...] = (
     StatefulSetController(),
     TaintEvictionController(),
     AutoscalerController(),
+    IngressController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schema.base import Wire
+from schema.networking.ingress import CONTROLLER, secret_name, tls_hosts
 
-CONTROLLER = "slipway.dev/ingress"
-DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 SSL_REDIRECT = "slipway.dev/ssl-redirect"
 BACKEND_PROTOCOL = "slipway.dev/backend-protocol"
 EVERY_HOST = "*"
@@ -89,11 +88,6 @@ def _age(ingress: Wire) -> tuple[str, str, str]:
     return metadata.get("creationTimestamp", ""), metadata["namespace"], metadata["name"]
 
 
-def secret_name(ingress_name: str, entry: Wire) -> str:
-    """The Secret of an entry of ``spec.tls``."""
-    return str(entry.get("secretName") or f"{ingress_name}-tls")
-
-
 def table(ingresses: Sequence[Wire], services: Mapping[Key, Wire], endpoints: Mapping[Key, Sequence[Wire]]) -> Table:
     """``ingresses``: those `served`; ``endpoints``: the EndpointSlices of each service."""
     drafts: dict[str, _Draft] = {}
@@ -111,8 +105,7 @@ def table(ingresses: Sequence[Wire], services: Mapping[Key, Wire], endpoints: Ma
 def _certificates(ingress: Wire, secured: set[str], result: Table) -> None:
     metadata, spec = ingress["metadata"], ingress["spec"]
     for entry in spec.get("tls") or ():
-        hosts = entry.get("hosts") or [rule["host"] for rule in spec.get("rules") or () if rule.get("host")]
-        fresh = tuple(host for host in dict.fromkeys(hosts) if host not in secured)
+        fresh = tuple(host for host in dict.fromkeys(tls_hosts(spec, entry)) if host not in secured)
         secured.update(fresh)
         if fresh:
             result.certificates.append(
@@ -151,7 +144,7 @@ class _Reader:
                 self._path(draft, entry)
         if self._may_redirect:
             for entry in self._spec.get("tls") or ():
-                for host in entry.get("hosts") or [rule["host"] for rule in rules if rule.get("host")]:
+                for host in tls_hosts(self._spec, entry):
                     if host in self._drafts:
                         self._drafts[host].redirect = True
 

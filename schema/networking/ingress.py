@@ -6,9 +6,30 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schema.base import ApiModel, OneOf
+from schema.base import ApiModel, ListKey, OneOf, Wire
 from schema.core.reference import TypedLocalObjectReference
-from schema.meta import Int32, Object
+from schema.meta import Condition, Int32, Object
+
+CONTROLLER = "slipway.dev/ingress"
+"""The controller of classes that the proxy on the cluster's own nodes serves."""
+DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
+NODE_LABEL = "slipway.dev/ingress"
+"""Nodes that carry it, with any value but ``false``, answer for Ingresses."""
+
+
+def secret_name(ingress: str, entry: Wire) -> str:
+    """The Secret of an entry of ``spec.tls``."""
+    return str(entry.get("secretName") or f"{ingress}-tls")
+
+
+def tls_hosts(spec: Wire, entry: Wire) -> list[str]:
+    """The names that an entry of ``spec.tls`` is for: its own, else those of the rules."""
+    return list(entry.get("hosts") or [rule["host"] for rule in spec.get("rules") or () if rule.get("host")])
+
+
+def serves(node_labels: Wire) -> bool:
+    """Whether a node answers for Ingresses."""
+    return str(node_labels.get(NODE_LABEL, "false")) != "false"
 
 
 class ServiceBackendPort(ApiModel):
@@ -122,6 +143,8 @@ class IngressStatus(ApiModel):
 
     load_balancer: IngressLoadBalancerStatus = Field(default_factory=IngressLoadBalancerStatus)
     """Where it answers."""
+    conditions: Annotated[list[Condition], ListKey("type")] = []
+    """Slipway's own: Ready says whether everything it asks for is served, and if not, why."""
 
 
 class Ingress(Object):
