@@ -28,7 +28,7 @@ from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.dns import consumer
 from nodeagent.network.errors import NetworkError
-from nodeagent.network.overlay import Overlay
+from nodeagent.network.overlay import Overlay, device_name
 from nodeagent.network.policies import Policies
 from nodeagent.network.rules import PublishedPort
 from nodeagent.network.services import Services
@@ -73,6 +73,7 @@ class BridgeNetwork:
         self._pods = settings.run_dir.absolute() / "pods"
         self._instance = settings.instance
         self._bridge_name = f"slip{settings.instance}"
+        self._tunnel = device_name(settings.instance)
         self._table = f"slipway-{settings.instance}"
         self.cluster_domain = cluster_domain
         self._policies = policies
@@ -89,7 +90,9 @@ class BridgeNetwork:
     async def start(self, *, pod_cidrs: Sequence[str], cluster_cidrs: Sequence[str]) -> None:
         networks = [ip_network(each) for each in pod_cidrs]
         clusters = {network.version: network for network in map(ip_network, cluster_cidrs)}
-        made = await asyncio.to_thread(bridge.ensure, self._bridge_name, networks, overhead=self._overhead)
+        made = await asyncio.to_thread(
+            bridge.ensure, self._bridge_name, networks, overhead=self._overhead, ours=[self._tunnel]
+        )
         directory = self._home / "addresses"
         self._node = _Node(made, [await asyncio.to_thread(Addresses, directory, network) for network in networks])
         self._ports = {}
