@@ -73,7 +73,6 @@ class BridgeNetwork:
         self._pods = settings.run_dir.absolute() / "pods"
         self._instance = settings.instance
         self._bridge_name = f"slip{settings.instance}"
-        self._tunnel = device_name(settings.instance)
         self._table = f"slipway-{settings.instance}"
         self.cluster_domain = cluster_domain
         self._policies = policies
@@ -91,7 +90,7 @@ class BridgeNetwork:
         networks = [ip_network(each) for each in pod_cidrs]
         clusters = {network.version: network for network in map(ip_network, cluster_cidrs)}
         made = await asyncio.to_thread(
-            bridge.ensure, self._bridge_name, networks, overhead=self._overhead, ours=[self._tunnel]
+            bridge.ensure, self._bridge_name, networks, overhead=self._overhead, tunnel=device_name(self._instance)
         )
         directory = self._home / "addresses"
         self._node = _Node(made, [await asyncio.to_thread(Addresses, directory, network) for network in networks])
