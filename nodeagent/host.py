@@ -18,12 +18,14 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.network.dns.consumer import Dns
     from nodeagent.network.overlay import Overlay
     from nodeagent.network.pods import BridgeNetwork
+    from nodeagent.network.policies import Policies
     from nodeagent.runtime import assemble
     from nodeagent.runtime.oci import OciRuntime
     from nodeagent.volumes.pods import HostVolumes
 
     images = ImageStore(settings.home / "images", from_environment())
-    network = BridgeNetwork(settings)
+    policies = Policies(settings)
+    network = BridgeNetwork(settings, policies=policies)
     return Facilities(
         runtime=OciRuntime(settings),
         network=network,
@@ -31,7 +33,7 @@ def real(settings: Settings) -> Facilities:
         images=images,
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
-        consumers=(Overlay(settings), network.services, Dns(settings)),
+        consumers=(Overlay(settings), network.services, policies, Dns(settings)),
     )
 
 

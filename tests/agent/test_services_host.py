@@ -125,7 +125,7 @@ class Node:
 async def node(segment: dict[str, Place]) -> Any:
     with instance() as settings:
         network = BridgeNetwork(settings)
-        await network.start(pod_cidr=POD_RANGE, cluster_cidr=CLUSTER)
+        await network.start(pod_cidrs=[POD_RANGE], cluster_cidrs=[CLUSTER])
         try:
             yield Node(network, settings, dict(segment))
         finally:
@@ -257,7 +257,7 @@ async def test_a_node_port_answers_everybody_and_shows_the_client(node: Node):
 async def test_node_ports_answer_only_where_they_are_asked_to(segment: dict[str, Place]):
     with instance() as settings:
         network = BridgeNetwork(type(settings)(**{**vars(settings), "node_port_addresses": "127.0.0.0/8"}))
-        await network.start(pod_cidr=POD_RANGE, cluster_cidr=CLUSTER)
+        await network.start(pod_cidrs=[POD_RANGE], cluster_cidrs=[CLUSTER])
         node = Node(network, settings, dict(segment))
         try:
             one = await node.pod("one")

@@ -61,7 +61,7 @@ def kill(layout: Layout, name: str, *, host: bool = False) -> None:
     power cut."""
     with state.locked(layout):
         lab = _known(layout)
-        state.save(layout, lab.with_node(replace(lab.find(name), running=False)))
+        state.save(layout, lab.with_node(replace(find_up(layout, lab, name), running=False)))
         with contextlib.suppress(control.NotRunning):
             _kill_agent(layout, name)
         if host:
@@ -79,7 +79,7 @@ def partition(layout: Layout, name: str, *, others: Sequence[str] = ()) -> None:
     """Cut the node from ``others``, or from everybody. What was cut before stays cut."""
     with state.locked(layout):
         lab = _known(layout)
-        node = _find_up(layout, lab, name)
+        node = find_up(layout, lab, name)
         for other in others:
             if other == name:
                 raise BadSetting(f"a node cannot be cut from itself ({name})")
@@ -95,7 +95,7 @@ def heal(layout: Layout, name: str) -> None:
     """Undo `kill` and `partition`, and what other nodes are cut from this one."""
     with state.locked(layout):
         lab = _known(layout)
-        node = replace(_find_up(layout, lab, name), running=True, cut=())
+        node = replace(find_up(layout, lab, name), running=True, cut=())
         others = (replace(each, cut=tuple(c for c in each.cut if c != name)) for each in lab.nodes)
         lab = replace(lab, nodes=tuple(others)).with_node(node)
         network.ensure(layout, lab)
@@ -108,7 +108,7 @@ def connect(layout: Layout, name: str, link: Link) -> None:
     """Give the node another cable: latency, loss and bandwidth as in ``link`` from now on."""
     with state.locked(layout):
         lab = _known(layout)
-        lab = lab.with_node(replace(_find_up(layout, lab, name), link=link))
+        lab = lab.with_node(replace(find_up(layout, lab, name), link=link))
         network.ensure(layout, lab)
         state.save(layout, lab)
 
@@ -149,7 +149,7 @@ def _known(layout: Layout) -> Lab:
     return lab
 
 
-def _find_up(layout: Layout, lab: Lab, name: str) -> Node:
+def find_up(layout: Layout, lab: Lab, name: str) -> Node:
     """The node, if its network is there to be changed. Raises `LabError`."""
     node = lab.find(name)
     if not network.is_up(layout, node):
