@@ -27,14 +27,6 @@ PREFIXES = ("/agent", "/api", "/apis", "/openapi", "/version", "/healthz", "/liv
 urlpatterns: list[URLPattern] = [
     *streams.urlpatterns,
     re_path(
-        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/services/(?P<name>[^/]+)/exposure/?$",
-        exposure.ServiceExposureView.as_view(),
-    ),
-    re_path(
-        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<name>[^/]+)/exposure/?$",
-        exposure.PodExposureView.as_view(),
-    ),
-    re_path(
         r"^apis/metrics\.k8s\.io/v1beta1/(?:namespaces/(?P<namespace>[^/]+)/)?(?P<plural>pods|nodes)(?:/(?P<name>[^/]+))?/?$",
         usage.UsageView.as_view(),
     ),
@@ -42,6 +34,14 @@ urlpatterns: list[URLPattern] = [
     re_path(
         r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/metrics/(?P<plural>[a-z]+)/(?P<name>[^/]+)/?$",
         usage_history.UsageHistoryView.as_view(),
+    ),
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/services/(?P<name>[^/]+)/exposure/?$",
+        exposure.ServiceExposureView.as_view(),
+    ),
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<name>[^/]+)/exposure/?$",
+        exposure.PodExposureView.as_view(),
     ),
     re_path(r"^apis/slipway\.dev/v1/jointokens/?$", joining.JoinTokensView.as_view()),
     re_path(r"^apis/slipway\.dev/v1/jointokens/(?P<token>[^/]+)/?$", joining.JoinTokenView.as_view()),

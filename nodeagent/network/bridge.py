@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
@@ -28,8 +28,8 @@ class Bridge:
 def ensure(name: str, pod_networks: Sequence[Range], *, overhead: int = 0, tunnel: str = "") -> Bridge:
     """Make the bridge with the first address of each range, or find it. Raises `HostConflict`.
 
-    ``overhead``: bytes that a packet may grow by on its way to other nodes. ``tunnel``: the overlay's device, which an agent
-    that starts again finds, with an address of the range.
+    ``overhead``: bytes that a packet may grow by on its way to other nodes. ``tunnel``: the device to them, which an agent
+    that was restarted finds with an address of the range.
     """
     try:
         with Netlink() as host:
@@ -61,7 +61,7 @@ def _make(host: Netlink, name: str, mtu: int) -> Link:
     return link
 
 
-def _check_conflicts(host: Netlink, own: set[str], pod_networks: Iterable[Range]) -> None:
+def _check_conflicts(host: Netlink, own: Set[str], pod_networks: Iterable[Range]) -> None:
     names = {link.index: link.name for link in host.links()}
     for network in pod_networks:
         if network.version == 4:
@@ -73,7 +73,7 @@ def _check_conflicts(host: Netlink, own: set[str], pod_networks: Iterable[Range]
 
 
 def _check_addresses(
-    names: dict[int, str], own: set[str], network: Range, found: Iterable[tuple[int, IPv4Interface | IPv6Interface]]
+    names: dict[int, str], own: Set[str], network: Range, found: Iterable[tuple[int, IPv4Interface | IPv6Interface]]
 ) -> None:
     for index, held in found:
         if names.get(index) not in own and held.ip in network:
@@ -83,7 +83,7 @@ def _check_addresses(
             )
 
 
-def _check_routes(names: dict[int, str], own: set[str], network: Range, found: Iterable[Route | Route6]) -> None:
+def _check_routes(names: dict[int, str], own: Set[str], network: Range, found: Iterable[Route | Route6]) -> None:
     for route in found:
         device = names.get(route.device, str(route.device))
         narrower = ranges.contains(network, route.destination)

@@ -40,6 +40,8 @@ from schema.ranges import RangeError
 READY_SECONDS = 60.0
 PROGRAMS = ("redis-server", "conmon", "crun", "nft", "setpriv", "nsenter", "unshare")
 
+from schema.instance import instance_id
+
 
 class Command(BaseCommand):
     help = "Start an instance: redis, web, worker and an agent on this machine. Ctrl-C stops it; containers stay."
@@ -88,7 +90,7 @@ class Command(BaseCommand):
             os.environ["SLIPWAY_POD_NETWORK"],
             services=settings.SERVICE_NETWORK,
             lab=lab.network,
-            host=network.segments(but=settings.INSTANCE),
+            host=network.segments(but=(settings.INSTANCE, instance_id(layout.node_home))),
         )
         call_command("migrate", verbosity=0, interactive=False)
         # The lab's gateway is in the certificate from the start, so that nodes may be added at any time.
