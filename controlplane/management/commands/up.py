@@ -35,12 +35,11 @@ from controlplane.store import allocation, objects
 from controlplane.store.errors import NotFound
 from controlplane.store.signals import committed
 from schema import kinds, meta
+from schema.instance import instance_id
 from schema.ranges import RangeError
 
 READY_SECONDS = 60.0
 PROGRAMS = ("redis-server", "conmon", "crun", "nft", "setpriv", "nsenter", "unshare")
-
-from schema.instance import instance_id
 
 
 class Command(BaseCommand):
