@@ -37,7 +37,13 @@ ADVERTISE_ADDRESS = os.environ.get("SLIPWAY_ADVERTISE_ADDRESS", "")
 """At which all nodes reach the API server; empty: this host's own address, as the outside sees it."""
 CLUSTER_DOMAIN = os.environ.get("SLIPWAY_CLUSTER_DOMAIN", "cluster.local")
 POD_NETWORK = os.environ.get("SLIPWAY_POD_NETWORK", "10.244.0.0/16")
-NODE_PREFIX_LENGTH = 24
+"""Where pods get their addresses: one range, or one of each family with a comma between them. The first is the family of
+`status.podIP`."""
+NODE_PREFIX_LENGTHS = {
+    4: int(os.environ.get("SLIPWAY_NODE_PREFIX_LENGTH") or 0),
+    6: int(os.environ.get("SLIPWAY_NODE_PREFIX_LENGTH_IPV6") or 0),
+}
+"""How much of each range one node gets; 0: as `schema.ranges.node_prefix_length` says."""
 SERVICE_NETWORK = os.environ.get("SLIPWAY_SERVICE_NETWORK") or _kept_text("service-network", "10.96.0.0/16")
 """Where services get their addresses: one range, or one of each family with a comma between them. The first is the family
 of a service that asks for none."""
@@ -45,6 +51,8 @@ NODE_PORT_RANGE = os.environ.get("SLIPWAY_NODE_PORT_RANGE", "30000-32767")
 LOAD_BALANCER_POOL = os.environ.get("SLIPWAY_LOAD_BALANCER_POOL", "")
 """Addresses for services of type LoadBalancer: ranges (192.168.1.240/29) and spans (192.168.1.240-192.168.1.250) with
 commas between them. Empty: they answer at the addresses of the nodes."""
+METRICS_HISTORY_STEP_SECONDS = int(os.environ.get("SLIPWAY_METRICS_HISTORY_STEP_SECONDS", "300"))
+"""The step of the day of usage that the dashboard shows."""
 NODE_LOST_SECONDS = float(os.environ.get("SLIPWAY_NODE_LOST_SECONDS", "10"))
 """A node that has not been heard of for this long is NotReady. What follows is measured from it."""
 HEARTBEAT_SECONDS = NODE_LOST_SECONDS / 4

@@ -19,6 +19,7 @@ from nodeagent.cluster import ClusterView
 from nodeagent.credential import Credential
 from nodeagent.errors import AgentError
 from nodeagent.facilities import Exit, Running
+from nodeagent.metrics.meter import Meter
 from nodeagent.node_status import NodeStatus
 from nodeagent.outbox import Outbox
 from nodeagent.pods import identity, transitions
@@ -36,7 +37,7 @@ from nodeagent.tasks import Tasks, persist
 from nodeagent.volumes.removals import Removals
 from schema.base import Wire
 from schema.core.pod import Pod
-from schema.session import OpenStream, Sync, Update, Welcome
+from schema.session import Metrics, OpenStream, Sync, Update, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Agent:
         self._facts = NodeFacts()
         self.cluster = ClusterView(self._checkpoint.cluster(), save=self._checkpoint.save_cluster)
         self._status = NodeStatus(settings, facilities.list_images, problems=self.cluster.problems)
+        self._meter = Meter(settings.cgroup_parent)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)
         self._found: dict[str, Found] = {}
         self._synced = False
@@ -136,7 +138,7 @@ class Agent:
             self._found.setdefault(one.pod_uid, Found()).running.append(one)
         for end in exits:
             self._found.setdefault(_pod_uid(end.container_id), Found()).exits.append(end)
-        if self._facts.pod_cidr:
+        if self._facts.pod_cidrs:
             await self._start_network()
         rebooted = self._facts.boot_id not in ("", node_status.boot_id())
         for record in self._checkpoint.records():
@@ -203,8 +205,8 @@ class Agent:
     # What the control plane says
 
     def welcomed(self, welcome: Welcome) -> None:
-        facts = NodeFacts(node_status.boot_id(), welcome.pod_cidr, welcome.cluster_cidr, welcome.heartbeat_seconds)
-        moved = (facts.pod_cidr, facts.cluster_cidr) != (self._facts.pod_cidr, self._facts.cluster_cidr)
+        facts = NodeFacts(node_status.boot_id(), welcome.pod_cidrs, welcome.cluster_cidrs, welcome.heartbeat_seconds)
+        moved = (facts.pod_cidrs, facts.cluster_cidrs) != (self._facts.pod_cidrs, self._facts.cluster_cidrs)
         if facts != self._facts:
             self._facts = facts
             self._checkpoint.save_node(facts)
@@ -222,7 +224,9 @@ class Agent:
 
     async def _start_network(self) -> bool:
         try:
-            await self.context.host.network.start(pod_cidr=self._facts.pod_cidr, cluster_cidr=self._facts.cluster_cidr)
+            await self.context.host.network.start(
+                pod_cidrs=self._facts.pod_cidrs, cluster_cidrs=self._facts.cluster_cidrs
+            )
         except (AgentError, OSError) as error:
             log.error("pods cannot have a network: %s", error)
             self.context.network_problem = self._status.network_problem = str(error)
@@ -272,6 +276,13 @@ class Agent:
 
     def stream_requested(self, request: OpenStream) -> None:
         self._streams.open(request)
+
+    async def measure(self) -> Metrics | None:
+        try:
+            return await self._meter.take(list(self.records.values()), self._clock.now())
+        except OSError as error:  # the next time will do
+            log.warning("usage cannot be read: %s", error)
+            return None
 
     def rotation_requested(self) -> None:
         self._renewal.ask()

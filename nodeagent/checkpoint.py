@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,8 @@ _MEMORY_ONLY: dict[str, Any] = {
 @dataclass(frozen=True)
 class NodeFacts:
     boot_id: str = ""
-    pod_cidr: str = ""
-    cluster_cidr: str = ""
+    pod_cidrs: Sequence[str] = ()
+    cluster_cidrs: Sequence[str] = ()
     heartbeat_seconds: float = 5.0
 
 

@@ -117,8 +117,8 @@ class Sandbox:
 
 
 class Network(Protocol):
-    async def start(self, *, pod_cidr: str, cluster_cidr: str) -> None:
-        """Bridge, addresses, source NAT. Raises `HostConflict` where the range is already somebody's on this host."""
+    async def start(self, *, pod_cidrs: Sequence[str], cluster_cidrs: Sequence[str]) -> None:
+        """Bridge, addresses, source NAT. Raises `HostConflict` where a range is already somebody's on this host."""
 
     async def create(self, pod: Pod, *, hostname: str) -> Sandbox:
         """Namespaces, interface, address and published ports of a pod."""

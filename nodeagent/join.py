@@ -134,7 +134,9 @@ def rotate(home: Path) -> None:
 
 def unit(command: Sequence[str], environment: Mapping[str, str]) -> str:
     """Containers are children of their own conmon, not of the agent: only the agent itself is stopped with the unit."""
-    settings = "".join(f'Environment="{name}={value}"\n' for name, value in environment.items())
+    settings = "".join(
+        f"Environment={_quoted(f'{name}={value}', always=True)}\n" for name, value in environment.items()
+    )
     return f"""\
 [Unit]
 Description=Slipway node agent
@@ -157,9 +159,11 @@ WantedBy=multi-user.target
 """
 
 
-def _quoted(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{escaped}"' if escaped != word or " " in word else word
+def _quoted(word: str, *, always: bool = False) -> str:
+    """As systemd.syntax(7) has it. Only a command's ``$`` is special."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    escaped = escaped if always else escaped.replace("$", "$$")
+    return f'"{escaped}"' if always or escaped != word or " " in word else word
 
 
 def run_command(home: Path) -> list[str]:

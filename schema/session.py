@@ -128,6 +128,8 @@ class PodUsage(Model):
     uid: str
     namespace: str
     name: str
+    controller: str = ""
+    """``<kind>/<name>`` of what controls the pod: ``ReplicaSet/web-5d4c``."""
     usage: Usage
     """Of the pod as a whole."""
     containers: dict[str, Usage] = Field(default_factory=dict)
@@ -146,10 +148,10 @@ class Metrics(Model):
 class Welcome(Model):
     type: Literal["welcome"] = "welcome"
     node_uid: str
-    pod_cidr: str
-    """The node's own range, e.g. ``10.244.0.0/24``; fixed while the Node object lives."""
-    cluster_cidr: str
-    """The range of all pods, e.g. ``10.244.0.0/16``: never translated on its way between pods."""
+    pod_cidrs: list[str]
+    """The node's own ranges, e.g. ``10.244.0.0/24``, one of each family, the preferred first; fixed while the Node lives."""
+    cluster_cidrs: list[str]
+    """The ranges of all pods, e.g. ``10.244.0.0/16``: never translated on its way between pods."""
     cluster_domain: str = "cluster.local"
     heartbeat_seconds: float = 5.0
     metrics_seconds: float = 0.0

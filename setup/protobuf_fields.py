@@ -18,7 +18,7 @@ from schema import kinds
 
 _MESSAGE = re.compile(r"^message (\w+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
 _SCALARS = {"string", "bytes", "bool", "int32", "int64", "double"}
-ALSO = ["meta/v1.DeleteOptions", "core/v1.Binding", "policy/v1.Eviction"]
+ALSO = ["autoscaling/v1.Scale", "meta/v1.DeleteOptions", "core/v1.Binding", "policy/v1.Eviction"]
 
 
 def package(name: str) -> str:

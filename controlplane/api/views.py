@@ -17,6 +17,7 @@ from controlplane.api import (
     query,
     reading,
     routing,
+    scale,
     tables,
     watching,
     writing,
@@ -87,6 +88,8 @@ class ResourceView(ApiView):
 
     def get(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         shown, included = self._presentation(), self._included()
+        if self.target.subresource == "scale":
+            return Response(scale.read(self.target))
         if self.target.name:
             return Response(reading.get(self.target, shown, included))
         options = ListOptions.parse(request.query_params, self.target.kind)
@@ -102,10 +105,14 @@ class ResourceView(ApiView):
         return self._answer(writing.create(write, self.required_body()), status=201)
 
     def put(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
+        if self.target.subresource == "scale":
+            return Response(scale.replace(self._write(), self.required_body()))
         return self._answer(writing.replace(self._write(), self.required_body()))
 
     def patch(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:
         body = self.required_body()
+        if self.target.subresource == "scale":
+            return Response(scale.patch(self._write(), str(request.content_type), body))
         return self._answer(writing.patch(self._write(), str(request.content_type), body))
 
     def delete(self, request: Request, *args: object, **kwargs: object) -> HttpResponseBase:

@@ -93,23 +93,16 @@ def replace(write: Write, body: Body) -> Wire:
     _check_fields(write, wire, body)
     _own_namespace(write.target, wire)
     _check_name(write, wire)
-    return _update(write, lambda old: _copy(wire))
+    return update(write, lambda old: _copy(wire))
 
 
 def patch(write: Write, content_type: str, body: Body) -> Wire:
-    media, given = parsers.media_type(content_type), body.value
-    if media == parsers.JSON_PATCH and not isinstance(given, list):
-        raise errors.BadRequest("a JSON patch is a list of operations")
-    if media != parsers.JSON_PATCH and not isinstance(given, dict):
-        raise errors.BadRequest("a patch must be an object")
+    apply = patch_of(write.kind, content_type, body)
     checked = False
 
     def change(old: Wire) -> Wire:
         nonlocal checked
-        patched = _apply_patch(write.kind, media, old, given)
-        if not isinstance(patched, dict):
-            raise errors.BadRequest("the patch leaves something that is not an object")
-        patched = _copy(patched)  # it may share parts with the old one, which is still to be compared with
+        patched = apply(old)
         _check_type(write.kind, patched)
         if not checked:  # once, however often a conflict makes us try again
             _check_fields(write, patched, body)
@@ -118,7 +111,24 @@ def patch(write: Write, content_type: str, body: Body) -> Wire:
         _check_name(write, patched)
         return patched
 
-    return _update(write, change)
+    return update(write, change)
+
+
+def patch_of(kind: Kind, content_type: str, body: Body) -> Callable[[Wire], Wire]:
+    """What a patch makes of an object: one of its own, whatever the patch shares with the old one."""
+    media, given = parsers.media_type(content_type), body.value
+    if media == parsers.JSON_PATCH and not isinstance(given, list):
+        raise errors.BadRequest("a JSON patch is a list of operations")
+    if media != parsers.JSON_PATCH and not isinstance(given, dict):
+        raise errors.BadRequest("a patch must be an object")
+
+    def apply(old: Wire) -> Wire:
+        patched = _apply_patch(kind, media, old, given)
+        if not isinstance(patched, dict):
+            raise errors.BadRequest("the patch leaves something that is not an object")
+        return _copy(patched)
+
+    return apply
 
 
 def _apply_patch(kind: Kind, media: str, old: Wire, given: Any) -> Any:
@@ -129,7 +139,8 @@ def _apply_patch(kind: Kind, media: str, old: Wire, given: Any) -> Any:
     return patching.strategic_merge(kind, old, given)
 
 
-def _update(write: Write, make: Callable[[Wire], Wire]) -> Wire:
+def update(write: Write, make: Callable[[Wire], Wire]) -> Wire:
+    """What ``make`` makes of the stored object, checked and stored; ``make`` may be called several times."""
     target = write.target
 
     def change(old: Wire) -> Wire | None:

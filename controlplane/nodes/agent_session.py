@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from pydantic import ValidationError
 
-from controlplane.nodes import liveness, registration, snapshot, tasks
+from controlplane.nodes import liveness, ranges, registration, snapshot, tasks
 from controlplane.nodes.cluster.world import Key
 from controlplane.nodes.desired import VOLUME, Desired, Interest, Ref
 from controlplane.nodes.errors import Disconnected
@@ -165,8 +165,8 @@ class AgentSession:
         await self._send(
             Welcome(
                 node_uid=registered.uid,
-                pod_cidr=registered.pod_cidr,
-                cluster_cidr=settings.POD_NETWORK,
+                pod_cidrs=registered.pod_cidrs,
+                cluster_cidrs=[str(network) for network in ranges.pod_networks()],
                 cluster_domain=settings.CLUSTER_DOMAIN,
                 heartbeat_seconds=settings.HEARTBEAT_SECONDS,
                 metrics_seconds=settings.METRICS_SECONDS,

@@ -203,6 +203,11 @@ def changing_mask(pod: Demand, nodes: NodeTable, allowed: Mask) -> Mask:
     return _combined(CHANGING, pod, nodes, allowed)
 
 
+def lasting_mask(pod: Demand, nodes: NodeTable, allowed: Mask) -> Mask:
+    """Of the allowed nodes, those that nothing but other pods keeps this one from: its data is there, or may be."""
+    return _combined((Volumes(),), pod, nodes, allowed)
+
+
 def _combined(filters: Iterable[Filter], pod: Demand, nodes: NodeTable, mask: Mask) -> Mask:
     for each in filters:
         if each.applies(pod, nodes):

@@ -85,7 +85,7 @@ class _Pass:
         reason = self._explained(pod)
         if self._preemption is None:
             self._preemption = Preemption(self._nodes, self._bound())
-        decision = self._preemption.decide(pod, self._fixed_of(pod).mask)
+        decision = self._preemption.decide(pod, filters.lasting_mask(pod, self._nodes, self._fixed_of(pod).mask))
         if decision is None:
             return Placement(pod, None, reason)
         node = self._nodes.nodes[decision.node].name

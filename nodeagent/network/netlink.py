@@ -7,22 +7,27 @@ event loop, because pyroute2 runs one of its own inside each call.
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from pyroute2.iproute.linux import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.netlink.rtnl import TC_H_ROOT
 
 _TABLE_MAIN, _TYPE_UNICAST = 254, 1
 _PROTOCOL = 83
 """Marks routes of ours (rtnetlink(7): numbers above 4 are free for administrators and daemons)."""
 _ONLINK = 4
+_NUD_PERMANENT = 0x80
 _IFF_UP = 1
+_IFA_F_NODAD = 2
+_INGRESS, _ETH_P_ALL = 0xFFFF0000, 0x0003
 _SCOPE_LINK = 253
 
 _T = TypeVar("_T")
@@ -35,6 +40,7 @@ class Link:
     mtu: int
     up: bool
     master: int
+    group: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,11 +51,18 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Route6:
+    destination: IPv6Network
+    device: int
+    gateway: IPv6Address | None
+
+
+@dataclass(frozen=True)
 class OwnRoute:
     """To pods of another node."""
 
-    destination: IPv4Network
-    gateway: IPv4Address
+    destination: IPv4Network | IPv6Network
+    gateway: IPv4Address | IPv6Address
     device: int
 
 
@@ -156,8 +169,17 @@ class Netlink:
         return data.get("IFLA_VXLAN_ID") or 0, data.get("IFLA_VXLAN_LOCAL") or "", data.get("IFLA_VXLAN_PORT") or 0
 
     def neighbours(self, device: int) -> set[Neighbour]:
-        found: Iterable[Any] = _asked(self._route.get_neighbours, family=socket.AF_INET, ifindex=device)
-        return {Neighbour(each.get("NDA_DST"), each.get("NDA_LLADDR") or "") for each in found}
+        """Of both families: those that somebody has entered for good."""
+        found = [
+            each
+            for family in (socket.AF_INET, socket.AF_INET6)
+            for each in _asked(self._route.get_neighbours, family=family, ifindex=device)
+        ]
+        return {
+            Neighbour(each.get("NDA_DST"), each.get("NDA_LLADDR") or "")
+            for each in found
+            if each["state"] == _NUD_PERMANENT
+        }
 
     def replace_neighbour(self, device: int, entry: Neighbour) -> None:
         _asked(
@@ -179,17 +201,12 @@ class Netlink:
 
     # --- addresses and routes ------------------------------------------------------------------------------------
 
-    def add_address(self, index: int, interface: IPv4Interface) -> None:
-        address = str(interface.ip)
-        # Only the address itself: pyroute2 would add the broadcast address of its prefix.
-        _asked(
-            self._route.addr,
-            "replace",
-            index=index,
-            address=address,
-            local=address,
-            prefixlen=interface.network.prefixlen,
-        )
+    def add_address(self, index: int, interface: IPv4Interface | IPv6Interface) -> None:
+        address, length = str(interface.ip), interface.network.prefixlen
+        # IPv6: good at once, not after a second of asking around: nobody else gives addresses of our ranges.
+        # IPv4: only the address itself; pyroute2 would add the broadcast address of its prefix.
+        extra = {"flags": _IFA_F_NODAD} if interface.version == 6 else {"local": address}
+        _asked(self._route.addr, "replace", index=index, address=address, prefixlen=length, **extra)
 
     def delete_address(self, index: int, interface: IPv4Interface) -> None:
         address = str(interface.ip)
@@ -205,19 +222,33 @@ class Netlink:
             for each in found
         ]
 
-    def add_default_route(self, gateway: IPv4Address, device: int) -> None:
+    def addresses6(self) -> list[tuple[int, IPv6Interface]]:
+        """As `addresses`, of IPv6."""
+        found: Iterable[Any] = _asked(self._route.get_addr, family=socket.AF_INET6)
+        return [(each["index"], IPv6Interface(f"{each.get('IFA_ADDRESS')}/{each['prefixlen']}")) for each in found]
+
+    def add_default_route(self, gateway: IPv4Address | IPv6Address, device: int) -> None:
         """By a gateway that the device leads to, whatever the device's own address covers."""
-        _asked(self._route.route, "replace", dst=f"{gateway}/32", oif=device, scope=_SCOPE_LINK)
-        _asked(self._route.route, "replace", dst="default", gateway=str(gateway))
+        ask = functools.partial(_asked, self._route.route, "replace", oif=device)
+        if gateway.version == 4:
+            ask(dst=f"{gateway}/32", scope=_SCOPE_LINK)
+            ask(dst="default", gateway=str(gateway))
+        else:
+            ask(dst=f"{gateway}/128", family=socket.AF_INET6)
+            ask(dst="default", gateway=str(gateway), family=socket.AF_INET6)
 
     def own_routes(self, metric: int) -> set[OwnRoute]:
         """Those that `replace_own_route` has made with this metric."""
-        found: Iterable[Any] = _asked(self._route.get_routes, family=socket.AF_INET, table=_TABLE_MAIN)
+        found = [
+            (each, parse)
+            for family, parse in ((socket.AF_INET, _parse_route), (socket.AF_INET6, _parse_route6))
+            for each in _asked(self._route.get_routes, family=family, table=_TABLE_MAIN)
+        ]
         return {
             OwnRoute(route.destination, route.gateway, route.device)
-            for each in found
+            for each, parse in found
             if each["proto"] == _PROTOCOL and each.get("RTA_PRIORITY") == metric
-            for route in [_parse_route(each)]
+            for route in [parse(each)]
             if route.gateway is not None
         }
 
@@ -235,6 +266,7 @@ class Netlink:
         _asked(
             self._route.route,
             command,
+            family=socket.AF_INET if route.destination.version == 4 else socket.AF_INET6,
             dst=str(route.destination),
             gateway=str(route.gateway),
             oif=route.device,
@@ -248,6 +280,44 @@ class Netlink:
         found: Iterable[Any] = _asked(self._route.get_routes, family=socket.AF_INET, table=_TABLE_MAIN)
         return [_parse_route(each) for each in found if each["type"] == _TYPE_UNICAST]
 
+    def routes6(self) -> list[Route6]:
+        """As `routes`, of IPv6."""
+        found: Iterable[Any] = _asked(self._route.get_routes, family=socket.AF_INET6, table=_TABLE_MAIN)
+        return [_parse_route6(each) for each in found if each["type"] == _TYPE_UNICAST]
+
+    # --- traffic control -----------------------------------------------------------------------------------------
+
+    def add_ifb(self, name: str, *, mtu: int, group: int) -> None:
+        self._link("add", ifname=name, kind="ifb", mtu=mtu, group=group)
+
+    def hold(self, index: int, *, rate: int, burst: int) -> None:
+        """What leaves by the link waits in a token bucket of ``burst`` bytes that fills with ``rate`` bytes a second."""
+        self._traffic("replace", "tbf", index, parent=TC_H_ROOT, rate=f"{8 * rate}bit", burst=burst, latency="50ms")
+
+    def lead_ingress(self, index: int, *, through: int) -> None:
+        """What arrives by the link ``index`` leaves by the link ``through`` first."""
+        self._traffic("del", "ingress", index, missing_ok=True)
+        self._traffic("add", "ingress", index)
+        redirect = {"kind": "mirred", "direction": "egress", "action": "redirect", "ifindex": through}
+        self._traffic(
+            "add-filter",
+            "u32",
+            index,
+            parent=_INGRESS,
+            prio=1,
+            protocol=_ETH_P_ALL,
+            target=0x10000,
+            keys=["0x0/0x0+0"],
+            action=redirect,
+        )
+
+    def _traffic(self, command: str, kind: str, index: int, *, missing_ok: bool = False, **fields: Any) -> None:
+        try:
+            _asked(self._route.tc, command, kind, index, **fields)
+        except OSError as error:
+            if not missing_ok or error.errno not in (errno.ENOENT, errno.EINVAL):
+                raise
+
 
 def _parse_link(answer: Any) -> Link:
     return Link(
@@ -256,6 +326,7 @@ def _parse_link(answer: Any) -> Link:
         answer.get("IFLA_MTU") or 0,
         bool(answer["flags"] & _IFF_UP),
         answer.get("IFLA_MASTER") or 0,
+        answer.get("IFLA_GROUP") or 0,
     )
 
 
@@ -263,3 +334,9 @@ def _parse_route(answer: Any) -> Route:
     destination, gateway = answer.get("RTA_DST") or "0.0.0.0", answer.get("RTA_GATEWAY")  # noqa: S104 - the default route
     network = IPv4Network(f"{destination}/{answer['dst_len']}", strict=False)
     return Route(network, answer.get("RTA_OIF") or 0, IPv4Address(gateway) if gateway else None)
+
+
+def _parse_route6(answer: Any) -> Route6:
+    gateway = answer.get("RTA_GATEWAY")
+    network = IPv6Network(f"{answer.get('RTA_DST') or '::'}/{answer['dst_len']}", strict=False)
+    return Route6(network, answer.get("RTA_OIF") or 0, IPv6Address(gateway) if gateway else None)

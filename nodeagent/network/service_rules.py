@@ -2,8 +2,8 @@
 
 Each service port is a key of a map, whose value is the chain that chooses an endpoint: a packet costs one lookup in each of
 three maps however many services there are, and it meets no rule of another service. What one service contributes is a
-`Program`: chains, sets and elements by name. `difference` of two whole states is one script for ``nft -f``, a transaction,
-that touches nothing else.
+`Program`: chains, sets and elements by name. What differs (`Delta`) is one `script` for ``nft -f``, a transaction that
+touches nothing else.
 
 Who answers: ready endpoints; where none is ready, those that are being ended but still serve. Internal traffic (pods, the
 node itself) and external traffic have a policy each; with Local, an external client is led to pods of this node only and is
@@ -18,8 +18,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from typing import TypeVar
 
 from schema.base import Wire
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 HEADLESS = "None"
 SERVICES, EXTERNAL, NODE_PORTS = "services", "external", "node_ports"
@@ -28,6 +32,8 @@ REFUSED, REFUSED_NODE_PORTS = "refused", "refused_node_ports"
 REMOTE, HAIRPIN, BALANCED = "remote", "hairpin", "balanced"
 _EXTERNAL_TYPES = ("NodePort", "LoadBalancer")
 
+Name = tuple[str, str]
+"""Namespace and name of a service."""
 Element = tuple[str, str]
 """(map or set, key)"""
 
@@ -79,13 +85,57 @@ class Program:
     """Addresses that this node answers for on its segment."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class State:
-    """All programs together, as the kernel has them."""
+    """What a table holds of services."""
 
-    chains: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    sets: Mapping[str, str] = field(default_factory=dict)
-    elements: Mapping[Element, str] = field(default_factory=dict)
+    chains: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sets: dict[str, str] = field(default_factory=dict)
+    elements: dict[Element, str] = field(default_factory=dict)
+
+    def update(self, delta: Delta) -> None:
+        _change(self.chains, delta.chains)
+        _change(self.sets, delta.sets)
+        _change(self.elements, delta.elements)
+
+
+def _change(ours: dict[_K, _V], theirs: Mapping[_K, _V | None]) -> None:
+    for key, value in theirs.items():
+        if value is None:
+            ours.pop(key, None)
+        else:
+            ours[key] = value
+
+
+def _replace(ours: dict[_K, _V], before: Mapping[_K, _V], after: Mapping[_K, _V]) -> None:
+    for key in before.keys() - after.keys():
+        del ours[key]
+    ours.update(after)
+
+
+@dataclass
+class Delta:
+    """New values; None for what goes."""
+
+    chains: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
+    sets: dict[str, str | None] = field(default_factory=dict)
+    elements: dict[Element, str | None] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.chains or self.sets or self.elements)
+
+
+def delta(old: State, new: State, touched: Touched | None = None) -> Delta:
+    """Among ``touched``, or all."""
+    if touched is None:
+        touched = Touched()
+        touched.include(old)
+        touched.include(new)
+    return Delta(
+        {key: new.chains.get(key) for key in touched.chains if old.chains.get(key) != new.chains.get(key)},
+        {key: new.sets.get(key) for key in touched.sets if old.sets.get(key) != new.sets.get(key)},
+        {key: new.elements.get(key) for key in touched.elements if old.elements.get(key) != new.elements.get(key)},
+    )
 
 
 # One service
@@ -314,18 +364,58 @@ def _without_covered(networks: Sequence[str]) -> list[str]:
 # All services
 
 
-def merged(programs: Mapping[tuple[str, str], Program]) -> State:
-    """Where two services claim one key (an external address with a port), the first by name has it."""
-    chains: dict[str, Sequence[str]] = {}
-    sets: dict[str, str] = {}
-    elements: dict[Element, str] = {}
-    for key in sorted(programs):
-        one = programs[key]
-        chains.update(one.chains)
-        sets.update(one.sets)
-        for element, value in one.elements.items():
-            elements.setdefault(element, value)
-    return State(chains, sets, elements)
+@dataclass
+class Touched:
+    """Names of what may be another now."""
+
+    chains: set[str] = field(default_factory=set)
+    sets: set[str] = field(default_factory=set)
+    elements: set[Element] = field(default_factory=set)
+
+    def include(self, other: Program | State) -> None:
+        self.chains |= other.chains.keys()
+        self.sets |= other.sets.keys()
+        self.elements |= other.elements.keys()
+
+
+class Wanted:
+    """All programs together. A change of one service costs what that service has, not what all have.
+
+    Where two services claim one key (an external address with a port), the first by name has it.
+    """
+
+    def __init__(self) -> None:
+        self.programs: dict[Name, Program] = {}
+        self.state = State()
+        self.touched = Touched()
+        self._owners: dict[Element, Name] = {}
+
+    def put(self, name: Name, program: Program | None) -> Program:
+        """``program`` None: the service is gone. Returns what it was before."""
+        before, after = self.programs.pop(name, Program()), program or Program()
+        if program is not None:
+            self.programs[name] = program
+        for one in (before, after):
+            self.touched.include(one)
+        _replace(self.state.chains, before.chains, after.chains)
+        _replace(self.state.sets, before.sets, after.sets)
+        for element in before.elements.keys() - after.elements.keys():
+            self._give_up(name, element)
+        for element, value in after.elements.items():
+            if self._owners.get(element, name) >= name:
+                self._owners[element] = name
+                self.state.elements[element] = value
+        return before
+
+    def _give_up(self, name: Name, element: Element) -> None:
+        if self._owners.get(element) != name:
+            return
+        heir = min((other for other, one in self.programs.items() if element in one.elements), default=None)
+        if heir is None:
+            del self._owners[element], self.state.elements[element]
+        else:
+            self._owners[element] = heir
+            self.state.elements[element] = self.programs[heir].elements[element]
 
 
 # Scripts
@@ -408,39 +498,32 @@ def remove(table: str) -> str:
     return f"table ip {table} {{ }}\ndelete table ip {table}\n"
 
 
-def difference(table: str, old: State, new: State, *, generation: int) -> str:
-    """The script that makes ``new`` of ``old``; empty if they are the same.
-
-    What refers goes before what is referred to, and comes after it.
-    """
-    lines: list[str] = []
-    lines += [f"add set ip {table} {name} {{ {new.sets[name]} }}" for name in new.sets.keys() - old.sets.keys()]
-    lines += [f"add chain ip {table} {name}" for name in new.chains.keys() - old.chains.keys()]
-    for name in sorted(old.chains.keys() - new.chains.keys()):
-        lines.append(f"flush chain ip {table} {name}")
-    for name, rules in new.chains.items():
-        if name in old.chains and tuple(old.chains[name]) == tuple(rules):
-            continue
-        if name in old.chains:
-            lines.append(f"flush chain ip {table} {name}")
-        lines += [f"add rule ip {table} {name} {rule}" for rule in rules]
-    lines += _element_lines(table, old.elements, new.elements)
-    lines += [f"delete chain ip {table} {name}" for name in sorted(old.chains.keys() - new.chains.keys())]
-    lines += [f"delete set ip {table} {name}" for name in sorted(old.sets.keys() - new.sets.keys())]
-    if not lines:
-        return ""
+def script(table: str, old: State, change: Delta, *, generation: int) -> str:
+    """Makes ``change`` in a table that holds ``old``. What refers goes before what is referred to, and comes after it."""
+    gone = sorted(name for name, rules in change.chains.items() if rules is None)
+    lines = [
+        f"add set ip {table} {name} {{ {definition} }}"
+        for name, definition in change.sets.items()
+        if definition is not None
+    ]
+    lines += [f"add chain ip {table} {name}" for name in change.chains.keys() - old.chains.keys() - set(gone)]
+    lines += [f"flush chain ip {table} {name}" for name in change.chains.keys() & old.chains.keys()]
+    for name, rules in change.chains.items():
+        lines += [f"add rule ip {table} {name} {rule}" for rule in rules or ()]
+    lines += _element_lines(table, old.elements, change.elements)
+    lines += [f"delete chain ip {table} {name}" for name in gone]
+    lines += [f"delete set ip {table} {name}" for name, definition in change.sets.items() if definition is None]
     lines += [f"flush set ip {table} generation", f"add element ip {table} generation {{ {generation:#x} }}"]
     return "\n".join(lines) + "\n"
 
 
-def _element_lines(table: str, old: Mapping[Element, str], new: Mapping[Element, str]) -> Iterator[str]:
+def _element_lines(table: str, old: Mapping[Element, str], change: Mapping[Element, str | None]) -> Iterator[str]:
     gone: dict[str, list[str]] = {}
     come: dict[str, list[str]] = {}
-    for (where, key), value in old.items():
-        if new.get((where, key)) != value:
+    for (where, key), value in change.items():
+        if (where, key) in old:
             gone.setdefault(where, []).append(key)
-    for (where, key), value in new.items():
-        if old.get((where, key)) != value:
+        if value is not None:
             come.setdefault(where, []).append(f"{key} : {value}" if value else key)
     for where, keys in gone.items():
         yield f"delete element ip {table} {where} {{ {', '.join(keys)} }}"

@@ -8,15 +8,32 @@ are made from the list of nodes, and the hardware address of a node's VXLAN devi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network, NetmaskValueError
+from ipaddress import (
+    AddressValueError,
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    NetmaskValueError,
+)
+from typing import TypeVar
 
 from schema.base import Wire
+from schema.ranges import Range
 
 VXLAN_OVERHEAD = 50
 """Outer Ethernet (14), IPv4 (20), UDP (8) and VXLAN (8) headers."""
+
+
+_Network = TypeVar("_Network", IPv4Network, IPv6Network)
+_Address = TypeVar("_Address", IPv4Address, IPv6Address)
 
 
 class Mode(StrEnum):
@@ -46,9 +63,29 @@ class Peer:
         return hardware_address(self.pod_network)
 
 
-def hardware_address(pod_network: IPv4Network) -> str:
-    """Of the VXLAN device of the node with this range: locally administered."""
-    return (b"\x0a\x59" + pod_network.network_address.packed).hex(":")
+@dataclass(frozen=True)
+class Peer6:
+    """The way to a node's pods by IPv6. The tunnel runs over IPv4 all the same."""
+
+    name: str
+    pod_network: IPv6Network
+    address: IPv4Address | None
+    """Of the node, for the tunnel."""
+    direct: IPv6Address | None
+    """Of the node on our segment; None: through the tunnel."""
+    hardware_address: str
+
+    @property
+    def tunnel_address(self) -> IPv6Address:
+        """Nobody has it; it stands for the node in routes and neighbour entries."""
+        return self.pod_network.network_address
+
+
+def hardware_address(pod_network: Range) -> str:
+    """Of the VXLAN device of the node with this range: locally administered. From a range of IPv4 where the node has one."""
+    if isinstance(pod_network, IPv4Network):
+        return (b"\x0a\x59" + pod_network.network_address.packed).hex(":")
+    return (b"\x0a\x5a" + hashlib.sha256(pod_network.network_address.packed).digest()[:4]).hex(":")
 
 
 def peers(nodes: Iterable[Wire], *, own_name: str, own: IPv4Interface, mode: Mode) -> list[Peer]:
@@ -66,24 +103,51 @@ def peers(nodes: Iterable[Wire], *, own_name: str, own: IPv4Interface, mode: Mod
     return list(found.values())
 
 
+def peers6(nodes: Iterable[Wire], *, own_name: str, own: IPv6Interface | None, mode: Mode) -> list[Peer6]:
+    """As `peers`, by IPv6. ``own``: this node's address of IPv6, where it has one."""
+    found: dict[IPv6Network, Peer6] = {}
+    for node in sorted(nodes, key=lambda one: str(one["metadata"]["name"])):
+        name, network = node["metadata"]["name"], pod_network6(node)
+        if name == own_name or network is None:
+            continue
+        address = node_address(node)
+        near = None if mode is Mode.VXLAN or own is None else _neighbour(node, own)
+        if near is None and (mode is Mode.DIRECT or address is None):
+            continue
+        found.setdefault(network, Peer6(name, network, address, near, hardware_address(pod_network(node) or network)))
+    return list(found.values())
+
+
+def _neighbour(node: Wire, own: IPv6Interface) -> IPv6Address | None:
+    return next(
+        (each for each in _addresses(node, IPv6Address) if each in own.network and own.network.prefixlen < 128), None
+    )
+
+
 def pod_network(node: Wire) -> IPv4Network | None:
+    return next(_networks(node, IPv4Network), None)
+
+
+def pod_network6(node: Wire) -> IPv6Network | None:
+    return next(_networks(node, IPv6Network), None)
+
+
+def _networks(node: Wire, family: type[_Network]) -> Iterator[_Network]:
     spec = node.get("spec") or {}
     for text in spec.get("podCIDRs") or [spec.get("podCIDR")]:
-        try:
-            return IPv4Network(text or "")
-        except (AddressValueError, NetmaskValueError, ValueError):
-            continue
-    return None
+        with contextlib.suppress(AddressValueError, NetmaskValueError, ValueError):
+            yield family(text or "")
 
 
 def node_address(node: Wire) -> IPv4Address | None:
+    return next(_addresses(node, IPv4Address), None)
+
+
+def _addresses(node: Wire, family: type[_Address]) -> Iterator[_Address]:
     for entry in (node.get("status") or {}).get("addresses") or ():
         if entry.get("type") == "InternalIP":
-            try:
-                return IPv4Address(entry.get("address", ""))
-            except AddressValueError:
-                continue
-    return None
+            with contextlib.suppress(AddressValueError):
+                yield family(entry.get("address", ""))
 
 
 def interface_of(

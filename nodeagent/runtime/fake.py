@@ -236,9 +236,9 @@ class FakeNetwork:
         self._host = host
         self._next = 0
 
-    async def start(self, *, pod_cidr: str, cluster_cidr: str) -> None:
-        self._host.hook(f"network {pod_cidr}")
-        self._host.cidr = pod_cidr
+    async def start(self, *, pod_cidrs: Sequence[str], cluster_cidrs: Sequence[str]) -> None:
+        self._host.hook(f"network {','.join(pod_cidrs)}")
+        self._host.cidr = pod_cidrs[0]
 
     async def create(self, pod: Pod, *, hostname: str) -> Sandbox:
         self._host.hook(f"sandbox {pod.metadata.uid}")

@@ -1,1 +1,1 @@
-"""The group apps, version v1."""
+"""The group apps."""

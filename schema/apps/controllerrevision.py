@@ -1,4 +1,4 @@
-"""ControllerRevision: a template as it was, to go back to."""
+"""ControllerRevision: what a StatefulSet or DaemonSet was at one of its revisions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from schema.meta import Int64, Object
 
 
 class ControllerRevision(Object):
-    """One state of a StatefulSet's or DaemonSet's template. Made by its controller; it does not change."""
+    """A snapshot of a workload's template, kept so that one can go back to it. Its data cannot be changed."""
 
     api_version: str = "apps/v1"
     kind: str = "ControllerRevision"
     data: dict[str, Any] | None = None
-    """A strategic merge patch that brings the owner back to this state."""
+    """The snapshot: a patch that brings the workload back to it."""
     revision: Int64
-    """Its number: the highest is the newest."""
+    """Which revision this is: the highest is the newest."""

@@ -32,7 +32,7 @@ class DaemonSetUpdateStrategy(ApiModel):
 class DaemonSetSpec(ApiModel):
     """What a DaemonSet should be."""
 
-    selector: LabelSelector | None = None
+    selector: LabelSelector
     """Which pods are its own; it must match the labels of the template and cannot change."""
     template: PodTemplateSpec
     """What its pods are made from. Its node selector and affinity say on which nodes."""

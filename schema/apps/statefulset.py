@@ -54,7 +54,7 @@ class StatefulSetSpec(ApiModel):
 
     replicas: Annotated[Int32, Field(ge=0)] | None = None
     """How many pods; 1 by default."""
-    selector: LabelSelector | None = None
+    selector: LabelSelector
     """Which pods are its own; it must match the labels of the template and cannot change."""
     template: PodTemplateSpec
     """What its pods are made from."""

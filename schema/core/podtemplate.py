@@ -1,4 +1,4 @@
-"""The pattern from which other kinds make pods."""
+"""PodTemplateSpec: what the pods of a workload are made from."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from schema.meta import ObjectMeta
 
 
 class PodTemplateSpec(ApiModel):
-    """What a pod made from this should be."""
+    """The pods that a workload makes."""
 
     metadata: ObjectMeta = Field(default_factory=ObjectMeta)
-    """Labels and annotations of the pods; everything else of the metadata is ignored."""
+    """Labels and annotations of the pods; the workload's selector must match the labels."""
     spec: PodSpec
     """What the pods should be."""

@@ -12,6 +12,7 @@ from schema.base import Wire
 from schema.defaulting import (
     cronjob,
     daemonset,
+    deployment,
     endpoints,
     horizontalpodautoscaler,
     job,
@@ -20,6 +21,8 @@ from schema.defaulting import (
     networkpolicy,
     pod,
     priorityclass,
+    replicaset,
+    replicationcontroller,
     secret,
     service,
     statefulset,
@@ -45,6 +48,9 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.LIMIT_RANGE: limitrange.default,
     kinds.NETWORK_POLICY: networkpolicy.default,
     kinds.PRIORITY_CLASS: priorityclass.default,
+    kinds.DEPLOYMENT: deployment.default,
+    kinds.REPLICA_SET: replicaset.default,
+    kinds.REPLICATION_CONTROLLER: replicationcontroller.default,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schema.base import Wire
 from schema.defaulting.parts import child, fill
-from schema.defaulting.pod import default_spec
+from schema.defaulting.workload import default_template
 
 
 def default(wire: Wire) -> None:
@@ -19,6 +19,4 @@ def default(wire: Wire) -> None:
         if isinstance(rolling, dict):
             rolling.setdefault("maxSurge", 0)
             rolling.setdefault("maxUnavailable", 1)
-    pod = child(child(spec, "template") or {}, "spec")
-    if pod is not None:
-        default_spec(pod)
+    default_template(spec)

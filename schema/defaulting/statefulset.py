@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from schema.base import Wire
 from schema.defaulting.parts import child, children, fill
-from schema.defaulting.pod import default_spec
 from schema.defaulting.storage import default_claim_spec
+from schema.defaulting.workload import default_template
 
 
 def default(wire: Wire) -> None:
@@ -21,9 +21,7 @@ def default(wire: Wire) -> None:
         fill(retention, "whenDeleted", "Retain")
         fill(retention, "whenScaled", "Retain")
     _default_strategy(spec.setdefault("updateStrategy", {}))
-    pod = child(child(spec, "template") or {}, "spec")
-    if pod is not None:
-        default_spec(pod)
+    default_template(spec)
     for template in children(spec, "volumeClaimTemplates"):
         fill(template, "apiVersion", "v1")
         fill(template, "kind", "PersistentVolumeClaim")

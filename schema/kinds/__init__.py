@@ -10,12 +10,13 @@ from schema.kinds import (
     coordination,
     core,
     discovery,
+    metrics,
     networking,
     policy,
     scheduling,
     storage,
 )
-from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, STATEFUL_SET
+from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
 from schema.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
 from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
@@ -29,12 +30,14 @@ from schema.kinds.core import (
     PERSISTENT_VOLUME,
     PERSISTENT_VOLUME_CLAIM,
     POD,
+    REPLICATION_CONTROLLER,
     RESOURCE_QUOTA,
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
 )
 from schema.kinds.discovery import ENDPOINT_SLICE
+from schema.kinds.metrics import NODE_METRICS, POD_METRICS
 from schema.kinds.networking import NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
@@ -47,6 +50,8 @@ __all__ = [
     "CONTROLLER_REVISION",
     "CRON_JOB",
     "DAEMON_SET",
+    "DEPLOYMENT",
+    "DERIVED",
     "ENDPOINTS",
     "ENDPOINT_SLICE",
     "EVENT",
@@ -57,11 +62,15 @@ __all__ = [
     "NAMESPACE",
     "NETWORK_POLICY",
     "NODE",
+    "NODE_METRICS",
     "PERSISTENT_VOLUME",
     "PERSISTENT_VOLUME_CLAIM",
     "POD",
     "POD_DISRUPTION_BUDGET",
+    "POD_METRICS",
     "PRIORITY_CLASS",
+    "REPLICATION_CONTROLLER",
+    "REPLICA_SET",
     "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE",
@@ -85,6 +94,9 @@ ALL: tuple[Kind, ...] = (
     *scheduling.ALL,
     *storage.ALL,
 )
+
+DERIVED: tuple[Kind, ...] = metrics.DERIVED
+"""Served by views of their own, worked out when asked for, stored nowhere. All that is generic knows only `ALL`."""
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}

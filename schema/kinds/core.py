@@ -11,6 +11,7 @@ from schema.core.node import Node
 from schema.core.persistentvolume import PersistentVolume
 from schema.core.persistentvolumeclaim import PersistentVolumeClaim
 from schema.core.pod import Pod
+from schema.core.replicationcontroller import ReplicationController
 from schema.core.resourcequota import ResourceQuota
 from schema.core.secret import Secret
 from schema.core.service import Service
@@ -191,6 +192,19 @@ RESOURCE_QUOTA = Kind(
     subresources=("status",),
     delete_returns_object=True,
 )
+REPLICATION_CONTROLLER = Kind(
+    group="",
+    version="v1",
+    kind="ReplicationController",
+    plural="replicationcontrollers",
+    singular="replicationcontroller",
+    namespaced=True,
+    model=ReplicationController,
+    short_names=("rc",),
+    categories=("all",),
+    subresources=("status", "scale"),
+    selectable_fields=("status.replicas",),
+)
 
 ALL: tuple[Kind, ...] = (
     POD,
@@ -206,4 +220,5 @@ ALL: tuple[Kind, ...] = (
     PERSISTENT_VOLUME_CLAIM,
     LIMIT_RANGE,
     RESOURCE_QUOTA,
+    REPLICATION_CONTROLLER,
 )

@@ -1,4 +1,4 @@
-"""ControllerRevision: a number, and data that stays."""
+"""ControllerRevision: what was is not changed afterwards."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from schema.validation.causes import Problems
 
 
 def check(revision: ControllerRevision, problems: Problems) -> None:
-    if revision.revision < 0:
-        problems.invalid("revision", revision.revision, "must be greater than or equal to 0")
     if revision.data is None:
         problems.required("data", "data is mandatory")
+    if revision.revision < 0:
+        problems.invalid("revision", revision.revision, "must be greater than or equal to 0")
 
 
 def check_update(new: Wire, old: Wire, problems: Problems) -> None:

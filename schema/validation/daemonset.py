@@ -12,8 +12,7 @@ _PATH = "spec.updateStrategy.rollingUpdate"
 
 def check(daemon_set: DaemonSet, problems: Problems) -> None:
     spec = daemon_set.spec
-    workload.check_selector(spec.selector, spec.template, problems)
-    workload.check_template(spec.template, spec.template.spec, problems)
+    workload.check_selected_template(spec.selector, spec.template, problems, kind="daemonset")
     _check_update(daemon_set, problems)
 
 
@@ -24,9 +23,9 @@ def _check_update(daemon_set: DaemonSet, problems: Problems) -> None:
         return
     if strategy.type == "OnDelete":
         problems.invalid(_PATH, rolling.wire(), "only allowed for updateStrategy 'RollingUpdate'")
-    workload.check_number(rolling.max_unavailable, f"{_PATH}.maxUnavailable", problems)
-    workload.check_number(rolling.max_surge, f"{_PATH}.maxSurge", problems)
-    has_unavailable, has_surge = (not workload.is_zero(one) for one in (rolling.max_unavailable, rolling.max_surge))
+    workload.check_amount(rolling.max_unavailable, f"{_PATH}.maxUnavailable", problems, at_most_all=True)
+    workload.check_amount(rolling.max_surge, f"{_PATH}.maxSurge", problems, at_most_all=True)
+    has_unavailable, has_surge = (one not in (None, 0, "0%") for one in (rolling.max_unavailable, rolling.max_surge))
     if not has_unavailable and not has_surge:
         problems.required(f"{_PATH}.maxUnavailable", "cannot be 0 when maxSurge is 0")
     elif has_unavailable and has_surge:
@@ -34,5 +33,4 @@ def _check_update(daemon_set: DaemonSet, problems: Problems) -> None:
 
 
 def check_update(new: Wire, old: Wire, problems: Problems) -> None:
-    if new["spec"].get("selector") != old["spec"].get("selector"):
-        problems.immutable("spec.selector", new["spec"].get("selector"))
+    workload.check_selector_update(new, old, problems)

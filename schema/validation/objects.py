@@ -15,6 +15,7 @@ from schema.validation import (
     controllerrevision,
     cronjob,
     daemonset,
+    deployment,
     endpoints,
     event,
     horizontalpodautoscaler,
@@ -31,6 +32,8 @@ from schema.validation import (
     pod_update,
     poddisruptionbudget,
     priorityclass,
+    replicaset,
+    replicationcontroller,
     resourcequota,
     secret,
     service,
@@ -70,7 +73,6 @@ _RULES: dict[Kind, Rules] = {
     kinds.ENDPOINT_SLICE: Rules(endpoints.check_slice, endpoints.check_slice_update),
     kinds.PERSISTENT_VOLUME: Rules(persistentvolume.check, persistentvolume.check_update),
     kinds.PERSISTENT_VOLUME_CLAIM: Rules(persistentvolumeclaim.check, persistentvolumeclaim.check_update),
-    kinds.CONTROLLER_REVISION: Rules(controllerrevision.check, controllerrevision.check_update),
     kinds.DAEMON_SET: Rules(daemonset.check, daemonset.check_update),
     kinds.STATEFUL_SET: Rules(statefulset.check, statefulset.check_update, statefulset.name_fault),
     kinds.STORAGE_CLASS: Rules(storageclass.check, storageclass.check_update),
@@ -79,6 +81,10 @@ _RULES: dict[Kind, Rules] = {
     kinds.NETWORK_POLICY: Rules(networkpolicy.check),
     kinds.PRIORITY_CLASS: Rules(priorityclass.check, priorityclass.check_update),
     kinds.RESOURCE_QUOTA: Rules(resourcequota.check, resourcequota.check_update),
+    kinds.CONTROLLER_REVISION: Rules(controllerrevision.check, controllerrevision.check_update),
+    kinds.DEPLOYMENT: Rules(deployment.check, deployment.check_update),
+    kinds.REPLICA_SET: Rules(replicaset.check, replicaset.check_update),
+    kinds.REPLICATION_CONTROLLER: Rules(replicationcontroller.check),
 }
 
 

@@ -30,8 +30,8 @@ def name_fault(name: str) -> str:
 
 def check(stateful_set: StatefulSet, problems: Problems) -> None:
     spec = stateful_set.spec
-    workload.check_selector(spec.selector, spec.template, problems)
-    workload.check_template(spec.template, _with_claims(spec), problems)
+    whole = spec.template.model_copy(update={"spec": _with_claims(spec)})
+    workload.check_selected_template(spec.selector, whole, problems, kind="statefulset")
     _check_claims(spec, problems)
     _check_update(spec, problems)
     if spec.service_name and (fault := label_fault(spec.service_name)):
@@ -73,10 +73,16 @@ def _check_update(spec: StatefulSetSpec, problems: Problems) -> None:
             "spec.updateStrategy.rollingUpdate", rolling.wire(), "only allowed for updateStrategy 'RollingUpdate'"
         )
     path = "spec.updateStrategy.rollingUpdate.maxUnavailable"
-    workload.check_number(rolling.max_unavailable, path, problems)
-    if rolling.max_unavailable is not None and workload.is_zero(rolling.max_unavailable):
+    workload.check_amount(rolling.max_unavailable, path, problems, at_most_all=True)
+    if rolling.max_unavailable in (0, "0%"):
         problems.invalid(path, rolling.max_unavailable, "cannot be 0")
 
 
 def check_update(new: Wire, old: Wire, problems: Problems) -> None:
-    workload.check_fixed(new, old, _CHANGEABLE, "statefulset", problems)
+    given, stored = new["spec"], old["spec"]
+    names = sorted(name for name in {*given, *stored} if given.get(name) != stored.get(name))
+    wrong = [name for name in names if name not in _CHANGEABLE]
+    if wrong:
+        listed = ", ".join(f"'{name}'" for name in _CHANGEABLE)
+        why = f"updates to statefulset spec for fields other than {listed} are forbidden: {', '.join(wrong)} may not change"
+        problems.forbidden("spec" if len(wrong) > 1 else f"spec.{wrong[0]}", why)

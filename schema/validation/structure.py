@@ -38,18 +38,27 @@ def read(kind: Kind, wire: Wire, problems: Problems) -> Object | None:
 def _with_zeros(kind: Kind, wire: Wire, missing: list[Location]) -> Object | None:
     """The object with zero values where something is missing, so that its other faults can be found in the same go."""
     filled = copy.deepcopy(wire)
+    while missing:
+        if not _fill(kind, filled, missing):
+            return None
+        try:
+            return kind.model.parse(filled)
+        except ValidationError as error:  # what was filled in lacks something in its turn
+            details = error.errors(include_url=False, include_context=False, include_input=False)
+        missing = [detail["loc"] for detail in details if detail["type"] == "missing"]
+    return None
+
+
+def _fill(kind: Kind, filled: Wire, missing: list[Location]) -> bool:
     for location in missing:
         field = _follow(kind.model, location)[1]
         if field is None:
-            return None
+            return False
         target: Any = filled
         for step in location[:-1]:
             target = target[step]
         target[location[-1]] = _zero(field)
-    try:
-        return kind.model.parse(filled)
-    except ValidationError:
-        return None
+    return True
 
 
 def _zero(field: Field) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from functools import partial
 
 from schema.base import Wire
 from schema.session import ExecOptions, StreamKind
@@ -14,7 +15,7 @@ from tests.agent.test_agent_host import node, request, shell
 
 pytestmark = needs_host
 
-QUICK = {"periodSeconds": 1, "failureThreshold": 1}
+QUICK: Wire = {"periodSeconds": 1, "failureThreshold": 1}
 SERVE = "mkdir -p /www; echo fine > /www/health; httpd -p 8080 -h /www; "
 SERVE += "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 
@@ -27,6 +28,10 @@ def container_of(plane: ControlPlane, uid: str) -> Wire:
 
 def ready(plane: ControlPlane, uid: str) -> bool:
     return bool(container_of(plane, uid).get("ready"))
+
+
+def not_ready(plane: ControlPlane, uid: str) -> bool:
+    return not ready(plane, uid)
 
 
 def events(plane: ControlPlane, uid: str, reason: str) -> list[str]:
@@ -42,7 +47,7 @@ async def run_in(plane: ControlPlane, wire: Wire, command: str, number: int = 0)
 
 
 async def test_every_kind_of_readiness_probe_sees_the_container_come_up_and_go_down(tmp_path):
-    probes = {
+    probes: dict[str, Wire] = {
         "exec": {"exec": {"command": ["test", "-e", "/www/health"]}},
         "http": {"httpGet": {"path": "/health", "port": "web"}},
         "tcp": {"tcpSocket": {"port": 8080}},
@@ -57,18 +62,18 @@ async def test_every_kind_of_readiness_probe_sees_the_container_come_up_and_go_d
     async with node(tmp_path, network=21) as (plane, process):
         await plane.update(pods=list(wires.values()))
         for uid in uids.values():
-            await plane.until(lambda uid=uid: ready(plane, uid))
+            await plane.until(partial(ready, plane, uid))
         # An agent that is killed and comes back takes nothing out of service.
         plane.pods = list(wires.values())
         await process.end(signal.SIGKILL)
         plane.reports.clear()
         await process.begin()
         for uid in uids.values():
-            await plane.until(lambda uid=uid: plane.statuses(uid))
+            await plane.until(partial(plane.statuses, uid))
         assert all(status["containerStatuses"][0]["ready"] for uid in uids.values() for status in plane.statuses(uid))
         for number, name in enumerate(("exec", "http")):
             await run_in(plane, wires[name], "rm /www/health", number)
-            await plane.until(lambda uid=uids[name]: not ready(plane, uid))
+            await plane.until(partial(not_ready, plane, uids[name]))
         assert ready(plane, uids["tcp"])
         assert "Readiness probe failed: HTTP probe failed with statuscode: 404" in events(
             plane, uids["http"], "Unhealthy"

@@ -180,7 +180,7 @@ class Health:
         while data := await reader.read(65536):
             for event in connection.receive_data(data):
                 if isinstance(event, h2.events.RequestReceived):
-                    self.path = dict(event.headers or ())[":path"]
+                    self.path = {str(name): str(value) for name, value in event.headers or ()}[":path"]
                 elif isinstance(event, h2.events.DataReceived):
                     body += event.data or b""
                 elif isinstance(event, h2.events.StreamEnded):

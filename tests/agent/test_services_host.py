@@ -125,7 +125,7 @@ class Node:
 async def node(segment: dict[str, Place]) -> Any:
     with instance() as settings:
         network = BridgeNetwork(settings)
-        await network.start(pod_cidr=POD_RANGE, cluster_cidr=CLUSTER)
+        await network.start(pod_cidrs=[POD_RANGE], cluster_cidrs=[CLUSTER])
         try:
             yield Node(network, settings, dict(segment))
         finally:
@@ -257,7 +257,7 @@ async def test_a_node_port_answers_everybody_and_shows_the_client(node: Node):
 async def test_node_ports_answer_only_where_they_are_asked_to(segment: dict[str, Place]):
     with instance() as settings:
         network = BridgeNetwork(type(settings)(**{**vars(settings), "node_port_addresses": "127.0.0.0/8"}))
-        await network.start(pod_cidr=POD_RANGE, cluster_cidr=CLUSTER)
+        await network.start(pod_cidrs=[POD_RANGE], cluster_cidrs=[CLUSTER])
         node = Node(network, settings, dict(segment))
         try:
             one = await node.pod("one")
@@ -483,6 +483,23 @@ def restarted(node: Node) -> Services:
 def _generation(node: Node) -> str:
     table = node.network.services._table
     return subprocess.check_output(["nft", "list", "set", "ip", table, "generation"], text=True)
+
+
+async def test_the_table_comes_back_when_a_firewall_takes_it_away(node: Node):
+    one = await node.pod("one")
+    await node.pod("two")
+    table, services = node.network.services._table, node.network.services
+    with answering(node.places["one"], "one"):
+        await node.put(service(), slices(one))
+        poked = asyncio.Event()
+        watching = asyncio.create_task(services.watch(poked.set))
+        await asyncio.sleep(0)
+        subprocess.run(["nft", "delete", "table", "ip", table], check=True)
+        async with asyncio.timeout(5):
+            await poked.wait()
+        watching.cancel()
+        await services.apply(node.view, frozenset())
+        assert node.places["two"].call(lambda: fetch(ADDRESS, 80))[0] == "one"
 
 
 async def test_one_change_programs_one_service(node: Node):

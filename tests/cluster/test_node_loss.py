@@ -160,3 +160,55 @@ def stored(cluster: Lab) -> list[str | None]:
     with sqlite3.connect(f"file:{cluster.home}/db.sqlite3?mode=ro", uri=True) as database:
         rows = database.execute("SELECT status FROM store_node").fetchall()
     return [condition({"status": json.loads(status)}, "Ready") for (status,) in rows]
+
+
+def test_a_stateful_ordinal_is_never_there_twice(cluster: Lab, image: str) -> None:
+    node = cluster.nodes[1]
+    labels = {"app": "db"}
+    script = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
+    wanted = {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "db"},
+        "spec": {
+            "serviceName": "db",
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "terminationGracePeriodSeconds": 1,
+                    "nodeSelector": {"lost": "first"},
+                    "containers": [container("main", image, script)],
+                },
+            },
+        },
+    }
+    label(cluster, node, "first")
+    answer = cluster.api.post("/apis/apps/v1/namespaces/default/statefulsets", json=wanted)
+    assert answer.status_code == 201, answer.text
+    before = cluster.wait_running("db-0")
+    assert before["spec"]["nodeName"] == node
+    label(cluster, cluster.nodes[2], "first")  # it could run there
+    cluster.partition(node)
+    cluster.wait_node(node, "Unknown")
+    cluster.wait_pod("db-0", "is deleted", lambda found: "deletionTimestamp" in found["metadata"])
+    for _ in range(3):  # whatever the controller does now, it makes no second one
+        assert (
+            cluster.kubectl("annotate", "statefulset", "db", f"look={time.monotonic()}", "--overwrite").returncode == 0
+        )
+        assert (cluster.pod("db-0") or {})["metadata"]["uid"] == before["metadata"]["uid"]
+    assert processes(cluster, node, "db-0")
+    cluster.heal(node)
+    uid = before["metadata"]["uid"]
+    after = cluster.wait_pod(
+        "db-0", "is another", lambda found: found["metadata"]["uid"] != uid and condition(found, "Ready") == "True"
+    )
+    assert not processes(cluster, node, uid)
+    assert after["metadata"]["name"] == "db-0"
+    assert cluster.api.delete("/apis/apps/v1/namespaces/default/statefulsets/db").status_code == 200
+    wait_for("it is gone", lambda: cluster.pod("db-0") is None)
+
+
+def label(cluster: Lab, node: str, value: str) -> None:
+    assert cluster.kubectl("label", "node", node, f"lost={value}", "--overwrite").returncode == 0

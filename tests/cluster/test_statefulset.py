@@ -69,6 +69,15 @@ def test_a_deleted_pod_comes_back_with_its_name_and_its_data(instance: Instance,
     assert instance.logs("db-2").split() == ["db-2"]
 
 
+def test_it_is_scaled_and_its_claims_stay(instance: Instance, db: str) -> None:
+    kubectl(instance, "scale", "statefulset/db", "--replicas=1")
+    wait_for("one is left", lambda: instance.pod("db-1") is None and instance.pod("db-2") is None)
+    assert len(kubectl(instance, "get", "pvc", "-l", "app=db", "-o", "name").split()) == 3
+    kubectl(instance, "scale", "statefulset/db", "--replicas=3")
+    kubectl(instance, "rollout", "status", "statefulset/db", "--timeout=60s")
+    wait_for("the last one has its data again", lambda: instance.logs("db-2").split() == ["db-2", "db-2"])
+
+
 def test_an_update_is_rolled_out_recorded_and_undone(instance: Instance, db: str) -> None:
     kubectl(instance, "set", "env", "statefulset/db", "COLOUR=blue")
     kubectl(instance, "rollout", "status", "statefulset/db", "--timeout=60s")

@@ -198,7 +198,11 @@ def test_what_a_node_is_to_it(the_node, spec, fate):
 
 
 def test_a_pod_is_meant_for_one_node():
-    owner = {"metadata": {"name": "log", "namespace": "default", "uid": "u"}}
+    owner = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "log", "namespace": "default", "uid": "u"},
+    }
     template = {"metadata": {"labels": {"app": "log"}}, "spec": {"containers": []}}
     revision = {
         "metadata": {"name": "log-h", "labels": {"controller.kubernetes.io/hash": "h"}},

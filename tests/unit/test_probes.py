@@ -180,7 +180,7 @@ def ready(pod_: Pod, state: PodState) -> bool:
     wire, _ = status.build(pod_, state, status.Host(), NOW)
     told = {each["type"]: each["status"] == "True" for each in wire["conditions"]}
     assert wire["containerStatuses"][0]["ready"] == told["ContainersReady"]
-    return told["Ready"]
+    return bool(told["Ready"])
 
 
 def test_a_container_with_a_readiness_probe_is_not_ready_until_it_says_so():

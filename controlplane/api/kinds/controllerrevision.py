@@ -1,4 +1,4 @@
-"""How revisions are listed."""
+"""How revisions are listed: whose, and which."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from schema.base import Wire
 
 
 def _controller(wire: Wire) -> str:
-    for owner in pick(wire, "metadata.ownerReferences") or ():
-        if owner.get("controller"):
-            group = str(owner.get("apiVersion", "")).partition("/")[0]
-            return f"{str(owner.get('kind', '')).lower()}.{group}/{owner.get('name')}"
-    return "<none>"
+    owners = pick(wire, "metadata.ownerReferences") or ()
+    found = next((owner for owner in owners if owner.get("controller")), None)
+    if found is None:
+        return "<none>"
+    group = found["apiVersion"].rpartition("/")[0]
+    return f"{found['kind'].lower()}{'.' if group else ''}{group}/{found['name']}"
 
 
 COLUMNS = (
     NAME,
-    Column("Controller", _controller, description="Whose template it holds."),
-    Column("Revision", lambda wire: int(wire.get("revision") or 0), type="integer", description="Its number."),
+    Column("Controller", _controller, description="The workload whose revision it is."),
+    Column("Revision", lambda wire: pick(wire, "revision") or 0, type="integer", description="The highest is newest."),
     AGE,
 )

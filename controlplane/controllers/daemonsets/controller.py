@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from controlplane.controllers import ownership, pods, revisions
 from controlplane.controllers.base import DONE, Controller, Key, Verdict
 from controlplane.controllers.daemonsets import placing
 from controlplane.controllers.daemonsets.decide import (
@@ -21,15 +22,15 @@ from controlplane.controllers.daemonsets.decide import (
 )
 from controlplane.controllers.errors import Wait
 from controlplane.controllers.events import Record
+from controlplane.controllers.ownership import Claims
 from controlplane.controllers.plan import Plan, Step, find
-from controlplane.controllers.workloads import adoption, numbers, pods, revisions
-from controlplane.controllers.workloads.adoption import Family
 from controlplane.scheduler import wakeups
 from controlplane.store import objects
 from controlplane.store.objects import ChangeRecord, ChangeType, Create, Delete, Write
-from schema import kinds, meta
+from schema import amounts, kinds, meta
 from schema.base import Wire
 from schema.meta import DeleteOptions, Preconditions
+from schema.selectors import LabelSelector
 
 COMPONENT = "daemonset-controller"
 LOOK_AGAIN_SECONDS = 15.0
@@ -38,13 +39,13 @@ LONGEST_BACK_OFF_SECONDS = 300.0
 STEADY = timedelta(minutes=10)
 """A pod that lived so long before it failed is the first failure again."""
 _EVERY = ""
-"""The name that stands for all DaemonSets: who sees a node change does not know them."""
+"""The name that stands for all DaemonSets, or all of a namespace: who sees a change does not know them."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    pods: Family = field(default_factory=Family)
-    revisions: Family = field(default_factory=Family)
+    pods: Claims = field(default_factory=Claims)
+    revisions: Sequence[Wire] = ()
     nodes: Sequence[Wire] = ()
 
 
@@ -58,9 +59,9 @@ class DaemonSetController(Controller[Surroundings]):
     def keys_for(self, change: ChangeRecord) -> Iterable[Key]:
         yield from super().keys_for(change)
         if change.kind in (kinds.POD, kinds.CONTROLLER_REVISION):
-            owner = pods.controller_of(change.object)
-            if owner is not None and owner.get("kind") == "DaemonSet":
-                yield change.namespace, owner["name"]
+            yield from ownership.owner_keys(change, self.kind)
+            if change.kind is kinds.POD and ownership.is_up_for_adoption(change):
+                yield change.namespace, _EVERY
         elif change.kind is kinds.NODE:
             gone = change.type is ChangeType.DELETED
             if self._nodes.forget(change.uid) if gone else self._nodes.differs(change.uid, change.object):
@@ -71,6 +72,8 @@ class DaemonSetController(Controller[Surroundings]):
             return super().reconcile(namespace, name)
         soonest = DONE
         for key in list(self.all_keys()):
+            if namespace not in ("", key[0]):
+                continue
             verdict = super().reconcile(*key)
             if verdict.again_after is not None and (
                 soonest.again_after is None or verdict.again_after < soonest.again_after
@@ -79,14 +82,15 @@ class DaemonSetController(Controller[Surroundings]):
         return soonest
 
     def gather(self, obj: Wire) -> Surroundings:
+        selector = LabelSelector.from_object(obj["spec"].get("selector"))
         return Surroundings(
-            adoption.read(kinds.POD, obj),
-            adoption.read(kinds.CONTROLLER_REVISION, obj),
+            ownership.claim(obj, selector, pods.owned_by(obj, selector)),
+            revisions.of(obj, selector),
             objects.list_objects(kinds.NODE).items,
         )
 
     def plan(self, obj: Wire, children: Surroundings, now: datetime) -> Plan:
-        family = adoption.writes(children.pods, kinds.POD, self.kind, obj)
+        family = children.pods.writes(kinds.POD, obj)
         if family:  # each of them wakes us again
             return Plan([Step("adopt and let go", family)], status=obj.get("status") or {})
         return _Planning(obj, children, now).plan()
@@ -98,13 +102,13 @@ class _Planning:
     def __init__(self, owner: Wire, around: Surroundings, now: datetime) -> None:
         self.owner, self.around, self.now = owner, around, now
         self.min_ready = int(owner["spec"].get("minReadySeconds") or 0)
-        self.history = revisions.look(kinds.DAEMON_SET, owner, around.revisions.own)
+        self.history = revisions.look(owner, around.revisions)
         self.update = revisions.hash_of(self.history.update)
         template = owner["spec"].get("template") or {}
         self.fates = {node["metadata"]["name"]: placing.fate(node, template) for node in around.nodes}
-        self.by_name = {pod["metadata"]["name"]: pod for pod in around.pods.own}
+        self.by_name = {pod["metadata"]["name"]: pod for pod in around.pods.mine}
         self.pods: dict[str, list[DaemonPod]] = {}
-        for pod in around.pods.own:
+        for pod in around.pods.mine:
             self.pods.setdefault(placing.node_of(pod), []).append(self._pod(pod))
 
     def plan(self) -> Plan:
@@ -127,8 +131,8 @@ class _Planning:
         return DaemonPod(
             pod["metadata"]["name"],
             updated=_hash(pod) == self.update,
-            available=pods.is_available(pod, self.min_ready, self.now),
-            terminating=pods.is_terminating(pod),
+            available=pods.is_active(pod) and pods.is_available(pod, self.min_ready, self.now),
+            terminating=pods.is_leaving(pod),
             failed=failed,
             retry_in=retry_in(pod, self.now) if failed else 0.0,
             created=pod["metadata"].get("creationTimestamp") or "",
@@ -156,13 +160,18 @@ class _Planning:
         return Record(self.owner, "Normal", reason, message, COMPONENT)
 
     def _surplus(self) -> list[Write]:
-        hashes = {self.update, *(_hash(pod) for pod in self.around.pods.own)}
-        in_use = {revisions.name_of(one) for one in self.around.revisions.own if revisions.hash_of(one) in hashes}
-        return revisions.surplus(self.owner, self.around.revisions.own, in_use)
+        hashes = {self.update, *(_hash(pod) for pod in self.around.pods.mine)}
+        in_use = {revisions.name_of(one) for one in self.around.revisions if revisions.hash_of(one) in hashes}
+        return revisions.surplus(self.owner, self.around.revisions, in_use)
 
     def status(self) -> Wire:
         running = {node: self.pods.get(node, ()) for node, fate in self.fates.items() if fate.run}
-        ready = {one.name for group in running.values() for one in group if pods.is_ready(self.by_name[one.name])}
+        ready = {
+            one.name
+            for group in running.values()
+            for one in group
+            if one.lives and pods.is_ready(self.by_name[one.name])
+        }
         available = sum(is_available(group) for group in running.values())
         return {
             "desiredNumberScheduled": len(running),
@@ -177,11 +186,8 @@ class _Planning:
 
     def _outcome(self, decision: Decision) -> Wait | None:
         """Changes of pods and nodes wake us; time does not."""
-        soon = [
-            left
-            for pod in self.around.pods.own
-            if (left := pods.available_in(pod, self.min_ready, self.now)) is not None and left > 0
-        ]
+        later = pods.next_available(self.around.pods.mine, self.min_ready, self.now)
+        soon = [] if later is None else [later]
         if decision.retry_in is not None:
             return Wait(min([decision.retry_in, *soon]), "a failed pod is replaced when its back-off is over")
         if decision.create or decision.delete:
@@ -206,8 +212,8 @@ def _misplaced(fates: Mapping[str, Fate], found: Mapping[str, Sequence[DaemonPod
 def strategy_of(owner: Wire, desired: int) -> Strategy:
     strategy = owner["spec"].get("updateStrategy") or {}
     rolling = strategy.get("rollingUpdate") or {}
-    surge = numbers.scaled(rolling.get("maxSurge", 0), desired, round_up=True)
-    unavailable = numbers.scaled(rolling.get("maxUnavailable", 1), desired, round_up=True)
+    surge = amounts.resolve(rolling.get("maxSurge", 0), desired, round_up=True)
+    unavailable = amounts.resolve(rolling.get("maxUnavailable", 1), desired, round_up=True)
     if not surge and not unavailable:
         unavailable = 1  # a percentage of nothing: it would never move
     return Strategy(strategy.get("type") != "OnDelete", unavailable, surge)

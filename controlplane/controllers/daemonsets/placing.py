@@ -6,17 +6,17 @@ that is cordoned, not ready or short of something keeps and gets its pod.
 
 from __future__ import annotations
 
-import copy
+from functools import partial
 
+from controlplane.controllers import pods, revisions
 from controlplane.controllers.daemonsets.decide import Fate
-from controlplane.controllers.workloads import pods, revisions
 from controlplane.scheduler.labels import Requirement, any_matches, parse_terms
 from controlplane.scheduler.taints import Taint, Toleration, first_untolerated
-from schema import kinds
 from schema.base import Wire
 
 FAILURES = "slipway.dev/failures"
 """Annotation of a pod: how many before it have failed on its node, one after the other."""
+_LONGEST_NAME = 240
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _EXISTS = (
     ("node.kubernetes.io/not-ready", "NoExecute"),
@@ -83,21 +83,24 @@ def pod(owner: Wire, revision: Wire, node: str, *, failures: int) -> Wire:
     digest = revisions.hash_of(revision)
     metadata = owner["metadata"]
     # The name follows from what it is for, so making it twice is one pod.
-    suffix = revisions.short_hash(f"{metadata['uid']} {node} {digest} {failures}".encode())
-    labels = {revisions.POD_LABEL: digest}
-    template = revisions.template_of(revision)
-    made = pods.from_template(template, kinds.DAEMON_SET, owner, f"{metadata['name'][:240]}-{suffix}", labels)
-    if failures:
-        made["metadata"]["annotations"] = {**(made["metadata"].get("annotations") or {}), FAILURES: str(failures)}
-    spec = made["spec"]
+    suffix = pods.suffix(f"{metadata['uid']} {node} {digest} {failures}", 10)
+    return pods.from_template(
+        owner,
+        revisions.template_of(revision),
+        f"{metadata['name'][:_LONGEST_NAME]}-{suffix}",
+        labels={revisions.POD_LABEL: digest},
+        annotations={FAILURES: str(failures)} if failures else {},
+        change=partial(_change, node=node),
+    )
+
+
+def _change(spec: Wire, *, node: str) -> None:
     spec["tolerations"] = tolerations(spec)
     spec["affinity"] = _only(spec.get("affinity") or {}, node)
-    return made
 
 
 def _only(affinity: Wire, node: str) -> Wire:
     """The template's own requirements were looked at already; what is left is the one node."""
     term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
-    made = copy.deepcopy(affinity)
-    made["nodeAffinity"] = {**(made.get("nodeAffinity") or {}), _REQUIRED: {"nodeSelectorTerms": [term]}}
-    return made
+    nodes = {**(affinity.get("nodeAffinity") or {}), _REQUIRED: {"nodeSelectorTerms": [term]}}
+    return {**affinity, "nodeAffinity": nodes}

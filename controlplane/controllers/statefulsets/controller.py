@@ -14,21 +14,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+from controlplane.controllers import ownership, pods, revisions
 from controlplane.controllers.base import Controller, Key
 from controlplane.controllers.errors import Wait
 from controlplane.controllers.events import Record
+from controlplane.controllers.ownership import Claims
 from controlplane.controllers.plan import Plan, Step, find
 from controlplane.controllers.statefulsets import identity
 from controlplane.controllers.statefulsets.decide import Decision, Replica, Wanted, decide
-from controlplane.controllers.workloads import adoption, numbers, pods, revisions
-from controlplane.controllers.workloads.adoption import Family
 from controlplane.store import objects
 from controlplane.store.errors import NotFound
 from controlplane.store.objects import ChangeRecord, Create, Delete, Patch, Write
-from schema import kinds
-from schema.apps.statefulset import POD_NAME
+from schema import amounts, kinds
 from schema.base import Wire
 from schema.meta import DeleteOptions, Preconditions
+from schema.selectors import LabelSelector
 
 COMPONENT = "statefulset-controller"
 LOOK_AGAIN_SECONDS = 15.0
@@ -36,8 +36,8 @@ LOOK_AGAIN_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Surroundings:
-    pods: Family = field(default_factory=Family)
-    revisions: Family = field(default_factory=Family)
+    pods: Claims = field(default_factory=Claims)
+    revisions: Sequence[Wire] = ()
     claims: Mapping[str, Wire] = field(default_factory=dict)
     """Of the namespace, by name; only where there are claim templates."""
     lost_nodes: frozenset[str] = frozenset()
@@ -52,29 +52,29 @@ class StatefulSetController(Controller[Surroundings]):
         yield from super().keys_for(change)
         if change.kind not in (kinds.POD, kinds.CONTROLLER_REVISION):
             return
-        owner = pods.controller_of(change.object)
-        if owner is not None:
-            if owner.get("kind") == "StatefulSet":
-                yield change.namespace, owner["name"]
-        elif POD_NAME in change.labels and (named := identity.parse(change.name)):
+        yield from ownership.owner_keys(change, self.kind)
+        orphan = change.kind is kinds.POD and ownership.is_up_for_adoption(change)
+        if orphan and (named := identity.parse(change.name)):  # its name says whose it may be
             yield change.namespace, named[0]
 
     def gather(self, obj: Wire) -> Surroundings:
-        own = adoption.read(kinds.POD, obj, lambda pod: identity.ordinal_of(pod, obj) is not None)
+        selector = LabelSelector.from_object(obj["spec"].get("selector"))
+        named = [pod for pod in pods.owned_by(obj, selector) if identity.ordinal_of(pod, obj) is not None]
+        own = ownership.claim(obj, selector, named)
         namespace = obj["metadata"]["namespace"]
         claims = []
         if obj["spec"].get("volumeClaimTemplates"):
             claims = objects.list_objects(kinds.PERSISTENT_VOLUME_CLAIM, namespace=namespace).items
-        ending = {pod["spec"].get("nodeName", "") for pod in own.own if pods.is_terminating(pod)}
+        ending = {pod["spec"].get("nodeName", "") for pod in own.mine if pods.is_leaving(pod)}
         return Surroundings(
             own,
-            adoption.read(kinds.CONTROLLER_REVISION, obj),
+            revisions.of(obj, selector),
             {one["metadata"]["name"]: one for one in claims},
             frozenset(name for name in ending if name and _is_lost(name)),
         )
 
     def plan(self, obj: Wire, children: Surroundings, now: datetime) -> Plan:
-        family = adoption.writes(children.pods, kinds.POD, self.kind, obj)
+        family = children.pods.writes(kinds.POD, obj)
         if family:  # each of them wakes us again
             return Plan([Step("adopt and let go", family)], status=obj.get("status") or {})
         return _Planning(obj, children, now).plan()
@@ -93,13 +93,13 @@ class _Planning:
     def __init__(self, owner: Wire, around: Surroundings, now: datetime) -> None:
         self.owner, self.around, self.now = owner, around, now
         self.min_ready = int(owner["spec"].get("minReadySeconds") or 0)
-        self.history = revisions.look(kinds.STATEFUL_SET, owner, around.revisions.own)
-        self.by_name = {revisions.name_of(one): one for one in (*around.revisions.own, self.history.update)}
+        self.history = revisions.look(owner, around.revisions)
+        self.by_name = {revisions.name_of(one): one for one in (*around.revisions, self.history.update)}
         self.update = revisions.name_of(self.history.update)
         told = (owner.get("status") or {}).get("currentRevision") or ""
         self.current = told if told in self.by_name else self.update
         self.pods = {
-            ordinal: pod for pod in around.pods.own if (ordinal := identity.ordinal_of(pod, owner)) is not None
+            ordinal: pod for pod in around.pods.mine if (ordinal := identity.ordinal_of(pod, owner)) is not None
         }
         self.wanted = wanted_of(owner, current=self.current, update=self.update)
         self.replicas = {ordinal: self._replica(ordinal, pod) for ordinal, pod in self.pods.items()}
@@ -127,7 +127,7 @@ class _Planning:
 
     def _replica(self, ordinal: int, pod: Wire) -> Replica:
         name = pod["metadata"]["name"]
-        terminating, blocked = pods.is_terminating(pod), f"pod {name} is not available yet"
+        terminating, blocked = pods.is_leaving(pod), f"pod {name} is not available yet"
         node = pod["spec"].get("nodeName") or ""
         if terminating and node in self.around.lost_nodes:
             blocked = (
@@ -139,7 +139,7 @@ class _Planning:
         return Replica(
             ordinal,
             revision=(pod["metadata"].get("labels") or {}).get(revisions.POD_LABEL, ""),
-            available=pods.is_available(pod, self.min_ready, self.now),
+            available=pods.is_active(pod) and pods.is_available(pod, self.min_ready, self.now),
             terminating=terminating,
             finished=pods.is_finished(pod),
             blocked=blocked,
@@ -157,7 +157,7 @@ class _Planning:
                 present = self.around.claims.get(name)
                 if present is None:
                     made.setdefault(ordinal, []).append(_with_owners(claim, owners, self.owner))
-                elif pods.is_terminating(present):
+                elif pods.is_leaving(present):
                     blocked[ordinal] = f"claim {name} is being deleted: its pod waits until it is gone"
                 elif _with_owners(present, owners, self.owner) != present:
                     change = partial(_with_owners, owners=owners, owner=self.owner)
@@ -206,14 +206,14 @@ class _Planning:
 
     def _surplus(self) -> list[Write]:
         in_use = {self.current, self.update, *(one.revision for one in self.replicas.values())}
-        return revisions.surplus(self.owner, self.around.revisions.own, in_use)
+        return revisions.surplus(self.owner, self.around.revisions, in_use)
 
     # Saying
 
     def _status(self) -> Wire:
         living = [one for one in self.replicas.values() if not one.terminating]
         wanted = [one for one in living if one.ordinal in self.wanted.ordinals]
-        ready = sum(pods.is_ready(pod) for pod in self.pods.values())
+        ready = sum(pods.is_active(pod) and pods.is_ready(pod) for pod in self.pods.values())
         available = sum(one.available for one in living)
         complete = (
             len(wanted) == len(self.replicas) == self.wanted.replicas
@@ -234,11 +234,8 @@ class _Planning:
 
     def _outcome(self, decision: Decision) -> Wait | None:
         """Changes of pods wake us; a pod that has to stay ready for a while changes no more."""
-        soon = [
-            left
-            for pod in self.pods.values()
-            if (left := pods.available_in(pod, self.min_ready, self.now)) is not None and left > 0
-        ]
+        later = pods.next_available(self.pods.values(), self.min_ready, self.now)
+        soon = [] if later is None else [later]
         if decision:
             doing = [f"making pod {one}" for one in decision.create] + [f"ending pod {one}" for one in decision.delete]
             return Wait(min([LOOK_AGAIN_SECONDS, *soon]), ", ".join(doing[:3]))
@@ -250,7 +247,7 @@ def wanted_of(owner: Wire, *, current: str, update: str) -> Wanted:
     strategy = spec.get("updateStrategy") or {}
     rolling = strategy.get("rollingUpdate") or {}
     replicas = 1 if spec.get("replicas") is None else int(spec["replicas"])
-    unavailable = numbers.scaled(rolling.get("maxUnavailable", 1), replicas, round_up=False)
+    unavailable = amounts.resolve(rolling.get("maxUnavailable", 1), replicas, round_up=False)
     return Wanted(
         replicas=replicas,
         start=int((spec.get("ordinals") or {}).get("start") or 0),

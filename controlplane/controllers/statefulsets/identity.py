@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
-from controlplane.controllers.workloads import pods, revisions
-from schema import kinds
+from controlplane.controllers import pods, revisions
 from schema.apps.statefulset import POD_INDEX, POD_NAME
 from schema.base import Wire
 
@@ -37,9 +37,14 @@ def claim_names(owner: Wire, ordinal: int) -> dict[str, str]:
 def pod(owner: Wire, ordinal: int, revision: Wire) -> Wire:
     name = pod_name(owner, ordinal)
     labels = {revisions.POD_LABEL: revisions.name_of(revision), POD_NAME: name, POD_INDEX: str(ordinal)}
-    made = pods.from_template(revisions.template_of(revision), kinds.STATEFUL_SET, owner, name, labels)
-    spec = made["spec"]
-    spec["hostname"] = name
+    template = revisions.template_of(revision)
+    return pods.from_template(
+        owner, template, name, labels=labels, change=partial(_change, owner=owner, ordinal=ordinal)
+    )
+
+
+def _change(spec: Wire, *, owner: Wire, ordinal: int) -> None:
+    spec["hostname"] = pod_name(owner, ordinal)
     if owner["spec"].get("serviceName"):
         spec["subdomain"] = owner["spec"]["serviceName"]
     names = claim_names(owner, ordinal)
@@ -47,7 +52,6 @@ def pod(owner: Wire, ordinal: int, revision: Wire) -> Wire:
     claimed = [{"name": volume, "persistentVolumeClaim": {"claimName": claim}} for volume, claim in names.items()]
     if kept or claimed:
         spec["volumes"] = [*claimed, *kept]
-    return made
 
 
 def claims(owner: Wire, ordinal: int) -> Iterator[Wire]:

@@ -57,10 +57,10 @@ def pod_network(layout: Layout, environment: Mapping[str, str] = os.environ) -> 
     text = environment.get("SLIPWAY_POD_NETWORK", "")
     with contextlib.suppress(OSError):
         text = text or (layout.home / "pod-network").read_text()
-    try:
-        return IPv4Network(text.strip())
-    except ValueError:
-        return None
+    for part in text.split(","):
+        with contextlib.suppress(ValueError):
+            return IPv4Network(part.strip())
+    return None
 
 
 def check(layout: Layout, lab: Lab) -> None:

@@ -1,6 +1,7 @@
 """What is done with a lab. Each changes the state first, then makes the kernel and the supervisor follow it.
 
-Django must be set up: joining takes a token from the database, and a removed node is deleted from the store.
+Django must be set up for what adds and removes nodes: joining takes a token from the database, and a removed node is
+deleted from the store. `kill`, `partition`, `heal` and `connect` of nodes that have joined do without.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def kill(layout: Layout, name: str, *, host: bool = False) -> None:
     power cut."""
     with state.locked(layout):
         lab = _known(layout)
-        state.save(layout, lab.with_node(replace(lab.find(name), running=False)))
+        state.save(layout, lab.with_node(replace(find_up(layout, lab, name), running=False)))
         with contextlib.suppress(control.NotRunning):
             _kill_agent(layout, name)
         if host:
@@ -79,7 +80,7 @@ def partition(layout: Layout, name: str, *, others: Sequence[str] = ()) -> None:
     """Cut the node from ``others``, or from everybody. What was cut before stays cut."""
     with state.locked(layout):
         lab = _known(layout)
-        node = _find_up(layout, lab, name)
+        node = find_up(layout, lab, name)
         for other in others:
             if other == name:
                 raise BadSetting(f"a node cannot be cut from itself ({name})")
@@ -95,7 +96,7 @@ def heal(layout: Layout, name: str) -> None:
     """Undo `kill` and `partition`, and what other nodes are cut from this one."""
     with state.locked(layout):
         lab = _known(layout)
-        node = replace(_find_up(layout, lab, name), running=True, cut=())
+        node = replace(find_up(layout, lab, name), running=True, cut=())
         others = (replace(each, cut=tuple(c for c in each.cut if c != name)) for each in lab.nodes)
         lab = replace(lab, nodes=tuple(others)).with_node(node)
         network.ensure(layout, lab)
@@ -108,7 +109,7 @@ def connect(layout: Layout, name: str, link: Link) -> None:
     """Give the node another cable: latency, loss and bandwidth as in ``link`` from now on."""
     with state.locked(layout):
         lab = _known(layout)
-        lab = lab.with_node(replace(_find_up(layout, lab, name), link=link))
+        lab = lab.with_node(replace(find_up(layout, lab, name), link=link))
         network.ensure(layout, lab)
         state.save(layout, lab)
 
@@ -149,7 +150,7 @@ def _known(layout: Layout) -> Lab:
     return lab
 
 
-def _find_up(layout: Layout, lab: Lab, name: str) -> Node:
+def find_up(layout: Layout, lab: Lab, name: str) -> Node:
     """The node, if its network is there to be changed. Raises `LabError`."""
     node = lab.find(name)
     if not network.is_up(layout, node):
@@ -164,13 +165,14 @@ def _check_port(layout: Layout, lab: Lab) -> None:
 
 def _provide_token(layout: Layout, lab: Lab) -> None:
     """A join token for those that have not joined yet."""
+    new = [node.name for node in lab.nodes if not (state.places(layout, node.name).home / "agent.json").exists()]
+    if not new:
+        return
     from controlplane.access import joining
     from controlplane.access.files import write_private
 
-    new = [node.name for node in lab.nodes if not (state.places(layout, node.name).home / "agent.json").exists()]
-    if new:
-        made = joining.create(life=TOKEN_LIFE, uses=len(new), description="lab", created_by="manage.py")
-        write_private(state.join_token(layout), made.token.encode() + b"\n")
+    made = joining.create(life=TOKEN_LIFE, uses=len(new), description="lab", created_by="manage.py")
+    write_private(state.join_token(layout), made.token.encode() + b"\n")
 
 
 def _reload(layout: Layout) -> None:

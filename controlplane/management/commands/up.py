@@ -35,6 +35,7 @@ from controlplane.store import allocation, objects
 from controlplane.store.errors import NotFound
 from controlplane.store.signals import committed
 from schema import kinds, meta
+from schema.ranges import RangeError
 
 READY_SECONDS = 60.0
 PROGRAMS = ("redis-server", "conmon", "crun", "nft", "setpriv", "nsenter", "unshare")
@@ -64,7 +65,7 @@ class Command(BaseCommand):
         try:
             password = self.prepare(layout)
             lab = operations.up(layout, count=options["nodes"], link=given_link(options))
-        except LabError as error:
+        except (LabError, RangeError, network.NoFreeRange) as error:
             raise CommandError(str(error)) from None
         if options["prepare_only"]:
             return
@@ -82,9 +83,15 @@ class Command(BaseCommand):
         if not os.environ.get("SLIPWAY_SERVICE_NETWORK"):
             chosen = network.settle_services(layout.home, os.environ["SLIPWAY_POD_NETWORK"])
             os.environ["SLIPWAY_SERVICE_NETWORK"] = settings.SERVICE_NETWORK = chosen
+        lab = lab_network.settle(layout, may_move=True)
+        network.check(
+            os.environ["SLIPWAY_POD_NETWORK"],
+            services=settings.SERVICE_NETWORK,
+            lab=lab.network,
+            host=network.segments(but=settings.INSTANCE),
+        )
         call_command("migrate", verbosity=0, interactive=False)
         # The lab's gateway is in the certificate from the start, so that nodes may be added at any time.
-        lab = lab_network.settle(layout, may_move=True)
         pki.ensure(layout.home, hosts=[*host_names(layout), str(lab.gateway)])
         user, password = users.ensure_admin()
         if password is not None:

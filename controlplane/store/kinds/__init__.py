@@ -8,6 +8,7 @@ from controlplane.store.kinds import (
     controllerrevision,
     cronjob,
     daemonset,
+    deployment,
     endpoints,
     endpointslice,
     event,
@@ -23,6 +24,8 @@ from controlplane.store.kinds import (
     pod,
     poddisruptionbudget,
     priorityclass,
+    replicaset,
+    replicationcontroller,
     resourcequota,
     secret,
     service,
@@ -59,6 +62,9 @@ ALL: tuple[Storage, ...] = (
     networkpolicy.STORAGE,
     priorityclass.STORAGE,
     resourcequota.STORAGE,
+    deployment.STORAGE,
+    replicaset.STORAGE,
+    replicationcontroller.STORAGE,
 )
 
 _by_kind: dict[tuple[str, str], Storage] = {(storage.kind.api_version, storage.kind.kind): storage for storage in ALL}

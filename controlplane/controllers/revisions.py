@@ -1,4 +1,5 @@
-"""The history of a template, as ControllerRevisions: what is newest, what is kept, what to go back to. Pure.
+"""The history of a template, as ControllerRevisions: what is newest, what is kept, what to go back to. All but
+`of` is pure.
 
 ``data`` is a strategic merge patch of the owner, as kubectl expects: ``rollout undo`` applies it as it is. The name follows
 from the content, so one template has one revision; going back to it gives it the highest number again.
@@ -6,19 +7,17 @@ from the content, so one template has one revision; going back to it gives it th
 
 from __future__ import annotations
 
-import copy
-import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import orjson
 
-from controlplane.controllers.workloads import pods
+from controlplane.controllers import ownership, pods
 from controlplane.store.objects import Create, Delete, Patch, Write
 from schema import kinds
 from schema.base import Wire
-from schema.kinds import Kind
+from schema.selectors import LabelSelector
 
 POD_LABEL = "controller-revision-hash"
 """Of pods: what they were made from."""
@@ -26,7 +25,6 @@ HASH_LABEL = "controller.kubernetes.io/hash"
 """Of revisions."""
 CAUSE = "kubernetes.io/change-cause"
 DEFAULT_LIMIT = 10
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,12 @@ class History:
     """The revision of the template as it is; not stored yet if it is new."""
     writes: Sequence[Write] = ()
     """Makes or renumbers it."""
+
+
+def of(owner: Wire, selector: LabelSelector) -> Sequence[Wire]:
+    """What there is of an owner. Reads."""
+    found = pods.owned_by(owner, selector, kinds.CONTROLLER_REVISION)
+    return [one for one in found if ownership.is_controlled_by(one, owner)]
 
 
 def name_of(revision: Wire) -> str:
@@ -47,15 +51,15 @@ def hash_of(revision: Wire) -> str:
 
 def template_of(revision: Wire) -> Wire:
     """The pod template that it holds."""
-    template = copy.deepcopy((revision.get("data") or {})["spec"]["template"])
+    template = pods.copy((revision.get("data") or {})["spec"]["template"])
     template.pop("$patch", None)
-    return dict(template)
+    return template
 
 
-def look(kind: Kind, owner: Wire, known: Sequence[Wire]) -> History:
+def look(owner: Wire, known: Sequence[Wire]) -> History:
     """``known`` are the owner's revisions."""
     data = {"spec": {"template": {"$patch": "replace", **(owner["spec"].get("template") or {})}}}
-    wanted = _revision(kind, owner, data)
+    wanted = _revision(owner, data)
     newest = max((one["revision"] for one in known), default=0)
     present = next((one for one in known if name_of(one) == name_of(wanted)), None)
     cause = (owner["metadata"].get("annotations") or {}).get(CAUSE)
@@ -80,8 +84,8 @@ def surplus(owner: Wire, known: Sequence[Wire], in_use: Collection[str]) -> list
     return [Delete(kinds.CONTROLLER_REVISION, one["metadata"]["namespace"], name_of(one)) for one in old]
 
 
-def _revision(kind: Kind, owner: Wire, data: Wire) -> Wire:
-    digest = short_hash(orjson.dumps(data, option=orjson.OPT_SORT_KEYS))
+def _revision(owner: Wire, data: Wire) -> Wire:
+    digest = pods.suffix(orjson.dumps(data, option=orjson.OPT_SORT_KEYS).decode(), 10)
     metadata = owner["metadata"]
     labels = (owner["spec"].get("template") or {}).get("metadata", {}).get("labels") or {}
     cause = (metadata.get("annotations") or {}).get(CAUSE)
@@ -93,21 +97,11 @@ def _revision(kind: Kind, owner: Wire, data: Wire) -> Wire:
             "namespace": metadata["namespace"],
             "labels": {**labels, HASH_LABEL: digest},
             **({"annotations": {CAUSE: cause}} if cause else {}),
-            "ownerReferences": [pods.controller_reference(kind, owner)],
+            "ownerReferences": [ownership.reference(owner)],
         },
         "data": data,
         "revision": 0,
     }
-
-
-def short_hash(content: bytes) -> str:
-    """Ten letters that make no words."""
-    number = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big")
-    letters = []
-    for _ in range(10):
-        number, rest = divmod(number, len(_ALPHABET))
-        letters.append(_ALPHABET[rest])
-    return "".join(letters)
 
 
 def _renumbered(revision: Wire, *, number: int, cause: str | None) -> Wire:
