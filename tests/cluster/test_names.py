@@ -87,10 +87,11 @@ def test_a_headless_service_names_its_pods(asking: Lab) -> None:
 
 
 def test_a_policy_shuts_the_server_and_its_removal_opens_it(asking: Lab) -> None:
-    address = service(asking, "shop")  # by address: Debian's static busybox crashes in its libc's look-ups
+    address = service(asking, "shop")  # nc, since wget of Debian's static busybox crashes in its libc
 
     def fetched() -> bool:
-        return in_client(asking, "wget", "-qO-", "-T", "1", f"http://{address}").stdout == "here\n"
+        script = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 1 {address} 80 | tail -n 1"
+        return in_client(asking, "sh", "-c", script).stdout == "here\n"
 
     wire = {
         "apiVersion": "networking.k8s.io/v1",
