@@ -69,6 +69,8 @@ class Controller(ABC, Generic[Children]):
     """Writes the status of the object: its conditions, and what it waits for. False where the kind has another master."""
     observes_generation: ClassVar[bool] = True
     """The kind's status has an observedGeneration."""
+    conditions_observe_generation: ClassVar[bool] = True
+    """So have its conditions."""
 
     @abstractmethod
     def gather(self, obj: Wire) -> Children:
@@ -145,12 +147,13 @@ class Controller(ABC, Generic[Children]):
 
     def _report(self, obj: Wire, plan: Plan, outcome: Wait | Stalled | None) -> None:
         generation = obj["metadata"].get("generation") if self.observes_generation else None
+        spoken_of = generation if self.conditions_observe_generation else None
         conditions = [*plan.conditions, *self.progress(outcome)]
         now = meta.now()
 
         def change(stored: Wire) -> Wire:
             status = stored.get("status") or {}
-            merged = merge(status.get("conditions") or (), conditions, now, generation)
+            merged = merge(status.get("conditions") or (), conditions, now, spoken_of)
             observed = {} if generation is None else {"observedGeneration": generation}
             return {**stored, "status": {**status, **plan.status, **observed, "conditions": merged}}
 

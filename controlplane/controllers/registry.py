@@ -7,9 +7,11 @@ from typing import Any
 
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
+from controlplane.controllers.deployment import DeploymentController
 from controlplane.controllers.garbage import GarbageCollector
 from controlplane.controllers.namespace import NamespaceController
 from controlplane.controllers.node import NodeController
+from controlplane.controllers.replicaset import ReplicaSetController, ReplicationControllerController
 from controlplane.controllers.resourcequota import ResourceQuotaController
 from controlplane.controllers.serviceaccount import ServiceAccountController
 from controlplane.scheduler import wakeups
@@ -26,6 +28,9 @@ _ALL: tuple[Controller[Any], ...] = (
     ServiceAccountController(),
     NodeController(),
     ResourceQuotaController(),
+    ReplicaSetController(),
+    ReplicationControllerController(),
+    DeploymentController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()
