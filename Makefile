@@ -7,7 +7,7 @@ export SLIPWAY_VENV := $(VENV)
 # Containers need root; everything else about the instance is then root's too.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 
-.PHONY: pictures help up down ready ready-dev check test test-fast format lock clean
+.PHONY: pictures help up down agent ready ready-dev check test test-fast format lock clean
 
 help: ## Show this menu
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,6 +15,9 @@ help: ## Show this menu
 up: ready ## Install what is missing and start an instance; NODES=3 makes it a cluster (docs/lab.md)
 	@exec $(SUDO) $(PYTHON) manage.py up $(if $(NODES),--nodes $(NODES)) $(if $(LATENCY),--latency $(LATENCY)) \
 	    $(if $(LOSS),--loss $(LOSS)) $(if $(BANDWIDTH),--bandwidth $(BANDWIDTH))
+
+agent: ## Make this host ready to join a control plane elsewhere: the command nodeagent (docs/joining.md)
+	@$(SUDO) setup/agent.sh
 
 down: ready ## Stop the instance and remove its containers, devices, mounts, nft table and cgroups
 	@$(SUDO) $(PYTHON) manage.py down

@@ -72,7 +72,7 @@ async def run(settings: Settings, root: Path, count: int) -> Times:
     times: Times = defaultdict(list)
     runtime, network = OciRuntime(settings), BridgeNetwork(settings)
     runtime.start_watching()
-    await network.start(pod_cidr="10.183.7.0/24", cluster_cidr="10.183.0.0/16")
+    await network.start(pod_cidrs=["10.183.7.0/24"], cluster_cidrs=["10.183.0.0/16"])
     try:
         for number in range(count + 3):
             if number == 3:

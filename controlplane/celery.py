@@ -130,7 +130,7 @@ app.conf.update(
     beat_schedule={
         "full pass": {"task": EVERYTHING.task, "schedule": FULL_PASS_SECONDS},
         "housekeeping": {"task": f"{_TASKS}.housekeeping", "schedule": 60.0},
-        "node liveness": {"task": f"{_TASKS}.node_liveness", "schedule": 5.0},
+        "node liveness": {"task": f"{_TASKS}.node_liveness", "schedule": settings.NODE_LOST_SECONDS / 5},
         # A pod that waits for its place is what people notice first: should a wake-up be lost with a killed worker while
         # others run, they need not wait for the full pass. With nothing pending it is one query.
         "drain": {"task": "controlplane.scheduler.tasks.drain", "schedule": 5.0},

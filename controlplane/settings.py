@@ -24,10 +24,44 @@ API_PORT = int(os.environ.get("SLIPWAY_API_PORT", "6443"))
 HTTP_PORT = int(os.environ.get("SLIPWAY_HTTP_PORT", "8080"))
 """Plain http on the loopback only: a browser on this machine."""
 
+
+def _kept_text(name: str, default: str) -> str:
+    """What an earlier start chose and left in the home."""
+    try:
+        return (HOME / name).read_text().strip()
+    except OSError:
+        return default
+
+
+ADVERTISE_ADDRESS = os.environ.get("SLIPWAY_ADVERTISE_ADDRESS", "")
+"""At which all nodes reach the API server; empty: this host's own address, as the outside sees it."""
 CLUSTER_DOMAIN = os.environ.get("SLIPWAY_CLUSTER_DOMAIN", "cluster.local")
 POD_NETWORK = os.environ.get("SLIPWAY_POD_NETWORK", "10.244.0.0/16")
-NODE_PREFIX_LENGTH = 24
-HEARTBEAT_SECONDS = 5.0
+"""Where pods get their addresses: one range, or one of each family with a comma between them. The first is the family of
+`status.podIP`."""
+NODE_PREFIX_LENGTHS = {
+    4: int(os.environ.get("SLIPWAY_NODE_PREFIX_LENGTH") or 0),
+    6: int(os.environ.get("SLIPWAY_NODE_PREFIX_LENGTH_IPV6") or 0),
+}
+"""How much of each range one node gets; 0: as `schema.ranges.node_prefix_length` says."""
+SERVICE_NETWORK = os.environ.get("SLIPWAY_SERVICE_NETWORK") or _kept_text("service-network", "10.96.0.0/16")
+"""Where services get their addresses: one range, or one of each family with a comma between them. The first is the family
+of a service that asks for none."""
+NODE_PORT_RANGE = os.environ.get("SLIPWAY_NODE_PORT_RANGE", "30000-32767")
+LOAD_BALANCER_POOL = os.environ.get("SLIPWAY_LOAD_BALANCER_POOL", "")
+"""Addresses for services of type LoadBalancer: ranges (192.168.1.240/29) and spans (192.168.1.240-192.168.1.250) with
+commas between them. Empty: they answer at the addresses of the nodes."""
+METRICS_HISTORY_STEP_SECONDS = int(os.environ.get("SLIPWAY_METRICS_HISTORY_STEP_SECONDS", "300"))
+"""The step of the day of usage that the dashboard shows."""
+NODE_LOST_SECONDS = float(os.environ.get("SLIPWAY_NODE_LOST_SECONDS", "10"))
+"""A node that has not been heard of for this long is NotReady. What follows is measured from it."""
+HEARTBEAT_SECONDS = NODE_LOST_SECONDS / 4
+DEFAULT_TOLERATION_SECONDS = int(os.environ.get("SLIPWAY_TOLERATION_SECONDS", "30"))
+"""How long pods that say nothing of it stay on a node that is not ready or unreachable, before they are replaced."""
+NODE_EVICTIONS_PER_SECOND = float(os.environ.get("SLIPWAY_NODE_EVICTIONS_PER_SECOND", "0.1"))
+"""How many lost nodes of a zone at most begin to be emptied in a second."""
+METRICS_SECONDS = float(os.environ.get("SLIPWAY_METRICS_SECONDS", "10"))
+"""How often agents say what is used (`kubectl top`, the autoscaler, the dashboard); 0: never."""
 CHANGE_HISTORY_SECONDS = 3600.0
 """How far back a watch may start; older is 410 Gone."""
 CHANGE_HISTORY_ROWS = 100_000

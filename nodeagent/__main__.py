@@ -49,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
     run_parser.set_defaults(run=run)
     remove_parser = commands.add_parser("remove", help="stop and remove everything this agent made on the host")
     _add_places(remove_parser)
+    remove_parser.add_argument(
+        "--forget", action="store_true", help="also what `join` left: credential and configuration"
+    )
     remove_parser.set_defaults(run=remove)
     _add_others(commands)
     return top
@@ -57,6 +60,16 @@ def parser() -> argparse.ArgumentParser:
 def _add_runtime(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--runtime", default=os.environ.get("SLIPWAY_RUNTIME", "crun"), help="crun, runc or another OCI runtime"
+    )
+    command.add_argument(
+        "--overlay",
+        choices=("auto", "vxlan", "direct"),
+        default=os.environ.get("SLIPWAY_OVERLAY", "auto"),
+        help="how pods of other nodes are reached: auto (plain routes on the own segment, VXLAN beyond), vxlan (always: "
+        "for clouds and switches that drop addresses they do not know) or direct (never wrapped)",
+    )
+    command.add_argument(
+        "--vxlan-port", type=int, default=int(os.environ.get("SLIPWAY_VXLAN_PORT") or 4789), help="UDP (default: 4789)"
     )
 
 
@@ -117,6 +130,9 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         labels=joined.labels,
         taints=joined.taints,
         runtime=getattr(arguments, "runtime", "crun"),
+        node_port_addresses=os.environ.get("SLIPWAY_NODE_PORT_ADDRESSES", ""),
+        overlay=getattr(arguments, "overlay", "auto"),
+        vxlan_port=getattr(arguments, "vxlan_port", 4789),
     )
 
 
@@ -209,6 +225,8 @@ def remove(arguments: argparse.Namespace) -> int:
 
     try:
         asyncio.run(teardown.remove(settings_of(arguments)))
+        if arguments.forget:
+            config.forget(arguments.home.absolute())
     except (AgentError, OSError) as error:
         return _fail(error)
     return os.EX_OK

@@ -14,10 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nodeagent import node_status
-from nodeagent.checkpoint import Checkpoint, NodeFacts
+from nodeagent.checkpoint import Checkpoint, NodeFacts, keyed_by_claim
 from nodeagent.cluster import ClusterView
+from nodeagent.credential import Credential
 from nodeagent.errors import AgentError
 from nodeagent.facilities import Exit, Running
+from nodeagent.metrics.meter import Meter
 from nodeagent.node_status import NodeStatus
 from nodeagent.outbox import Outbox
 from nodeagent.pods import identity, transitions
@@ -26,14 +28,16 @@ from nodeagent.pods.record import Record
 from nodeagent.pods.state import Phase
 from nodeagent.pods.status import Host
 from nodeagent.pods.worker import Worker
+from nodeagent.renewal import Renewal
 from nodeagent.session import Dialler, Session
 from nodeagent.settings import Settings
 from nodeagent.streams.opening import Streams
 from nodeagent.streams.rotation import rotate
 from nodeagent.tasks import Tasks, persist
+from nodeagent.volumes.removals import Removals
 from schema.base import Wire
 from schema.core.pod import Pod
-from schema.session import OpenStream, Sync, Update, Welcome
+from schema.session import Metrics, OpenStream, Sync, Update, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +72,8 @@ class Agent:
         self._checkpoint = Checkpoint(settings.home)
         self._facts = NodeFacts()
         self.cluster = ClusterView(self._checkpoint.cluster(), save=self._checkpoint.save_cluster)
-        self._status = NodeStatus(settings, facilities.list_images)
+        self._status = NodeStatus(settings, facilities.list_images, problems=self.cluster.problems)
+        self._meter = Meter(settings.cgroup_parent)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)
         self._found: dict[str, Found] = {}
         self._synced = False
@@ -82,10 +87,14 @@ class Agent:
             allocatable=node_status.allocatable(settings),
             network_problem="the node has not got its address range from the control plane yet",
             pressure=self._status.pressure,
+            services=lambda: self.cluster.all("Service"),
         )
-        dialler = dialler or Dialler(settings)
+        self._removals = Removals(self.context, self.records)
+        credential = Credential(settings.credential_file, settings.token)
+        dialler = dialler or Dialler(settings, credential)
         self._streams = Streams(self, dialler)
         self._session = Session(dialler, self._status, self._outbox, self)
+        self._renewal = Renewal(settings, credential, self._session.reconnect)
 
     # Life
 
@@ -99,13 +108,15 @@ class Agent:
         self._tasks.spawn("exits", self._persisted("exits", self._take_exits))
         self._tasks.spawn("collection", self._persisted("collection", self._collect_now_and_then))
         self._tasks.spawn("rotation", self._persisted("rotation", self._rotate_now_and_then))
+        self._tasks.spawn("removals", self._persisted("removals", self._removals.run))
         self._tasks.spawn("session", self._persisted("session", self._session.run))
+        self._tasks.spawn("credential", self._persisted("credential", self._renewal.run))
         await stop.wait()
         await self._streams.close()
         await self.cluster.close()
         await self._checkpoint.flushed(FLUSH_SECONDS)
         await self._tasks.close()
-        for closing in (self.context.host.runtime, self.context.host.images):
+        for closing in (self.context.host.runtime, self.context.host.network, self.context.host.images):
             close = getattr(closing, "close", None)
             if close is not None:
                 await close()
@@ -127,7 +138,7 @@ class Agent:
             self._found.setdefault(one.pod_uid, Found()).running.append(one)
         for end in exits:
             self._found.setdefault(_pod_uid(end.container_id), Found()).exits.append(end)
-        if self._facts.pod_cidr:
+        if self._facts.pod_cidrs:
             await self._start_network()
         rebooted = self._facts.boot_id not in ("", node_status.boot_id())
         for record in self._checkpoint.records():
@@ -194,8 +205,8 @@ class Agent:
     # What the control plane says
 
     def welcomed(self, welcome: Welcome) -> None:
-        facts = NodeFacts(node_status.boot_id(), welcome.pod_cidr, welcome.cluster_cidr, welcome.heartbeat_seconds)
-        moved = (facts.pod_cidr, facts.cluster_cidr) != (self._facts.pod_cidr, self._facts.cluster_cidr)
+        facts = NodeFacts(node_status.boot_id(), welcome.pod_cidrs, welcome.cluster_cidrs, welcome.heartbeat_seconds)
+        moved = (facts.pod_cidrs, facts.cluster_cidrs) != (self._facts.pod_cidrs, self._facts.cluster_cidrs)
         if facts != self._facts:
             self._facts = facts
             self._checkpoint.save_node(facts)
@@ -213,7 +224,9 @@ class Agent:
 
     async def _start_network(self) -> bool:
         try:
-            await self.context.host.network.start(pod_cidr=self._facts.pod_cidr, cluster_cidr=self._facts.cluster_cidr)
+            await self.context.host.network.start(
+                pod_cidrs=self._facts.pod_cidrs, cluster_cidrs=self._facts.cluster_cidrs
+            )
         except (AgentError, OSError) as error:
             log.error("pods cannot have a network: %s", error)
             self.context.network_problem = self._status.network_problem = str(error)
@@ -226,7 +239,8 @@ class Agent:
 
     def synced(self, sync: Sync) -> None:
         self.cluster.replace(sync.cluster)
-        self._replace_objects(Objects(_keyed(sync.config_maps), _keyed(sync.secrets)))
+        self._replace_objects(Objects(_keyed(sync.config_maps), _keyed(sync.secrets), keyed_by_claim(sync.volumes)))
+        self._removals.add(sync.volume_removals)
         wanted = {wire["metadata"]["uid"] for wire in sync.pods}
         for record in self.records.values():
             record.shown = None  # said again: whatever the control plane has missed, now it learns it
@@ -240,9 +254,13 @@ class Agent:
         self._tasks.spawn("cleaning", self._clean())
 
     def updated(self, update: Update) -> None:
-        objects = Objects(dict(self.context.objects.config_maps), dict(self.context.objects.secrets))
+        before = self.context.objects
+        objects = Objects(dict(before.config_maps), dict(before.secrets), dict(before.volumes))
         objects.config_maps.update(_keyed(update.config_maps))
         objects.secrets.update(_keyed(update.secrets))
+        objects.volumes.update(keyed_by_claim(update.volumes))
+        for key in update.removed_volumes:
+            objects.volumes.pop((key.namespace, key.name), None)
         for key in update.removed_config_maps:
             objects.config_maps.pop((key.namespace, key.name), None)
         for key in update.removed_secrets:
@@ -251,12 +269,23 @@ class Agent:
         self._replace_objects(objects)
         for wire in update.pods:
             self._desire(wire)
+        self._removals.add(update.volume_removals)
         for uid in update.removed_pods:
             if uid in self.records:
                 self._remove(self.records[uid])
 
     def stream_requested(self, request: OpenStream) -> None:
         self._streams.open(request)
+
+    async def measure(self) -> Metrics | None:
+        try:
+            return await self._meter.take(list(self.records.values()), self._clock.now())
+        except OSError as error:  # the next time will do
+            log.warning("usage cannot be read: %s", error)
+            return None
+
+    def rotation_requested(self) -> None:
+        self._renewal.ask()
 
     def _desire(self, wire: Wire) -> None:
         record = self.records.get(wire["metadata"]["uid"])
@@ -276,7 +305,11 @@ class Agent:
         before, self.context.objects = self.context.objects, objects
         changed = {
             namespace
-            for old, new in ((before.config_maps, objects.config_maps), (before.secrets, objects.secrets))
+            for old, new in (
+                (before.config_maps, objects.config_maps),
+                (before.secrets, objects.secrets),
+                (before.volumes, objects.volumes),
+            )
             for namespace, name in old.keys() | new.keys()
             if _revision(old.get((namespace, name))) != _revision(new.get((namespace, name)))
         }

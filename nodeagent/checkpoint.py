@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,8 @@ _MEMORY_ONLY: dict[str, Any] = {
 @dataclass(frozen=True)
 class NodeFacts:
     boot_id: str = ""
-    pod_cidr: str = ""
-    cluster_cidr: str = ""
+    pod_cidrs: Sequence[str] = ()
+    cluster_cidrs: Sequence[str] = ()
     heartbeat_seconds: float = 5.0
 
 
@@ -85,7 +85,8 @@ class Checkpoint:
     def objects(self) -> Objects:
         try:
             stored = orjson.loads(self._read(self._directory / "objects.json"))
-            return Objects(_keyed(stored["configMaps"]), _keyed(stored["secrets"]))
+            volumes = keyed_by_claim(stored.get("volumes") or [])
+            return Objects(_keyed(stored["configMaps"]), _keyed(stored["secrets"]), volumes)
         except (KeyError, TypeError, ValueError):
             return Objects()
 
@@ -121,10 +122,12 @@ class Checkpoint:
         self._put(self._directory / "node.json", lambda: orjson.dumps(asdict(facts)))
 
     def save_objects(self, objects: Objects) -> None:
-        config_maps, secrets = list(objects.config_maps.values()), list(objects.secrets.values())
-        self._put(
-            self._directory / "objects.json", lambda: orjson.dumps({"configMaps": config_maps, "secrets": secrets})
-        )
+        whole = {
+            "configMaps": list(objects.config_maps.values()),
+            "secrets": list(objects.secrets.values()),
+            "volumes": list(objects.volumes.values()),
+        }
+        self._put(self._directory / "objects.json", lambda: orjson.dumps(whole))
 
     def save_cluster(self, wires: list[Wire]) -> None:
         self._put(self._directory / "cluster.json", lambda: orjson.dumps({"objects": wires}))
@@ -168,6 +171,12 @@ class Checkpoint:
 
 def _keyed(wires: list[Wire]) -> dict[tuple[str, str], Wire]:
     return {(wire["metadata"]["namespace"], wire["metadata"]["name"]): wire for wire in wires}
+
+
+def keyed_by_claim(volumes: list[Wire]) -> dict[tuple[str, str], Wire]:
+    """PersistentVolumes by namespace and name of the claim that they are bound to."""
+    claims = [(volume["spec"]["claimRef"], volume) for volume in volumes]
+    return {(claim["namespace"], claim["name"]): volume for claim, volume in claims}
 
 
 def _write_all(batch: dict[Path, Callable[[], bytes] | None]) -> None:

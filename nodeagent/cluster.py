@@ -13,7 +13,8 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from nodeagent.tasks import Tasks
+from nodeagent.errors import AgentError
+from nodeagent.tasks import Tasks, persist
 from schema.base import Wire
 from schema.session import ClusterKey
 
@@ -40,6 +41,11 @@ class Consumer(Protocol):
     @property
     def kinds(self) -> frozenset[str]:
         """Those of whose changes it is told."""
+
+    async def watch(self, poke: Callable[[], None]) -> None:
+        """Runs beside it for ever, and calls ``poke`` when the host is no longer as `apply` left it: then everything is
+        looked at again. Returns where nothing tells of that, as by default."""
+        return
 
     async def apply(self, view: ClusterView, changed: frozenset[Key]) -> None:
         """Make the host so. Called with all keys at first, then with those that changed since, never twice at once. What is
@@ -68,6 +74,8 @@ class ClusterView:
         self._tasks = Tasks("cluster view")
         self.known = asyncio.Event()
         """Set once something was said, now or before the last restart."""
+        self.problems: dict[str, str] = {}
+        """What keeps a consumer from following, by its name."""
         if stored is not None:
             self._load(stored)
             self.known.set()
@@ -86,6 +94,12 @@ class ClusterView:
         subscription.waiting.update(self._keys(consumer.kinds))
         self._subscriptions.append(subscription)
         self._tasks.spawn(f"consumer {consumer.name}", self._serve(subscription))
+
+        async def watch() -> None:
+            await consumer.watch(lambda: self.poke(consumer.name))
+
+        watching = persist(f"watch {consumer.name}", watch, first_delay=0.5, last_delay=30.0)
+        self._tasks.spawn(f"watch {consumer.name}", watching)
 
     # What the control plane says
 
@@ -180,12 +194,17 @@ class ClusterView:
             keys, subscription.waiting = frozenset(subscription.waiting), set()
             try:
                 await subscription.consumer.apply(self, keys)
-            except Exception:
-                log.exception("%s could not follow the cluster; trying again", subscription.consumer.name)
+            except Exception as error:
+                if isinstance(error, AgentError):  # its text is for people; anything else is a defect
+                    log.error("%s: %s; trying again", subscription.consumer.name, error)
+                else:
+                    log.exception("%s could not follow the cluster; trying again", subscription.consumer.name)
+                self.problems[subscription.consumer.name] = str(error)
                 self._hand(subscription, set(keys))
                 await asyncio.sleep(delay)
                 delay = min(2 * delay, longest)
                 continue
             delay = RETRY_SECONDS[0]
+            self.problems.pop(subscription.consumer.name, None)
             if not subscription.wake.is_set():
                 subscription.idle.set()

@@ -51,6 +51,11 @@ def write(home: Path, config: Config) -> None:
     write_private(home / CONFIG, json.dumps(fields, indent=2) + "\n")
 
 
+def forget(home: Path) -> None:
+    for name in (CONFIG, CREDENTIAL, AUTHORITY):  # the first says that the others are there
+        (home / name).unlink(missing_ok=True)
+
+
 def write_private(path: Path, text: str) -> None:
     """The old content or the new, whatever happens; nobody else's to read."""
     draft = path.with_name(f".{path.name}.new")

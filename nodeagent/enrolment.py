@@ -57,27 +57,33 @@ def check_hash(ca_hash: str) -> str:
 
 
 def fetch_authority(server: str, ca_hash: str) -> str:
-    """The authority's certificate (PEM) if its hash is ``ca_hash``. Raises `EnrolmentError`."""
+    """The authority's certificate (PEM) if its hash is ``ca_hash``, and nothing that came with it: what else the answer may
+    hold is not trusted. Raises `EnrolmentError`."""
     unverified = ssl.create_default_context()
     unverified.check_hostname = False
     unverified.verify_mode = ssl.CERT_NONE  # the hash is what is verified, below
-    pem = _request(server, "GET", "/agent/v1/ca", unverified).decode(errors="replace")
-    found = hash_of(pem)
+    certificate = decode_certificate(_request(server, "GET", "/agent/v1/ca", unverified).decode(errors="replace"))
+    found = hash_of(certificate)
     if not hmac.compare_digest(found.encode(), ca_hash.encode()):
         raise EnrolmentError(
             f"the certificate authority of {server} is not the one that was asked for: its hash is {found}, --ca-hash "
             f"says {ca_hash}. Either the line was copied wrongly, or somebody stands between this host and the control "
             "plane; nothing was sent and nothing was stored"
         )
-    return pem
+    return ssl.DER_cert_to_PEM_cert(certificate)
 
 
-def hash_of(pem: str) -> str:
-    """SHA-256 of the certificate: ``openssl x509 -in ca.crt -outform DER | sha256sum``."""
+def decode_certificate(pem: str) -> bytes:
+    """The one certificate in the text, as DER."""
     try:
-        return f"sha256:{hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem.strip())).hexdigest()}"
+        return ssl.PEM_cert_to_DER_cert(pem.strip())
     except ValueError:
         raise EnrolmentError("what answers there sent no certificate: is it a Slipway control plane?") from None
+
+
+def hash_of(certificate: bytes) -> str:
+    """SHA-256 of the certificate: ``openssl x509 -in ca.crt -outform DER | sha256sum``."""
+    return f"sha256:{hashlib.sha256(certificate).hexdigest()}"
 
 
 def join(server: str, ca_pem: str, *, token: str, node: str) -> dict[str, Any]:

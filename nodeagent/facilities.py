@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from schema.base import Wire
@@ -116,8 +117,8 @@ class Sandbox:
 
 
 class Network(Protocol):
-    async def start(self, *, pod_cidr: str, cluster_cidr: str) -> None:
-        """Bridge, addresses, source NAT. Raises `HostConflict` where the range is already somebody's on this host."""
+    async def start(self, *, pod_cidrs: Sequence[str], cluster_cidrs: Sequence[str]) -> None:
+        """Bridge, addresses, source NAT. Raises `HostConflict` where a range is already somebody's on this host."""
 
     async def create(self, pod: Pod, *, hostname: str) -> Sandbox:
         """Namespaces, interface, address and published ports of a pod."""
@@ -130,9 +131,15 @@ class Network(Protocol):
 
 class Volumes(Protocol):
     async def prepare(
-        self, pod: Pod, *, config_maps: Mapping[str, Wire], secrets: Mapping[str, Wire]
+        self,
+        pod: Pod,
+        *,
+        config_maps: Mapping[str, Wire],
+        secrets: Mapping[str, Wire],
+        volumes: Mapping[str, Wire] = MappingProxyType({}),
     ) -> Mapping[str, Path]:
-        """Make or update the pod's volumes: volume name to the host's path. Raises `VolumeError` with the sentence."""
+        """Make or update the pod's volumes: volume name to the host's path. ``volumes`` are the PersistentVolumes by the
+        name of their claim. Raises `VolumeError` with the sentence."""
 
     async def mounts(
         self, pod: Pod, container: Container, paths: Mapping[str, Path], *, environment: Mapping[str, str]
@@ -145,6 +152,9 @@ class Volumes(Protocol):
     async def delete(self, pod_uid: str) -> None: ...
 
     async def collect(self, in_use: set[str]) -> None: ...
+
+    async def remove(self, volume: str) -> None:
+        """Delete the data of a PersistentVolume of class local. Nobody uses it any more."""
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,25 @@ if TYPE_CHECKING:
 def real(settings: Settings) -> Facilities:
     from nodeagent.images.settings import from_environment
     from nodeagent.images.store import ImageStore
+    from nodeagent.network.dns.consumer import Dns
+    from nodeagent.network.overlay import Overlay
     from nodeagent.network.pods import BridgeNetwork
+    from nodeagent.network.policies import Policies
     from nodeagent.runtime import assemble
     from nodeagent.runtime.oci import OciRuntime
     from nodeagent.volumes.pods import HostVolumes
 
     images = ImageStore(settings.home / "images", from_environment())
+    policies = Policies(settings)
+    network = BridgeNetwork(settings, policies=policies)
     return Facilities(
         runtime=OciRuntime(settings),
-        network=BridgeNetwork(settings),
+        network=network,
         volumes=HostVolumes(settings),
         images=images,
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
+        consumers=(Overlay(settings), network.services, policies, Dns(settings)),
     )
 
 

@@ -78,7 +78,7 @@ def join(arguments: argparse.Namespace, *, run_dir: Path, cgroup_parent: str) ->
 def _check_same(present: Config, wanted: Config) -> None:
     if (present.server, present.node_name) != (wanted.server, wanted.node_name):
         raise JoinError(
-            f"this host has joined {present.server} as {present.node_name} already; `nodeagent remove` takes that away, "
+            f"this host has joined {present.server} as {present.node_name} already; `nodeagent remove --forget` takes that away, "
             "--again joins anew"
         )
 
@@ -134,7 +134,9 @@ def rotate(home: Path) -> None:
 
 def unit(command: Sequence[str], environment: Mapping[str, str]) -> str:
     """Containers are children of their own conmon, not of the agent: only the agent itself is stopped with the unit."""
-    settings = "".join(f'Environment="{name}={value}"\n' for name, value in environment.items())
+    settings = "".join(
+        f"Environment={_quoted(f'{name}={value}', always=True)}\n" for name, value in environment.items()
+    )
     return f"""\
 [Unit]
 Description=Slipway node agent
@@ -157,18 +159,20 @@ WantedBy=multi-user.target
 """
 
 
-def _quoted(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
-    return f'"{escaped}"' if escaped != word or " " in word else word
+def _quoted(word: str, *, always: bool = False) -> str:
+    """As systemd.syntax(7) has it. Only a command's ``$`` is special."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    escaped = escaped if always else escaped.replace("$", "$$")
+    return f'"{escaped}"' if always or escaped != word or " " in word else word
 
 
 def run_command(home: Path) -> list[str]:
     return [sys.executable, "-m", "nodeagent", "run", "--home", str(home)]
 
 
-def install_unit(home: Path, path: Path = UNIT) -> None:
-    """Raises `AgentError`."""
-    if not Path("/run/systemd/system").exists() or shutil.which("systemctl") is None:
+def install_unit(home: Path, path: Path = UNIT, *, running: Path = Path("/run/systemd/system")) -> None:
+    """``running`` exists where systemd does. Raises `AgentError`."""
+    if not running.exists() or shutil.which("systemctl") is None:
         raise JoinError(f"systemd does not run here; start the agent in another way: {' '.join(run_command(home))}")
     # The code may be a checkout that is not installed.
     root = str(Path(__file__).resolve().parents[1])

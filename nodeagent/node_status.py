@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,6 +143,8 @@ class NodeStatus:
     """What is here, as in `status.images`."""
     network_problem: str = ""
     """Why pods cannot have a network; empty when they can."""
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """What keeps parts of the network from following the cluster, by name."""
     _since: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def node(self) -> Wire:
@@ -180,6 +182,7 @@ class NodeStatus:
         disk = Disk.under(self.settings.home).pressure(self.settings.disk_pressure_percent)
         threads, most = processes()
         crowded = threads * 100 >= most * PID_PRESSURE_PERCENT
+        trouble = self.network_problem or "; ".join(f"{name}: {text}" for name, text in sorted(self.problems.items()))
         return [
             self._condition(
                 "MemoryPressure",
@@ -198,8 +201,8 @@ class NodeStatus:
             ),
             self._condition(
                 "NetworkUnavailable",
-                bool(self.network_problem),
-                bad=("NetworkNotSetUp", self.network_problem),
+                bool(trouble),
+                bad=("NetworkNotSetUp", trouble),
                 good=("NetworkSetUp", "pods can have a network"),
             ),
             self._condition("Ready", True, bad=("AgentReady", "the agent is ready"), good=("", "")),

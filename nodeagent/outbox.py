@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import deque
 
-from schema.session import EventReport, PodStatusReport, Report
+from schema.session import EventReport, PodStatusReport, Report, VolumeReport
 
 MAX_EVENTS = 2000
 """Kept while the control plane is away; beyond it the oldest are dropped. Statuses are one per pod and never dropped."""
@@ -26,6 +26,7 @@ class Outbox:
         self._gather_seconds = gather_seconds
         self._pods: dict[str, PodStatusReport] = {}
         self._events: deque[EventReport] = deque(maxlen=MAX_EVENTS)
+        self._volumes: dict[str, VolumeReport] = {}
         self._sent: deque[Report] = deque()
         self._sequence = 0
         self._due: float | None = None
@@ -42,6 +43,10 @@ class Outbox:
     def event(self, report: EventReport) -> None:
         self._events.append(report)
         self._tell(urgent=False)
+
+    def volume(self, report: VolumeReport) -> None:
+        self._volumes[report.uid] = report
+        self._tell(urgent=report.removed)
 
     def _tell(self, *, urgent: bool) -> None:
         now = asyncio.get_running_loop().time()
@@ -70,7 +75,9 @@ class Outbox:
         events = [self._events.popleft() for _ in range(min(len(self._events), MAX_EVENTS_PER_REPORT))]
         self._sequence += 1
         self._taken_at = asyncio.get_running_loop().time()
-        report = Report(sequence=self._sequence, pods=[self._pods.pop(uid) for uid in uids], events=events)
+        volumes, self._volumes = list(self._volumes.values()), {}
+        pods = [self._pods.pop(uid) for uid in uids]
+        report = Report(sequence=self._sequence, pods=pods, events=events, volumes=volumes)
         self._sent.append(report)
         self._due = self._taken_at if self._pods or self._events else None
         return report

@@ -27,7 +27,9 @@ from schema.session import (
     Acknowledge,
     Heartbeat,
     Hello,
+    Metrics,
     OpenStream,
+    RotateCredential,
     Sync,
     Update,
     Welcome,
@@ -38,8 +40,13 @@ log = logging.getLogger(__name__)
 
 FIRST_DELAY_SECONDS = 0.05
 LONGEST_DELAY_SECONDS = 5.0
+HOPEFUL_SECONDS, HOPEFUL_DELAY_SECONDS = 20.0, 0.3
+"""A port where nobody listens belongs to a control plane that starts, mostly: for so long it is tried this often."""
 PATIENCE_SECONDS = 1.0
 """Where nobody listens the control plane is mostly about to: after a delay as long as this it is worth a word."""
+REFUSED_DELAY_SECONDS = 60.0
+"""A credential that is refused is tried this seldom in the end: only another one helps, and that is noticed at once."""
+LOOK_SECONDS = 0.5
 OPEN_SECONDS = 10.0
 STREAMS = "/agent/v1/streams/"
 HOPELESS = frozenset({4401, 4403, 4409, 4426})
@@ -58,6 +65,11 @@ class Listener(Protocol):
     def updated(self, update: Update) -> None: ...
 
     def stream_requested(self, request: OpenStream) -> None: ...
+
+    async def measure(self) -> Metrics | None:
+        """What was used since the last time; None where that cannot be said yet. This one takes milliseconds."""
+
+    def rotation_requested(self) -> None: ...
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:
@@ -78,6 +90,10 @@ class Dialler:
         self._settings = settings
         self._context = tls_context(settings)
         self._credential = credential or Credential(settings.credential_file, settings.token)
+
+    @property
+    def token(self) -> str:
+        return self._credential.token
 
     def dial(self, path: str) -> connect:
         return connect(
@@ -107,24 +123,43 @@ class Session:
         self._told: Wire | None = None
         self._said = ""
         self.connected = asyncio.Event()
+        self._again = asyncio.Event()
 
     async def run(self) -> None:
         """For ever."""
-        delay = 0.0
+        clock = asyncio.get_running_loop().time
+        delay, failing_since = 0.0, clock()
         while True:
+            longest = LONGEST_DELAY_SECONDS
             try:
                 await self._converse()
-                delay = 0.0
+                delay, failing_since = 0.0, clock()
             except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError, ValidationError) as error:
-                delay = 0.0 if self.connected.is_set() else delay
+                if self.connected.is_set():
+                    delay, failing_since = 0.0, clock()
+                if isinstance(error, ConnectionRefusedError) and clock() < failing_since + HOPEFUL_SECONDS:
+                    longest = HOPEFUL_DELAY_SECONDS
                 if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in HOPELESS:
                     delay = LONGEST_DELAY_SECONDS
+                if is_refusal(error):
+                    longest = REFUSED_DELAY_SECONDS
                 if delay >= PATIENCE_SECONDS or not isinstance(error, ConnectionRefusedError):
                     self._complain(explain(error))
             finally:
                 self.connected.clear()
-            delay = min(max(delay * 2, FIRST_DELAY_SECONDS), LONGEST_DELAY_SECONDS)
-            await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
+            delay = min(max(delay * 2, FIRST_DELAY_SECONDS), longest)
+            await self._rest(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, hides nothing
+
+    def reconnect(self) -> None:
+        """Begin a new session now: with the credential that is in the file by now."""
+        self._again.set()
+
+    async def _rest(self, seconds: float) -> None:
+        """A credential that comes meanwhile ends it."""
+        clock = asyncio.get_running_loop().time
+        token, until = self._dialler.token, clock() + seconds
+        while (left := until - clock()) > 0 and self._dialler.token == token:  # noqa: ASYNC110 - a file tells nobody
+            await asyncio.sleep(min(left, LOOK_SECONDS))
 
     def _complain(self, why: str) -> None:
         """Once for each reason: an hour without control plane is not a thousand lines."""
@@ -151,15 +186,21 @@ class Session:
             self._said = ""
             log.info("connected to the control plane")
             self._listener.welcomed(first)
+            self._again.clear()
             tasks = [
+                asyncio.create_task(self._again.wait(), name="session again"),
                 asyncio.create_task(self._receive(socket), name="session receive"),
                 asyncio.create_task(self._send_reports(socket), name="session reports"),
                 asyncio.create_task(self._beat(socket, first.heartbeat_seconds), name="session heartbeat"),
             ]
+            if first.metrics_seconds > 0:
+                measuring = self._measure(socket, first.metrics_seconds)
+                tasks.append(asyncio.create_task(measuring, name="session metrics"))
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     task.result()
+                await socket.close(GOING_AWAY, "the agent begins a new session")
             except asyncio.CancelledError:
                 await socket.close(GOING_AWAY, "the agent stops")
                 raise
@@ -181,6 +222,8 @@ class Session:
                     self._listener.updated(message)
                 case OpenStream():
                     self._listener.stream_requested(message)
+                case RotateCredential():
+                    self._listener.rotation_requested()
                 case Acknowledge(sequence=sequence):
                     self._outbox.acknowledge(sequence)
                 case Welcome():
@@ -200,11 +243,39 @@ class Session:
             self._told = news
             await self._send(socket, Heartbeat(node_status=news if is_news else None))
 
+    async def _measure(self, socket: ClientConnection, seconds: float) -> None:
+        """All nodes in step would be a burst: each begins somewhere within the interval, which is soon, too."""
+        await self._listener.measure()
+        await asyncio.sleep(random.uniform(0.1, 0.5) * seconds)  # noqa: S311 - spreads load, hides nothing
+        while True:
+            metrics = await self._listener.measure()
+            if metrics is not None:
+                await self._send(socket, metrics)
+            await asyncio.sleep(seconds)
+
+
+REMOVED = (
+    "its containers go on. To bring it back: `nodeagent join --again` with a new join token; to take everything away from "
+    "this host: `nodeagent remove --forget`"
+)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether it is the credential that was refused."""
+    if isinstance(error, InvalidStatus):
+        return error.response.status_code in (401, 403)
+    return isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in (4401, 4410)
+
 
 def explain(error: BaseException) -> str:
     if isinstance(error, InvalidStatus):
         code = error.response.status_code
-        if code in (401, 403):
-            return f"the control plane refuses this node's token (HTTP {code}); it is tried until it works"
+        if is_refusal(error):
+            return (
+                f"the control plane refuses this node's credential (HTTP {code}): it was revoked, it expired, or the node was "
+                f"removed from the cluster; {REMOVED}"
+            )
         return f"the control plane answered with HTTP {code}; it is tried until it works"
+    if isinstance(error, ConnectionClosed) and error.rcvd is not None and is_refusal(error):
+        return f"the control plane has ended this node's session: {error.rcvd.reason}; {REMOVED}"
     return f"{type(error).__name__}: {error}; it is tried until it works"

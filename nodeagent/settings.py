@@ -31,6 +31,11 @@ class Settings:
     taints: Sequence[Mapping[str, str]] = ()
     """Likewise."""
     runtime: str = "crun"
+    node_port_addresses: str = ""
+    """Ranges of this node's addresses at which node ports answer, with commas between them; empty: all of them."""
+    overlay: str = "auto"
+    """How other nodes' pods are reached: auto, vxlan or direct (`network.topology.Mode`)."""
+    vxlan_port: int = 4789
     pids_limit: int = 4096
     """Processes and threads that one pod may have; 0: no limit."""
     log_max_bytes: int = 10 * 1024 * 1024

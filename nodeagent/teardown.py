@@ -1,7 +1,7 @@
 """Taking everything of an instance off the host: ``python -m nodeagent remove``, used by ``manage.py down``.
 
 Works from what is on disk and in the kernel, so it also cleans up after an agent that died. Images stay in the home, so
-that the next start is quick; logs and volumes go with their pods.
+that the next start is quick, and so does the data of claims; logs and other volumes go with their pods.
 """
 
 from __future__ import annotations

@@ -83,6 +83,19 @@ class EventReport(Model):
     at: datetime
 
 
+class VolumeReport(Model):
+    """What has become of a volume of class local on this node."""
+
+    name: str
+    uid: str
+    path: str = ""
+    """Its directory has been made, here."""
+    removed: bool = False
+    """Nothing of it is left on the node: its PersistentVolume may go."""
+    problem: str = ""
+    """Why it could not be removed yet."""
+
+
 class Report(Model):
     """A batch of statuses and events. Numbered; resent with the same number after a reconnect until acknowledged."""
 
@@ -90,17 +103,69 @@ class Report(Model):
     sequence: int
     pods: list[PodStatusReport] = Field(default_factory=list)
     events: list[EventReport] = Field(default_factory=list)
+    volumes: list[VolumeReport] = Field(default_factory=list)
+
+
+class Usage(Model):
+    """What a node, a pod or a container used, as rates over the `Metrics.window_seconds` before `Metrics.at`."""
+
+    cpu_cores: float = 0.0
+    memory_bytes: int = 0
+    """The working set: without the page cache that can be dropped at once. At the moment, no rate."""
+    received_bytes: float = 0.0
+    """A second, over the network; of a container always 0, for it has its pod's."""
+    sent_bytes: float = 0.0
+    read_bytes: float = 0.0
+    """A second, from disk."""
+    written_bytes: float = 0.0
+    cpu_pressure: float | None = None
+    """Percent of the time in which some task waited for it; None where the kernel does not say."""
+    memory_pressure: float | None = None
+    io_pressure: float | None = None
+
+
+class PodUsage(Model):
+    uid: str
+    namespace: str
+    name: str
+    controller: str = ""
+    """``<kind>/<name>`` of what controls the pod: ``ReplicaSet/web-5d4c``."""
+    usage: Usage
+    """Of the pod as a whole."""
+    containers: dict[str, Usage] = Field(default_factory=dict)
+
+
+class Metrics(Model):
+    """Sent every ``metricsSeconds``. Neither acknowledged nor sent again: the next one replaces it."""
+
+    type: Literal["metrics"] = "metrics"
+    at: datetime
+    window_seconds: float
+    node: Usage
+    pods: list[PodUsage] = Field(default_factory=list)
 
 
 class Welcome(Model):
     type: Literal["welcome"] = "welcome"
     node_uid: str
-    pod_cidr: str
-    """The node's own range, e.g. ``10.244.0.0/24``; fixed while the Node object lives."""
-    cluster_cidr: str
-    """The range of all pods, e.g. ``10.244.0.0/16``: never translated on its way between pods."""
+    pod_cidrs: list[str]
+    """The node's own ranges, e.g. ``10.244.0.0/24``, one of each family, the preferred first; fixed while the Node lives."""
+    cluster_cidrs: list[str]
+    """The ranges of all pods, e.g. ``10.244.0.0/16``: never translated on its way between pods."""
     cluster_domain: str = "cluster.local"
     heartbeat_seconds: float = 5.0
+    metrics_seconds: float = 0.0
+    """How often the agent shall send `Metrics`; 0: not at all."""
+
+
+class VolumeRemoval(Model):
+    """A deleted PersistentVolume of class local, whose directory the node is to remove and to report so."""
+
+    name: str
+    uid: str
+    namespace: str = ""
+    claim: str = ""
+    """The claim that it was bound to: a pod of the node may still use it."""
 
 
 class Sync(Model):
@@ -112,6 +177,9 @@ class Sync(Model):
     config_maps: list[Wire]
     secrets: list[Wire]
     """Only those that the node's pods refer to (environment, volumes, imagePullSecrets)."""
+    volumes: list[Wire] = Field(default_factory=list)
+    """PersistentVolumes bound to claims of the node's pods; ``spec.claimRef`` says which."""
+    volume_removals: list[VolumeRemoval] = Field(default_factory=list)
     cluster: list[Wire] = Field(default_factory=list)
     """What every node knows of the whole cluster (nodes, services, …), reduced to what agents need. Each has ``kind`` and
     ``metadata`` with namespace and name."""
@@ -139,6 +207,10 @@ class Update(Model):
     removed_config_maps: list[ObjectKey] = Field(default_factory=list)
     secrets: list[Wire] = Field(default_factory=list)
     removed_secrets: list[ObjectKey] = Field(default_factory=list)
+    volumes: list[Wire] = Field(default_factory=list)
+    removed_volumes: list[ObjectKey] = Field(default_factory=list)
+    """Named by their claims."""
+    volume_removals: list[VolumeRemoval] = Field(default_factory=list)
     cluster: list[Wire] = Field(default_factory=list)
     removed_cluster: list[ClusterKey] = Field(default_factory=list)
 
@@ -190,8 +262,18 @@ class StreamOpened(Model):
     failure: Wire | None = None
 
 
-FromAgent = Annotated[Hello | Heartbeat | Report, Field(discriminator="type")]
-FromControlPlane = Annotated[Welcome | Sync | Update | Acknowledge | OpenStream, Field(discriminator="type")]
+class RotateCredential(Model):
+    """The agent is to exchange its credential for a new one now (``POST /agent/v1/credential``)."""
 
-from_agent: TypeAdapter[Hello | Heartbeat | Report] = TypeAdapter(FromAgent)
-from_control_plane: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream] = TypeAdapter(FromControlPlane)
+    type: Literal["rotateCredential"] = "rotateCredential"
+
+
+FromAgent = Annotated[Hello | Heartbeat | Metrics | Report, Field(discriminator="type")]
+FromControlPlane = Annotated[
+    Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential, Field(discriminator="type")
+]
+
+from_agent: TypeAdapter[Hello | Heartbeat | Metrics | Report] = TypeAdapter(FromAgent)
+from_control_plane: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential] = TypeAdapter(
+    FromControlPlane
+)

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Makes this checkout ready to run (and, with --dev, to be tested): distribution packages, virtual environment, front
-# end. Says what it does, does only what is missing, and can be run again at any time.
+# Makes this checkout ready to run (and, with --dev, to be tested; with --agent, only to be a node): distribution packages,
+# virtual environment, front end. Says what it does, does only what is missing, and can be run again at any time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 dev=""
+agent=""
 [ "${1:-}" = "--dev" ] && dev=1
+[ "${1:-}" = "--agent" ] && agent=1
 venv=${SLIPWAY_VENV:-.venv}
 
 . setup/speech.sh
@@ -16,9 +18,10 @@ as_root() {
 
 # --- distribution packages -------------------------------------------------------------------------------------------
 # Checked by the file each one brings, so that programs installed in another way count as well.
-run_files="crun:/usr/bin/crun conmon:/usr/bin/conmon nftables:/usr/sbin/nft redis-server:/usr/bin/redis-server
+run_files="crun:/usr/bin/crun conmon:/usr/bin/conmon nftables:/usr/sbin/nft
   iproute2:/sbin/ip util-linux:/usr/bin/setpriv ca-certificates:/etc/ssl/certs/ca-certificates.crt
   golang-github-containers-common:/usr/share/containers/seccomp.json"
+[ -n "$agent" ] || run_files="$run_files redis-server:/usr/bin/redis-server"
 dev_files="catatonit:/usr/bin/catatonit busybox-static:/bin/busybox docker-registry:/usr/bin/docker-registry skopeo:/usr/bin/skopeo
   runc:/usr/sbin/runc buildah:/usr/bin/buildah chromium:/usr/bin/chromium curl:/usr/bin/curl procps:/usr/bin/pgrep"
 
@@ -66,7 +69,7 @@ install_python() {
 
 # --- front end -------------------------------------------------------------------------------------------------------
 install_frontend() {
-    [ -e dashboard/frontend/package-lock.json ] || return 0
+    [ -z "$agent" ] && [ -e dashboard/frontend/package-lock.json ] || return 0
     SLIPWAY_VENV=$venv setup/frontend.sh
 }
 

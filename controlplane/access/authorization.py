@@ -47,6 +47,11 @@ def allowed(identity: Identity, verb: str, kind: Kind, namespace: str, name: str
     return any(_permits(permission, verb, kind, namespace, name, subresource) for permission in identity.permissions)
 
 
+def may_invite(identity: Identity) -> bool:
+    """Whether they may make join tokens, each of which lets a host in: as for writing Nodes."""
+    return identity.superuser or Permission("admin", "") in identity.permissions
+
+
 def _permits(permission: Permission, verb: str, kind: Kind, namespace: str, name: str, subresource: str) -> bool:
     rank = _RANK.get(permission.role, 0)
     if permission.namespace == "":

@@ -10,11 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controlplane.access.identity import Identity
+from controlplane.api import errors
 from controlplane.store import objects
 from controlplane.store.admission import priority
-from schema import kinds
+from controlplane.store.errors import NotFound
+from schema import kinds, quantity
 from schema.base import Wire
+from schema.defaulting import service
 from schema.kinds import Kind
+from schema.validation import Cause, persistentvolumeclaim
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,41 @@ def default_service_account(request: Request) -> None:
     spec["serviceAccount"] = spec["serviceAccountName"]
 
 
+def keep_service_addresses(request: Request) -> None:
+    """Who replaces a service without naming its addresses and node ports does not give them up."""
+    if request.kind is kinds.SERVICE and request.old is not None and request.subresource != "status":
+        service.inherit(request.wire, request.old)
+
+
+def resize_needs_the_class(request: Request) -> None:
+    """A claim may ask for more only where its class allows it."""
+    if request.kind is not kinds.PERSISTENT_VOLUME_CLAIM or request.old is None or request.subresource:
+        return
+    was, wanted = (persistentvolumeclaim.requested(one.get("spec") or {}) for one in (request.old, request.wire))
+    if was == wanted or not (quantity.valid(was) and quantity.valid(wanted)) or quantity.compare(wanted, was) <= 0:
+        return
+    name = str(request.old["spec"].get("storageClassName") or "")
+    if not _allows_expansion(name):
+        raise errors.invalid(
+            request.kind,
+            request.old["metadata"]["name"],
+            [
+                Cause(
+                    "FieldValueForbidden",
+                    f'Forbidden: only claims of a class that allows expansion can be resized, and "{name}" does not',
+                    "spec.resources.requests.storage",
+                )
+            ],
+        )
+
+
+def _allows_expansion(name: str) -> bool:
+    try:
+        return bool(name) and bool(objects.get(kinds.STORAGE_CLASS, "", name).get("allowVolumeExpansion"))
+    except NotFound:
+        return False
+
+
 def refuse_priority_without_class(request: Request) -> None:
     """A pod gets its number from its class; the store lets others (controllers, tests) write it down."""
     spec = request.wire.get("spec")
@@ -51,7 +90,12 @@ def refuse_priority_without_class(request: Request) -> None:
         priority.check_number(request.wire["metadata"].get("name") or "", request.wire, classes)
 
 
-PLUGINS: tuple[Callable[[Request], None], ...] = (default_service_account, refuse_priority_without_class)
+PLUGINS: tuple[Callable[[Request], None], ...] = (
+    default_service_account,
+    refuse_priority_without_class,
+    keep_service_addresses,
+    resize_needs_the_class,
+)
 
 
 def admit(request: Request) -> None:

@@ -37,7 +37,7 @@ _SUBRESOURCES: dict[str, tuple[tuple[str, str, str] | None, list[str]]] = {
 def groups() -> list[tuple[str, list[str]]]:
     """Named groups with their versions, in the order of declaration; the core group is not among them."""
     found: dict[str, list[str]] = {}
-    for kind in kinds.ALL:
+    for kind in (*kinds.ALL, *kinds.DERIVED):
         versions = found.setdefault(kind.group, [])
         if kind.version not in versions:
             versions.append(kind.version)
@@ -45,7 +45,7 @@ def groups() -> list[tuple[str, list[str]]]:
 
 
 def group_kinds(group: str, version: str) -> list[Kind]:
-    return [kind for kind in kinds.ALL if (kind.group, kind.version) == (group, version)]
+    return [kind for kind in (*kinds.ALL, *kinds.DERIVED) if (kind.group, kind.version) == (group, version)]
 
 
 def _subresource(kind: Kind, name: str) -> tuple[tuple[str, str, str], list[str]]:

@@ -37,7 +37,7 @@ from controlplane.store import errors as store
 from schema import selectors
 from schema.base import Wire
 from schema.kinds import Kind
-from schema.validation import Cause
+from schema.validation import Cause, Problems
 
 
 class ApiError(Exception):
@@ -251,8 +251,16 @@ def _from_store(error: store.StoreError, kind: Kind | None, name: str) -> ApiErr
         return Conflict(str(error), details=about)
     if isinstance(error, store.Expired):
         return Expired(str(error))
+    if isinstance(error, store.NotNow):
+        causes = [{"reason": error.cause, "message": error.detail}]
+        told = {**(about or {}), "causes": causes}
+        return TooManyRequests(str(error), details=told, retry_after_seconds=error.retry_after_seconds)
     if isinstance(error, store.Forbidden):
         return Forbidden(str(error), details=_with_cause(about, error))
+    if isinstance(error, store.Invalid) and error.field and kind:
+        problems = Problems()
+        problems.invalid(error.field, error.value, error.message)
+        return invalid(kind, name, problems.causes)
     return Invalid(str(error), details=about)
 
 

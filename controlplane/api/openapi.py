@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from controlplane.api import discovery, errors, rendering
 from controlplane.api.base import ApiView
-from schema import openapi
+from schema import kinds, openapi
 
 FOREVER = "public, immutable, max-age=31536000"
 _HASH_DIGITS = 32
@@ -33,7 +33,7 @@ def _hashed(body: bytes) -> Document:
 @lru_cache(maxsize=64)
 def document(group: str, version: str) -> Document | None:
     """Worked out once per process: the vocabulary does not change while it runs."""
-    if not discovery.group_kinds(group, version):
+    if not any((kind.group, kind.version) == (group, version) for kind in kinds.ALL):
         return None
     return _hashed(rendering.dumps(openapi.document(group, version)))
 

@@ -41,11 +41,11 @@ def _node_name(write: Write, binding: Wire) -> str:
 
 
 def evict(target: Target, parameters: Query, body: Body, *, dry_run: bool) -> Wire:
-    """A delete that a disruption budget may refuse; there are no budgets yet."""
+    """A delete that a disruption budget may refuse."""
     eviction = _object(body, "Eviction")
     given = eviction.get("deleteOptions")
     asked: DeleteOptions = deletion.options(parameters, Body(given, body.duplicates))
-    objects.delete(target.kind, target.namespace, target.name, options=asked, dry_run=dry_run or bool(asked.dry_run))
+    objects.evict(target.namespace, target.name, options=asked, dry_run=dry_run or bool(asked.dry_run))
     return deletion.success({})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, re_path
 
-from controlplane.api import discovery, health, joining, metrics, openapi, streams, version, views
+from controlplane.api import discovery, health, joining, metrics, openapi, streams, usage, usage_history, version, views
 
 _GROUP = r"(?P<group>[^/]+)"
 _VERSION = r"(?P<version>[^/]+)"
@@ -14,6 +14,17 @@ PREFIXES = ("/agent", "/api", "/apis", "/openapi", "/version", "/healthz", "/liv
 
 urlpatterns: list[URLPattern] = [
     *streams.urlpatterns,
+    re_path(
+        r"^apis/metrics\.k8s\.io/v1beta1/(?:namespaces/(?P<namespace>[^/]+)/)?(?P<plural>pods|nodes)(?:/(?P<name>[^/]+))?/?$",
+        usage.UsageView.as_view(),
+    ),
+    re_path(r"^apis/slipway\.dev/v1/metrics/nodes/(?P<name>[^/]+)/?$", usage_history.UsageHistoryView.as_view()),
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/metrics/(?P<plural>[a-z]+)/(?P<name>[^/]+)/?$",
+        usage_history.UsageHistoryView.as_view(),
+    ),
+    re_path(r"^apis/slipway\.dev/v1/jointokens/?$", joining.JoinTokensView.as_view()),
+    re_path(r"^apis/slipway\.dev/v1/jointokens/(?P<token>[^/]+)/?$", joining.JoinTokenView.as_view()),
     re_path(r"^(?:api/[^/]+|apis/[^/]+/[^/]+)/[^/]", views.ResourceView.as_view()),
     re_path(rf"^api/{_VERSION}/?$", discovery.ResourceListView.as_view()),
     re_path(rf"^apis/{_GROUP}/{_VERSION}/?$", discovery.ResourceListView.as_view()),

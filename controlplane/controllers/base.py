@@ -26,7 +26,7 @@ from controlplane.controllers import events
 from controlplane.controllers.errors import Stalled, Wait
 from controlplane.controllers.plan import Condition, Plan, Step, merge
 from controlplane.store import objects
-from controlplane.store.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound, StoreError
+from controlplane.store.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound, StoreError, conflict
 from controlplane.store.objects import ChangeRecord, Create, Patch, Write
 from schema import meta
 from schema.base import Wire
@@ -67,6 +67,8 @@ class Controller(ABC, Generic[Children]):
     """Deleted objects are planned for even without a finalizer of ours."""
     reports: ClassVar[bool] = True
     """Writes the status of the object: its conditions, and what it waits for. False where the kind has another master."""
+    swaps: ClassVar[bool] = False
+    """The status is written only onto the object that was read: somebody else writes it too."""
     observes_generation: ClassVar[bool] = True
     """The kind's status has an observedGeneration."""
     conditions_observe_generation: ClassVar[bool] = True
@@ -152,6 +154,8 @@ class Controller(ABC, Generic[Children]):
         now = meta.now()
 
         def change(stored: Wire) -> Wire:
+            if self.swaps and stored["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
+                raise conflict(self.kind, obj["metadata"]["name"])
             status = stored.get("status") or {}
             merged = merge(status.get("conditions") or (), conditions, now, spoken_of)
             observed = {} if generation is None else {"observedGeneration": generation}

@@ -1,27 +1,33 @@
 """Nodes that have gone silent: not Ready, tainted, their pods not ready; and all of it undone when they speak again.
 
-The web process that had a node's session says so first (`nodes.liveness`); the lease tells when that process died too. A
-node that reports Ready=False is tainted likewise. Pods of an unreachable node that are being deleted stay: only their
-agent can say that their containers have ended.
+The web process that had a node's session says so first (`nodes.liveness`); when that process died too, its own silence
+(`store.processes`) or the lease tells. A node that reports Ready=False is tainted likewise. NoSchedule follows at once;
+NoExecute, which has the node's pods replaced (`tainteviction`), only as `zones` allows. Pods of an unreachable node that
+are being deleted stay: only their agent can say that their containers have ended.
 
-Reads nodes, leases and pods. Writes: a node's Ready condition (only to Unknown; the rest is its agent's), the taints
-``node.kubernetes.io/unreachable`` and ``not-ready``, the Ready condition of its pods.
+Reads nodes, leases, web processes and pods. Writes: a node's Ready condition (only to Unknown; the rest is its agent's),
+the taints ``node.kubernetes.io/unreachable`` and ``not-ready``, the timeAdded of NoExecute taints that have none, the
+Ready condition of its pods.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
+from django.conf import settings
+
+from controlplane.controllers import zones
 from controlplane.controllers.base import Controller, Key
+from controlplane.controllers.errors import Wait
 from controlplane.controllers.events import Record
 from controlplane.controllers.plan import Plan, Step, find
-from controlplane.store import objects
+from controlplane.store import objects, processes
 from controlplane.store.errors import NotFound
 from controlplane.store.objects import ChangeRecord, ChangeType, Patch, Write
+from controlplane.store.processes import Renewals
 from schema import kinds, meta
 from schema.base import Wire
 
@@ -30,6 +36,8 @@ UNREACHABLE = "node.kubernetes.io/unreachable"
 NOT_READY = "node.kubernetes.io/not-ready"
 COMPONENT = "node-controller"
 DEFAULT_LEASE_SECONDS = 40
+HOLDER_SECONDS = 0.7 * settings.NODE_LOST_SECONDS
+"""A web process says five times in `NODE_LOST_SECONDS` that it lives, and as often somebody looks."""
 _OURS = (UNREACHABLE, NOT_READY)
 _EFFECTS = ("NoSchedule", "NoExecute")
 _POD_REASON = "NodeNotReady"
@@ -40,6 +48,9 @@ class Surroundings:
     lease: Wire | None
     pods: Sequence[Wire] = ()
     """Of the node, where its readiness may concern them."""
+    renewals: Renewals = field(default_factory=dict)
+    members: Sequence[zones.Member] = ()
+    """All nodes of the cluster, where this one is not ready."""
 
 
 class NodeController(Controller[Surroundings]):
@@ -53,41 +64,53 @@ class NodeController(Controller[Surroundings]):
 
     def all_keys(self) -> Iterable[Key]:
         """Those that are not simply well: thousands are."""
-        leases = {one["metadata"]["name"]: one for one in objects.list_objects(kinds.LEASE, namespace=LEASES).items}
+        leases, renewals = _leases(), processes.renewals()
         now = meta.now()
         for node in objects.list_objects(kinds.NODE).items:
             name = node["metadata"]["name"]
-            if readiness(node, leases.get(name), now) != "True" or _tainted_by_us(node):
+            if readiness(node, leases.get(name), now, renewals) != "True" or _tainted_by_us(node):
                 yield "", name
 
     def gather(self, obj: Wire) -> Surroundings:
-        lease = _lease(obj["metadata"]["name"])
-        concerned = readiness(obj, lease, meta.now()) != "True" or _tainted_by_us(obj)
-        return Surroundings(lease, objects.pods_on(obj["metadata"]["name"]) if concerned else ())
+        name, now = obj["metadata"]["name"], meta.now()
+        lease, renewals = _lease(name), processes.renewals()
+        ready = readiness(obj, lease, now, renewals)
+        concerned = ready != "True" or _tainted_by_us(obj)
+        pods = objects.pods_on(name) if concerned else ()
+        return Surroundings(lease, pods, renewals, _members(renewals, now) if ready != "True" else ())
 
     def plan(self, obj: Wire, children: Surroundings, now: datetime) -> Plan:
-        ready = readiness(obj, children.lease, now)
+        ready = readiness(obj, children.lease, now, children.renewals)
         moment = meta.format_time(now)
+        verdict = _verdict_on(obj, ready, children.members, now)
         # Pods first: the taint says that all before it is done, so a pass that was cut short is taken up again.
-        steps = [_silence(obj, ready, moment), _pods(children.pods, ready, moment), _taint(obj, ready, moment)]
-        return Plan([step for step in steps if step])
+        steps = [_silence(obj, ready, moment), _pods(children.pods, ready, moment), _taint(obj, ready, moment, verdict)]
+        wait = None if verdict.again_after is None else Wait(verdict.again_after, verdict.why)
+        return Plan([step for step in steps if step], outcome=wait)
 
 
 # Decisions
 
 
-def expired(lease: Wire | None, now: datetime) -> bool:
-    """No lease is no news: a node that registers makes its lease at once."""
-    spec = (lease or {}).get("spec") or {}
-    if not spec.get("renewTime"):
+def expired(lease: Wire | None, now: datetime, renewals: Renewals) -> bool:
+    """Nobody has heard of the node for too long: its lease is over, or the process that holds its session has fallen
+    silent. No lease is no news: a node that registers makes its lease at once."""
+    if lease is None or not (spec := lease.get("spec") or {}).get("renewTime"):
         return False
+    renewed = meta.parse_time(spec["renewTime"])
     seconds = spec.get("leaseDurationSeconds") or DEFAULT_LEASE_SECONDS
-    return meta.parse_time(spec["renewTime"]) + timedelta(seconds=seconds) < now
+    if renewed + timedelta(seconds=seconds) < now:
+        return True
+    holder = (lease["metadata"].get("annotations") or {}).get(processes.PROCESS)
+    if holder is None:
+        return False
+    heard = max(renewals.get(holder, 0.0), renewed.timestamp())
+    return heard + HOLDER_SECONDS < now.timestamp()
 
 
-def readiness(node: Wire, lease: Wire | None, now: datetime) -> str:
+def readiness(node: Wire, lease: Wire | None, now: datetime, renewals: Renewals) -> str:
     """True, False or Unknown: what the node says, if it still says anything."""
-    return "Unknown" if expired(lease, now) else str(find(node, "Ready").get("status", "Unknown"))
+    return "Unknown" if expired(lease, now, renewals) else str(find(node, "Ready").get("status", "Unknown"))
 
 
 def silent(node: Wire, now: str) -> Wire | None:
@@ -104,17 +127,30 @@ def silent(node: Wire, now: str) -> Wire | None:
     return {**node, "status": {**status, "conditions": changed}}
 
 
-def taints_for(node: Wire, ready: str, now: str) -> list[Wire]:
-    """The taints as the node's readiness wants them; those of others stay, and ours keep the time they began."""
+def taints_for(node: Wire, ready: str, now: str, verdict: zones.Verdict) -> list[Wire]:
+    """The taints as the node's readiness wants them; those of others stay, and all keep the time they began."""
     wanted = {"True": None, "False": NOT_READY}.get(ready, UNREACHABLE)
-    kept = [each for each in _taints(node) if each["key"] not in _OURS or each["key"] == wanted]
+    kept = [each for each in _taints(node) if _stays(each, wanted, verdict)]
     have = {(each["key"], each["effect"]) for each in kept}
-    new: list[dict[str, Any]] = [
-        {"key": wanted, "effect": effect, **({"timeAdded": now} if effect == "NoExecute" else {})}
-        for effect in _EFFECTS
-        if wanted is not None and (wanted, effect) not in have
-    ]
-    return [*kept, *new]
+    effects = _EFFECTS if verdict.evict or (_is_emptied(node) and not verdict.retract) else _EFFECTS[:1]
+    new = [{"key": wanted, "effect": effect} for effect in effects if wanted and (wanted, effect) not in have]
+    return [_dated(each, now) for each in [*kept, *new]]
+
+
+def _stays(taint: Wire, wanted: str | None, verdict: zones.Verdict) -> bool:
+    if taint["key"] not in _OURS:
+        return True
+    return taint["key"] == wanted and not (verdict.retract and taint["effect"] == "NoExecute")
+
+
+def _is_emptied(node: Wire) -> bool:
+    """It has been given up once: if what is said of it changes (not ready, then unreachable) it stays so."""
+    return any(each["key"] in _OURS and each["effect"] == "NoExecute" for each in _taints(node))
+
+
+def _dated(taint: Wire, now: str) -> Wire:
+    """NoExecute counts from a time, whoever set it."""
+    return taint if taint["effect"] != "NoExecute" or taint.get("timeAdded") else {**taint, "timeAdded": now}
 
 
 def pod_as(pod: Wire, ready: str, now: str) -> Wire | None:
@@ -153,22 +189,49 @@ def _pods(pods: Sequence[Wire], ready: str, now: str) -> Step | None:
     return Step("pods", writes) if writes else None
 
 
-def _taint(node: Wire, ready: str, now: str) -> Step | None:
-    if taints_for(node, ready, now) == _taints(node):
+def _verdict_on(node: Wire, ready: str, members: Sequence[zones.Member], now: datetime) -> zones.Verdict:
+    if ready == "True":
+        return zones.Verdict(False)
+    verdict = zones.judge(node["metadata"]["name"], members, now, settings.NODE_EVICTIONS_PER_SECOND)
+    if _is_emptied(node) and not verdict.retract:
+        # Looked at again, for the others may be lost too before its pods' time has come.
+        return zones.Verdict(True, again_after=zones.LOOK_AGAIN_SECONDS, why="its pods are being replaced")
+    return verdict
+
+
+def _taint(node: Wire, ready: str, now: str, verdict: zones.Verdict) -> Step | None:
+    wanted = taints_for(node, ready, now, verdict)
+    if wanted == _taints(node):
         return None
     metadata = node["metadata"]
-    name = metadata["name"]
+    change = partial(_tainted, ready=ready, now=now, verdict=verdict)
+    return Step(
+        "taint", [Patch(kinds.NODE, "", metadata["name"], change, uid=metadata["uid"])], _told(node, ready, verdict)
+    )
+
+
+def _told(node: Wire, ready: str, verdict: zones.Verdict) -> list[Record]:
+    name = node["metadata"]["name"]
     if ready == "True":
-        record = Record(node, "Normal", "NodeReady", f"Node {name} is ready", COMPONENT)
-    else:
+        if not _tainted_by_us(node):
+            return []
+        return [Record(node, "Normal", "NodeReady", f"Node {name} is ready", COMPONENT)]
+    told = []
+    if not _tainted_by_us(node):
         why = find(node, "Ready").get("message") or "it has stopped reporting"
-        record = Record(node, "Warning", "NodeNotReady", f"Node {name} is not ready: {why}", COMPONENT)
-    change = partial(_tainted, ready=ready, now=now)
-    return Step("taint", [Patch(kinds.NODE, "", name, change, uid=metadata["uid"])], [record])
+        told.append(Record(node, "Warning", "NodeNotReady", f"Node {name} is not ready: {why}", COMPONENT))
+    if verdict.evict and not _is_emptied(node):
+        message = f"The pods of node {name} are replaced as their tolerations run out"
+        told.append(Record(node, "Warning", "NodeEmptied", message, COMPONENT))
+    elif not verdict.evict:
+        told.append(
+            Record(node, "Warning", "EvictionHeldBack", f"The pods of node {name} stay: {verdict.why}", COMPONENT)
+        )
+    return told
 
 
-def _tainted(node: Wire, ready: str, now: str) -> Wire | None:
-    wanted = taints_for(node, ready, now)
+def _tainted(node: Wire, ready: str, now: str, verdict: zones.Verdict) -> Wire | None:
+    wanted = taints_for(node, ready, now, verdict)
     return None if wanted == _taints(node) else {**node, "spec": {**(node.get("spec") or {}), "taints": wanted}}
 
 
@@ -190,8 +253,35 @@ def _lease(node: str) -> Wire | None:
         return None
 
 
+def _leases() -> dict[str, Wire]:
+    return {one["metadata"]["name"]: one for one in objects.list_objects(kinds.LEASE, namespace=LEASES).items}
+
+
+def _members(renewals: Renewals, now: datetime) -> Sequence[zones.Member]:
+    """All nodes. In the worst hour there are as many passes as nodes: they share what one has read."""
+    global _survey
+    key = (objects.current_revision(), int(now.timestamp()))
+    if _survey is None or _survey[0] != key:
+        _survey = (key, _read_members(renewals, now))
+    return _survey[1]
+
+
+_survey: tuple[tuple[int, int], Sequence[zones.Member]] | None = None
+
+
+def _read_members(renewals: Renewals, now: datetime) -> list[zones.Member]:
+    leases = _leases()
+    return [
+        zones.member(
+            node,
+            ready=readiness(node, leases.get(node["metadata"]["name"]), now, renewals) == "True",
+            taints=_OURS,
+        )
+        for node in objects.list_objects(kinds.NODE).items
+    ]
+
+
 def expired_nodes() -> list[tuple[str, str]]:
-    """Nodes whose lease has run out, each with the time of its last renewal. One query, for the tick."""
-    now = meta.now()
-    leases = objects.list_objects(kinds.LEASE, namespace=LEASES).items
-    return [(one["metadata"]["name"], one["spec"]["renewTime"]) for one in leases if expired(one, now)]
+    """Nodes that nobody has heard of for too long, each with the time of its last renewal. Two queries, for the tick."""
+    now, renewals = meta.now(), processes.renewals()
+    return [(name, one["spec"]["renewTime"]) for name, one in _leases().items() if expired(one, now, renewals)]

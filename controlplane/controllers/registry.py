@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from controlplane.controllers.autoscaling.controller import AutoscalerController
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
+from controlplane.controllers.cronjobs.controller import CronJobController
+from controlplane.controllers.daemonsets.controller import DaemonSetController
 from controlplane.controllers.deployment import DeploymentController
+from controlplane.controllers.endpointslice import EndpointSliceController
+from controlplane.controllers.ephemeral import EphemeralVolumeController
 from controlplane.controllers.garbage import GarbageCollector
+from controlplane.controllers.jobs.controller import JobController
+from controlplane.controllers.kubernetes import KubernetesServiceController
 from controlplane.controllers.namespace import NamespaceController
 from controlplane.controllers.node import NodeController
+from controlplane.controllers.persistentvolume import PersistentVolumeController
+from controlplane.controllers.persistentvolumeclaim import PersistentVolumeClaimController
+from controlplane.controllers.poddisruptionbudget import PodDisruptionBudgetController
 from controlplane.controllers.replicaset import ReplicaSetController, ReplicationControllerController
 from controlplane.controllers.resourcequota import ResourceQuotaController
+from controlplane.controllers.service import ServiceController
 from controlplane.controllers.serviceaccount import ServiceAccountController
+from controlplane.controllers.statefulsets.controller import StatefulSetController
+from controlplane.controllers.tainteviction import TaintEvictionController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
@@ -27,10 +40,23 @@ _ALL: tuple[Controller[Any], ...] = (
     NamespaceController(),
     ServiceAccountController(),
     NodeController(),
+    DaemonSetController(),
+    EphemeralVolumeController(),
+    PersistentVolumeController(),
+    PersistentVolumeClaimController(),
     ResourceQuotaController(),
     ReplicaSetController(),
     ReplicationControllerController(),
     DeploymentController(),
+    EndpointSliceController(),
+    ServiceController(),
+    KubernetesServiceController(),
+    PodDisruptionBudgetController(),
+    JobController(),
+    CronJobController(),
+    StatefulSetController(),
+    TaintEvictionController(),
+    AutoscalerController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

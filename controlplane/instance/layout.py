@@ -72,8 +72,9 @@ class Layout:
 
     @property
     def control_socket(self) -> Path:
-        """Where the supervisor listens for commands. Beside the run directory: a socket's path must be short."""
-        return self.run_dir.with_name(f"{self.run_dir.name}.sock")
+        """Where the supervisor listens for commands: beside the run directory, if the path is short enough for a socket."""
+        path = self.run_dir.with_name(f"{self.run_dir.name}.sock")
+        return path if len(os.fsencode(path)) <= 100 else Path(f"/run/slipway-{instance_id(self.home)}.sock")
 
     def make_directories(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import ssl
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from controlplane.instance import address
 from controlplane.instance.lab import state
 from controlplane.instance.lab.state import Lab, Node
 from controlplane.instance.layout import Layout
@@ -83,7 +82,15 @@ def lab_agent(layout: Layout, lab: Lab, node: Node) -> Process:
     where = state.places(layout, node.name)
     command = (
         *(sys.executable, "-m", "nodeagent", "join", f"https://{lab.gateway}:{layout.api_port}"),
-        *("--token-file", str(state.join_token(layout)), "--ca-hash", ca_hash(layout), "--wait", "60", "--run"),
+        *(
+            "--token-file",
+            str(state.join_token(layout)),
+            "--ca-hash",
+            address.ca_hash(layout.ca_certificate),
+            "--wait",
+            "60",
+            "--run",
+        ),
         *(*where.options(), "--node-name", node.name),
     )
     return Process(agent_name(node.name), where.inside(*command), environment=_registry_of_host(lab))
@@ -104,12 +111,6 @@ def _registry_of_host(lab: Lab) -> dict[str, str]:
 
 def agent_name(node: str) -> str:
     return f"agent@{node}"
-
-
-def ca_hash(layout: Layout) -> str:
-    """What a joining host checks the certificate authority by."""
-    der = ssl.PEM_cert_to_DER_cert(layout.ca_certificate.read_text().strip())
-    return f"sha256:{hashlib.sha256(der).hexdigest()}"
 
 
 def remove_lab_node(layout: Layout, name: str) -> list[str]:

@@ -186,6 +186,12 @@ class Supervisor:
         }
 
     async def answer(self, question: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return await self._answer(question)
+        except Exception as error:  # noqa: BLE001 - the loop's outer edge: whoever asked is told, the processes go on
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    async def _answer(self, question: dict[str, Any]) -> dict[str, Any]:
         match question:
             case {"do": "reload"}:
                 await self.reload()

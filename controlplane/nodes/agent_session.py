@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
@@ -18,26 +19,38 @@ from django.conf import settings
 from django.db import DatabaseError
 from pydantic import ValidationError
 
-from controlplane.nodes import liveness, registration, snapshot, tasks
+from controlplane.nodes import liveness, ranges, registration, snapshot, tasks
 from controlplane.nodes.cluster.world import Key
-from controlplane.nodes.desired import Desired, Interest, Ref
+from controlplane.nodes.desired import VOLUME, Desired, Interest, Ref
 from controlplane.nodes.errors import Disconnected
 from controlplane.nodes.registration import Registration
 from controlplane.nodes.reports import Entry
 from controlplane.nodes.websocket import Socket
 from controlplane.store import objects, pool
 from controlplane.store.errors import NotFound, StoreError
+from controlplane.store.kinds.persistentvolume import node_of
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
 from schema.base import Model, Wire
-from schema.session import Acknowledge, EventReport, Heartbeat, Hello, OpenStream, Report, Welcome, from_agent
+from schema.session import (
+    Acknowledge,
+    EventReport,
+    Heartbeat,
+    Hello,
+    Metrics,
+    OpenStream,
+    Report,
+    RotateCredential,
+    Welcome,
+    from_agent,
+)
 
 if TYPE_CHECKING:
     from controlplane.nodes.hub import Hub
 
 log = logging.getLogger(__name__)
 
-SILENCE_SECONDS = 3 * settings.HEARTBEAT_SECONDS
+SILENCE_SECONDS = 0.7 * settings.NODE_LOST_SECONDS
 SEND_SECONDS = 30.0
 CLOSE_SECONDS = 2.0
 MAX_WAITING_REPORTS = 8
@@ -81,10 +94,13 @@ class AgentSession:
         self._backlog: list[ChangeRecord] | None = None
         self._stale = False
         self._doubted = False
+        self._rotates = False
         self._requests: deque[OpenStream] = deque(maxlen=MAX_WAITING_REQUESTS)
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MAX_WAITING_REPORTS)
         self._wake = asyncio.Event()
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._heard_at = time.monotonic()
+        self._silent = False
 
     # What others tell the session
 
@@ -97,6 +113,13 @@ class AgentSession:
 
     def revoke(self) -> None:
         self._finish(REVOKED, "the node's token is no longer valid")
+
+    def check_credential(self) -> None:
+        self._hub.liveness.check_now()
+
+    def rotate(self) -> None:
+        self._rotates = True
+        self._wake.set()
 
     def resynchronise(self) -> None:
         self._stale = True
@@ -138,14 +161,15 @@ class AgentSession:
         await self._hub.sessions.attach(self)
         self._hub.connected.add(self)
         self._hub.liveness.start()
-        await pool.run(liveness.renew, {self.node: self.id})
+        await self._hub.liveness.begin(self.node, self.id)
         await self._send(
             Welcome(
                 node_uid=registered.uid,
-                pod_cidr=registered.pod_cidr,
-                cluster_cidr=settings.POD_NETWORK,
+                pod_cidrs=registered.pod_cidrs,
+                cluster_cidrs=[str(network) for network in ranges.pod_networks()],
                 cluster_domain=settings.CLUSTER_DOMAIN,
                 heartbeat_seconds=settings.HEARTBEAT_SECONDS,
+                metrics_seconds=settings.METRICS_SECONDS,
             )
         )
         await self._synchronise()
@@ -173,7 +197,9 @@ class AgentSession:
         await self._hub.sessions.detach(self)
         if self._uid and self._hub.sessions.find(self.node) is None:
             log.info("node %s is no longer connected", self.node)
-            tasks.spawn(self._hub.liveness.lost(self.node, self.id), name=f"mark {self.node}")
+            silent = time.monotonic() - self._heard_at if self._silent else 0.0
+            lost = self._hub.liveness.lost(self.node, self.id, silent_seconds=silent)
+            tasks.spawn(lost, name=f"mark {self.node}")
 
     async def _close(self, code: int, reason: str) -> None:
         log.info("session of node %s ends: %s", self.node, reason)
@@ -202,7 +228,9 @@ class AgentSession:
             try:
                 async with asyncio.timeout(SILENCE_SECONDS):
                     frame = await self._socket.receive()
+                self._heard_at = time.monotonic()
             except TimeoutError:
+                self._silent = True
                 raise Over(SILENT, f"no heartbeat for {SILENCE_SECONDS:.0f} s") from None
             try:
                 message = from_agent.validate_json(frame)
@@ -212,6 +240,9 @@ class AgentSession:
                 await self._reports.put(self._checked(message))
             elif isinstance(message, Heartbeat):
                 await self._heard(message)
+            elif isinstance(message, Metrics):
+                own = [pod for pod in message.pods if self._desired.pod(pod.uid) is not None]
+                self._hub.metrics.put(self.node, message.model_copy(update={"pods": own}))
             else:
                 raise Over(BAD_MESSAGE, "a session has one Hello")
 
@@ -259,6 +290,9 @@ class AgentSession:
             if self._doubted:
                 self._doubted = False
                 await self._write_status()
+            if self._rotates:
+                self._rotates = False
+                await self._send(RotateCredential())
             while self._requests:
                 await self._send(self._requests.popleft())
             await self._look_up()
@@ -273,6 +307,8 @@ class AgentSession:
             self._backlog = []
         found = await pool.run(snapshot.read, self.node)
         self._follow(self._desired.load(found.pods, found.revision))
+        for volume in found.volumes_to_remove:
+            self._desired.volume_to_remove(volume)
         await self._look_up()
         sync = self._desired.sync(found.pods)
         backlog, self._backlog = self._backlog, None
@@ -291,6 +327,8 @@ class AgentSession:
             self._node_changed(change, deleted=deleted)
         elif change.kind is kinds.POD:
             self._pod_changed(change, deleted=deleted)
+        elif change.kind is kinds.PERSISTENT_VOLUME:
+            self._volume_changed(change, deleted=deleted)
         else:
             ref = Ref(change.kind.kind, change.namespace, change.name)
             self._desired.object_changed(ref, None if deleted else change.object, change.revision)
@@ -307,6 +345,16 @@ class AgentSession:
             interest = self._desired.pod_changed(change.object, change.revision)
         if interest is not None:
             self._follow(interest)
+
+    def _volume_changed(self, change: ChangeRecord, *, deleted: bool) -> None:
+        volume = change.object
+        reference = volume["spec"].get("claimRef") or {}
+        if reference.get("uid") and not deleted and volume["status"].get("phase") not in ("Released", "Failed"):
+            # One that was another claim's of this name before does not count.
+            ref = Ref(VOLUME, reference.get("namespace", ""), reference.get("name", ""))
+            self._desired.object_changed(ref, volume, change.revision)
+        if not deleted and node_of(volume) == self.node and objects.is_to_be_removed(volume):
+            self._desired.volume_to_remove(volume)
 
     def _node_changed(self, change: ChangeRecord, *, deleted: bool) -> None:
         """The node's liveness may have been doubted while its agent was here all the time: say again what it said."""

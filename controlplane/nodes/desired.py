@@ -16,15 +16,17 @@ from typing import Any, NamedTuple
 from controlplane.nodes import references
 from controlplane.nodes.cluster.world import Key, World
 from schema.base import Wire
-from schema.session import ObjectKey, Sync, Update
+from schema.session import ObjectKey, Sync, Update, VolumeRemoval
 
 CONFIG_MAP = "ConfigMap"
 SECRET = "Secret"  # noqa: S105 - the name of a kind
+VOLUME = "PersistentVolume"
+"""Named by the claim that it is bound to."""
 _OVER = frozenset({"Succeeded", "Failed"})
 
 
 class Ref(NamedTuple):
-    """A ConfigMap or Secret."""
+    """A ConfigMap, a Secret, or the volume of a claim."""
 
     kind: str
     namespace: str
@@ -47,10 +49,12 @@ class _Waiting:
     pods: dict[str, Wire] = field(default_factory=dict)
     removed: dict[str, None] = field(default_factory=dict)
     objects: dict[Ref, Wire | None] = field(default_factory=dict)
+    removals: dict[str, Wire] = field(default_factory=dict)
+    """Deleted volumes whose directories the agent is to remove, by uid."""
     cluster: dict[Key, None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.pods or self.removed or self.objects or self.cluster)
+        return bool(self.pods or self.removed or self.objects or self.removals or self.cluster)
 
 
 @dataclass(frozen=True)
@@ -101,15 +105,21 @@ class Desired:
 
     def sync(self, pods: list[Wire]) -> Sync:
         """Everything, once the objects of `missing` have been `found`."""
-        objects = self._waiting.objects
-        self._waiting = _Waiting()
+        waiting, self._waiting = self._waiting, _Waiting()
+        objects = waiting.objects
         return Sync(
             revision=self.revision,
             pods=pods,
             config_maps=[wire for ref, wire in objects.items() if wire and ref.kind == CONFIG_MAP],
             secrets=[wire for ref, wire in objects.items() if wire and ref.kind == SECRET],
+            volumes=[wire for ref, wire in objects.items() if wire and ref.kind == VOLUME],
+            volume_removals=_removals(waiting.removals),
             cluster=self._world.everything(),
         )
+
+    def volume_to_remove(self, volume: Wire) -> None:
+        """Said again it does no harm; the agent answers with a report."""
+        self._waiting.removals[volume["metadata"]["uid"]] = volume
 
     def cluster_changed(self, key: Key) -> None:
         self._waiting.cluster[key] = None
@@ -163,6 +173,9 @@ class Desired:
             removed_config_maps=[_key(ref) for ref in gone if ref.kind == CONFIG_MAP],
             secrets=[wire for ref, wire in waiting.objects.items() if wire and ref.kind == SECRET],
             removed_secrets=[_key(ref) for ref in gone if ref.kind == SECRET],
+            volumes=[wire for ref, wire in waiting.objects.items() if wire and ref.kind == VOLUME],
+            removed_volumes=[_key(ref) for ref in gone if ref.kind == VOLUME],
+            volume_removals=_removals(waiting.removals),
             cluster=[wire for wire in cluster.values() if wire is not None],
             removed_cluster=[key.wire() for key, wire in cluster.items() if wire is None],
         )
@@ -192,7 +205,18 @@ class Desired:
 def _refs(pod: Wire) -> frozenset[Ref]:
     found = references.of_pod(pod)
     maps = {Ref(CONFIG_MAP, *key) for key in found.config_maps}
-    return frozenset(maps | {Ref(SECRET, *key) for key in found.secrets})
+    secrets = {Ref(SECRET, *key) for key in found.secrets}
+    return frozenset(maps | secrets | {Ref(VOLUME, *key) for key in found.claims})
+
+
+def _removals(waiting: dict[str, Wire]) -> list[VolumeRemoval]:
+    found = []
+    for uid, volume in waiting.items():
+        claim = volume["spec"].get("claimRef") or {}
+        name = volume["metadata"]["name"]
+        namespace = claim.get("namespace", "")
+        found.append(VolumeRemoval(name=name, uid=uid, namespace=namespace, claim=claim.get("name", "")))
+    return found
 
 
 def _print(pod: Wire) -> tuple[Any, ...]:

@@ -19,15 +19,16 @@ from django.db import DatabaseError
 from controlplane.nodes import snapshot, tasks
 from controlplane.nodes.cluster import PROJECTIONS
 from controlplane.nodes.cluster.world import Key, World
-from controlplane.nodes.desired import Ref
+from controlplane.nodes.desired import VOLUME, Ref
 from controlplane.store import feed, objects, pool
 from controlplane.store.errors import Expired, StoreError
+from controlplane.store.kinds.persistentvolume import node_of
 from controlplane.store.objects import ChangeRecord
 from schema import kinds
 
 log = logging.getLogger(__name__)
 
-WATCHED = {kinds.POD, kinds.CONFIG_MAP, kinds.SECRET, kinds.NODE, *PROJECTIONS}
+WATCHED = {kinds.POD, kinds.CONFIG_MAP, kinds.SECRET, kinds.NODE, kinds.PERSISTENT_VOLUME, *PROJECTIONS}
 RETRY_SECONDS = 1.0
 
 
@@ -88,7 +89,8 @@ class Dispatcher:
             try:
                 revision = await pool.run(objects.current_revision)
                 with closing(feed.subscribe(WATCHED, after=revision)) as changes:
-                    self.world.load(await pool.run(snapshot.cluster))
+                    found = await pool.run(snapshot.cluster)
+                    self.world.load(found, cluster=await pool.run(snapshot.facts))
                     # Who attached before or in between reads again; who attaches from now on misses nothing.
                     for subscriber in list(self._by_node.values()):
                         subscriber.resynchronise()
@@ -118,4 +120,13 @@ class Dispatcher:
         if change.kind is kinds.NODE:
             found = self._by_node.get(change.name)
             return [found] if found else []
+        if change.kind is kinds.PERSISTENT_VOLUME:
+            return self._concerned_by_volume(change)
         return list(self._by_ref.get(Ref(change.kind.kind, change.namespace, change.name), ()))
+
+    def _concerned_by_volume(self, change: ChangeRecord) -> list[Subscriber]:
+        """Who uses its claim, and the node that it is on."""
+        reference = (change.object.get("spec") or {}).get("claimRef") or {}
+        users = self._by_ref.get(Ref(VOLUME, reference.get("namespace", ""), reference.get("name", "")), set())
+        own = self._by_node.get(node_of(change.object))
+        return list({*users, own} if own else users)

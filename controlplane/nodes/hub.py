@@ -9,6 +9,7 @@ from controlplane.nodes.agent_session import AgentSession
 from controlplane.nodes.bus import Bus
 from controlplane.nodes.dispatcher import Dispatcher
 from controlplane.nodes.liveness import Liveness
+from controlplane.nodes.metrics import MetricsWriter
 from controlplane.nodes.reports import ReportWriter
 from controlplane.nodes.sessions import Sessions
 from controlplane.nodes.streams import Streams
@@ -21,8 +22,9 @@ class Hub:
         self.streams = Streams(self.bus, self.sessions)
         self.dispatcher = Dispatcher()
         self.reports = ReportWriter()
+        self.metrics = MetricsWriter(self.bus)
         self.connected: set[AgentSession] = set()
-        self.liveness = Liveness(self._alive, self._credentials)
+        self.liveness = Liveness(self._alive, self._credentials, process=self.bus.process)
 
     async def aclose(self) -> None:
         await self.liveness.aclose()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from controlplane.access import joining, tokens
 from controlplane.access.errors import JoinRefused
 from controlplane.access.models import Token
-from controlplane.nodes import liveness
+from controlplane.nodes import liveness, sessions
 from controlplane.store import objects
 from controlplane.store.errors import NotFound
 from schema import kinds
@@ -47,6 +47,18 @@ def renew(node: str, digest: bytes) -> Credential | None:
     expires = timezone.now() + CREDENTIAL_LIFE
     token = tokens.rotate_for_node(node, digest, expires=expires, overlap=OVERLAP)
     return None if token is None else Credential(node, token, expires)
+
+
+def revoke(node: str) -> bool:
+    """The node's credentials end, and its session with them, at once. Whether it had any."""
+    count = tokens.revoke(node=node)
+    sessions.tell(node, "check")
+    return count > 0
+
+
+def rotate(node: str) -> bool:
+    """Have the node renew its credential now; False if no process holds its session."""
+    return sessions.tell(node, "rotate")
 
 
 def _check_free(node: str) -> None:

@@ -6,14 +6,20 @@ from django.db import models
 
 
 class PodRange(models.Model):
-    """The address range of a node's pods. Two uniqueness constraints are what keeps ranges apart when nodes join at once.
+    """The address range of a node's pods, one of each family. Two uniqueness constraints are what keeps ranges apart when nodes
+    join at once.
 
     It outlives the Node object, so that a node that is deleted and joins again has its old range; ranges of nodes that
     are gone are given away when no other is left.
     """
 
-    node = models.CharField(max_length=253, unique=True)
+    node = models.CharField(max_length=253)
+    family = models.PositiveSmallIntegerField(default=4)
+    """4 or 6."""
     cidr = models.CharField(max_length=43, unique=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["node", "family"], name="one_range_of_a_family"),)
 
     def __str__(self) -> str:
         return f"{self.cidr} of {self.node}"

@@ -1,4 +1,4 @@
-"""Which ConfigMaps and Secrets a pod needs on its node. Pure.
+"""Which ConfigMaps, Secrets and volumes a pod needs on its node. Pure.
 
 They are the ones its node receives and may read; a pod cannot name those of another namespace.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from schema import claims
 from schema.base import Wire
 
 
@@ -21,9 +22,13 @@ class Key(NamedTuple):
 class References:
     config_maps: frozenset[Key] = frozenset()
     secrets: frozenset[Key] = frozenset()
+    claims: frozenset[Key] = frozenset()
+    """Claims, in whose place the node receives the volumes bound to them."""
 
     def __or__(self, other: References) -> References:
-        return References(self.config_maps | other.config_maps, self.secrets | other.secrets)
+        return References(
+            self.config_maps | other.config_maps, self.secrets | other.secrets, self.claims | other.claims
+        )
 
 
 def of_pod(pod: Wire) -> References:
@@ -35,6 +40,7 @@ def of_pod(pod: Wire) -> References:
     return References(
         config_maps=frozenset(Key(namespace, name) for what, name in found if what == "configMap" and name),
         secrets=frozenset(Key(namespace, name) for what, name in found if what == "secret" and name),
+        claims=frozenset(Key(namespace, name) for name in claims.of_pod(pod).values()),
     )
 
 

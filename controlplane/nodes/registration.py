@@ -1,4 +1,4 @@
-"""A node joins: its Node object is made or brought up to date, and it gets its range of pod addresses."""
+"""A node joins: its Node object is made or brought up to date, and it gets its ranges of pod addresses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ALLOWED_RESERVED = re.compile(
 @dataclass(frozen=True)
 class Registration:
     uid: str
-    pod_cidr: str
+    pod_cidrs: list[str]
 
 
 def register(hello: Wire, credential: bytes = b"") -> Registration:
@@ -49,16 +49,15 @@ def register(hello: Wire, credential: bytes = b"") -> Registration:
         present = objects.get(kinds.NODE, "", name)
     except NotFound:
         present = _create(hello, name)
-    given = (present.get("spec") or {}).get("podCIDR") or ""
-    cidr = ranges.allocate(name, wanted=given)
+    cidrs = ranges.allocate(name, wanted=_ranges_of(present))
     labels = {key: value for key, value in labels_of(hello, name).items() if key in _OWN_LABELS}
-    objects.mutate(kinds.NODE, "", name, lambda node: _with_own(node, labels, cidr))
+    objects.mutate(kinds.NODE, "", name, lambda node: _with_own(node, labels, cidrs))
     status = hello.get("status") or {}
     node = objects.mutate(kinds.NODE, "", name, lambda node: {**node, "status": status}, subresource="status")
     uid = node["metadata"]["uid"]
     if credential and not belongs_to:
         tokens.bind_node(name, credential, uid)
-    return Registration(uid=uid, pod_cidr=cidr)
+    return Registration(uid=uid, pod_cidrs=cidrs)
 
 
 def _check_credential(name: str, credential: bytes) -> str:
@@ -84,8 +83,8 @@ def labels_of(hello: Wire, name: str) -> dict[str, str]:
 
 
 def _create(hello: Wire, name: str) -> Wire:
-    # The range comes first: a Node must never be seen without it.
-    spec: Wire = {"podCIDR": (cidr := ranges.allocate(name)), "podCIDRs": [cidr]}
+    # The ranges come first: a Node must never be seen without them.
+    spec: Wire = _spec_of(ranges.allocate(name))
     taints = (hello.get("spec") or {}).get("taints")
     if taints:
         spec["taints"] = taints
@@ -97,9 +96,18 @@ def _create(hello: Wire, name: str) -> Wire:
         return objects.get(kinds.NODE, "", name)
 
 
-def _with_own(node: Wire, labels: dict[str, str], cidr: str) -> Wire | None:
+def _ranges_of(node: Wire) -> list[str]:
+    spec = node.get("spec") or {}
+    return spec.get("podCIDRs") or [spec.get("podCIDR") or ""]
+
+
+def _spec_of(cidrs: list[str]) -> Wire:
+    return {"podCIDR": cidrs[0], "podCIDRs": cidrs}
+
+
+def _with_own(node: Wire, labels: dict[str, str], cidrs: list[str]) -> Wire | None:
     metadata, spec = node["metadata"], node.get("spec") or {}
     merged = {**(metadata.get("labels") or {}), **labels}
-    if merged == metadata.get("labels") and spec.get("podCIDR") == cidr:
+    if merged == metadata.get("labels") and _ranges_of(node) == cidrs:
         return None
-    return {**node, "metadata": {**metadata, "labels": merged}, "spec": {**spec, "podCIDR": cidr, "podCIDRs": [cidr]}}
+    return {**node, "metadata": {**metadata, "labels": merged}, "spec": {**spec, **_spec_of(cidrs)}}

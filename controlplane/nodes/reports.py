@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 
-from controlplane.nodes import tasks
+from controlplane.nodes import tasks, volumes
 from controlplane.nodes.models import ReportPosition
 from controlplane.store import objects, pool
 from controlplane.store.errors import NotFound, StoreError
@@ -96,7 +96,8 @@ class ReportWriter:
         """Whole reports, in their order, at least one."""
         count, size = 0, 0
         for waiting in self._queue:
-            size += len(waiting.entry.report.pods) + len(waiting.entry.report.events)
+            report = waiting.entry.report
+            size += len(report.pods) + len(report.events) + len(report.volumes)
             if count and size > MAX_WRITES:
                 break
             count += 1
@@ -110,8 +111,13 @@ def store(entries: Sequence[Entry]) -> None:
         fresh = _unseen_events(entries)
         ended = _write_statuses(entries)
         _refusals(ended, objects.write_many(ended))
+        volumes.write(entries_of_volumes(entries))
         if fresh:
             _record(fresh)
+
+
+def entries_of_volumes(entries: Sequence[Entry]) -> list[volumes.Spoken]:
+    return [volumes.Spoken(entry.node, report) for entry in entries for report in entry.report.volumes]
 
 
 def _write_statuses(entries: Sequence[Entry]) -> list[Finish]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
+from django.conf import settings
 from pydantic import BaseModel, ValidationError
 
+from controlplane.nodes import bus
 from controlplane.nodes.bus import Bus, Handler
 from controlplane.nodes.errors import BusDown
 from schema.session import OpenStream
@@ -30,11 +32,17 @@ class Session(Protocol):
     def supersede(self) -> None:
         """The node has a newer session: end this one."""
 
+    def rotate(self) -> None:
+        """Have the agent renew its credential."""
+
+    def check_credential(self) -> None:
+        """The credential may have been revoked a moment ago: find out now."""
+
 
 class _Message(BaseModel):
     """What processes say to whoever holds a node's session."""
 
-    op: Literal["open", "replaced"]
+    op: Literal["open", "replaced", "rotate", "check"]
     stream: OpenStream | None = None
     session: str = ""
 
@@ -105,6 +113,23 @@ class Sessions:
             session.open_stream(message.stream)
         elif message.op == "replaced" and message.session != session.id:
             session.supersede()
+        elif message.op == "rotate":
+            session.rotate()
+        elif message.op == "check":
+            session.check_credential()
+
+
+def tell(node: str, op: Literal["rotate", "check"]) -> bool:
+    """Say it to whoever holds the node's session, from any process and thread. Whether anybody does, as far as Redis
+    knows; without Redis nobody hears it."""
+    import redis
+
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+            return int(cast(int, client.publish(bus.key(_channel(node)), _encode(_Message(op=op))))) > 0
+    except (redis.RedisError, OSError) as error:
+        log.warning("the session of node %s is not told: %s", node, error)
+        return False
 
 
 def _channel(node: str) -> str:

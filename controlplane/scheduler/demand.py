@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from controlplane.scheduler.claims import Claim
 from controlplane.scheduler.labels import Requirement, Term, parse_terms
 from controlplane.scheduler.taints import Toleration
 from schema import quantity
@@ -54,6 +55,12 @@ class Demand:
     ports: tuple[HostPort, ...] = ()
     spread: Hashable = None
     """Pods of the same value are spread over nodes; None: no such group."""
+    preempts: bool = True
+    """It may push out pods of lower priority."""
+    nominated: str = ""
+    """The node on which room is being made for it."""
+    claims: tuple[Claim, ...] = ()
+    """What its volumes ask of the node; `scheduler.storage` adds them."""
     constraints: bytes = b""
     """Equal for pods whose fixed wishes (selector, affinity, tolerations) are equal."""
 
@@ -65,7 +72,7 @@ class Demand:
     @property
     def shape(self) -> Hashable:
         """Equal for pods that fit or fail alike."""
-        return (self.constraints, tuple(sorted(self.amounts.items())), self.ports)
+        return (self.constraints, tuple(sorted(self.amounts.items())), self.ports, self.claims)
 
 
 def parse(pod: Wire) -> Demand:
@@ -88,6 +95,8 @@ def parse(pod: Wire) -> Demand:
         tolerations=tuple(Toleration.parse(each) for each in tolerations),
         ports=host_ports(spec),
         spread=spread_group(meta),
+        preempts=spec.get("preemptionPolicy") != "Never",
+        nominated=(pod.get("status") or {}).get("nominatedNodeName") or "",
         constraints=orjson.dumps([selector, affinity, tolerations], option=orjson.OPT_SORT_KEYS),
     )
 

@@ -118,6 +118,28 @@ class Ports:
         return [f"{len(failed)} node(s) didn't have free ports for the requested pod ports ({_shortened(taken)})"]
 
 
+class Volumes:
+    """The pod follows its data: where the volumes of its claims are, or may be made."""
+
+    def applies(self, pod: Demand, nodes: NodeTable) -> bool:
+        return bool(pod.claims)
+
+    def passes(self, pod: Demand, nodes: NodeTable) -> Mask:
+        return _mask(nodes, lambda node: not self._obstacles(pod, nodes, node))
+
+    @staticmethod
+    def _obstacles(pod: Demand, nodes: NodeTable, node: Node) -> list[str]:
+        found = (nodes.claims.obstacle(claim, node.name, node.labels) for claim in pod.claims)
+        return [each for each in found if each]
+
+    def explain(self, pod: Demand, nodes: NodeTable, failed: Sequence[int]) -> list[str]:
+        problems = sorted({claim.problem for claim in pod.claims if claim.problem})
+        if problems:  # no node will do
+            return problems
+        counts = Counter(self._obstacles(pod, nodes, nodes.nodes[index])[0] for index in failed)
+        return [f"{count} node(s) {phrase}" for phrase, count in sorted(counts.items())]
+
+
 class Resources:
     """Requests against allocatable minus what is bound. What is not asked for cannot fail, even on a full node."""
 
@@ -169,7 +191,7 @@ def _names(nodes: NodeTable, indices: Sequence[int]) -> str:
 
 
 FIXED: tuple[Filter, ...] = (Cordon(), Readiness(), Affinity(), Taints())
-CHANGING: tuple[Filter, ...] = (Ports(), Resources())
+CHANGING: tuple[Filter, ...] = (Volumes(), Ports(), Resources())
 
 
 def fixed_mask(pod: Demand, nodes: NodeTable) -> Mask:
@@ -179,6 +201,11 @@ def fixed_mask(pod: Demand, nodes: NodeTable) -> Mask:
 
 def changing_mask(pod: Demand, nodes: NodeTable, allowed: Mask) -> Mask:
     return _combined(CHANGING, pod, nodes, allowed)
+
+
+def lasting_mask(pod: Demand, nodes: NodeTable, allowed: Mask) -> Mask:
+    """Of the allowed nodes, those that nothing but other pods keeps this one from: its data is there, or may be."""
+    return _combined((Volumes(),), pod, nodes, allowed)
 
 
 def _combined(filters: Iterable[Filter], pod: Demand, nodes: NodeTable, mask: Mask) -> Mask:

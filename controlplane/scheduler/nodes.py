@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from controlplane.scheduler import demand
+from controlplane.scheduler.claims import Decided
 from controlplane.scheduler.demand import Amounts, Demand, HostPort
 from controlplane.scheduler.taints import UNREACHABLE, UNSCHEDULABLE, Taint
 from schema.base import Wire
@@ -75,6 +76,7 @@ class NodeTable:
         self.unready: Mask = np.array([node.ready != "True" for node in self.nodes], dtype=bool)
         self.allocatable = self._matrix(node.allocatable for node in self.nodes)
         self.used = self._matrix(node.usage.amounts for node in self.nodes)
+        self.claims = Decided()
         self.ports = [list(node.usage.ports) for node in self.nodes]
         self._capacity: Floats = np.maximum(self.allocatable, 1).astype(np.float64)
         self._groups: dict[Hashable, Integers] = {}
@@ -111,6 +113,8 @@ class NodeTable:
         self.ports[index].extend(pod.ports)
         if pod.spread is not None:
             self.group(pod.spread)[index] += 1
+        for claim in pod.claims:
+            self.claims.take(claim, self.nodes[index].name, self.nodes[index].labels)
         self.version += 1
 
 

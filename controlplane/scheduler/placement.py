@@ -2,12 +2,13 @@
 
 Pods are placed in order of priority, then age; each goes to the best of the nodes that pass every filter, the first by
 name where several are equally good. Nothing is ever taken back, so a shape that found no room finds none later in
-the same pass.
+the same pass. One that found none may have room made for it (`preemption`): that room is set aside before less important
+pods are looked at, so that they cannot take it while it is being made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,9 @@ import numpy as np
 from controlplane.scheduler import filters, scoring
 from controlplane.scheduler.demand import Demand
 from controlplane.scheduler.nodes import Floats, Mask, NodeTable
+from controlplane.scheduler.preemption import Bound, Candidate, Preemption
+
+PROMISED = "Preemption: {node} has been promised to it and pods of lower priority are ending there."
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,10 @@ class Placement:
     node: str | None
     reason: str = ""
     """Why there is no node: a sentence for people."""
+    nominated: str = ""
+    """The node on which room is being made."""
+    victims: tuple[Candidate, ...] = ()
+    """Who is to be ended for that."""
 
 
 @dataclass
@@ -33,15 +41,22 @@ class _Fixed:
     score: Floats
 
 
-def place(pods: Iterable[Demand], nodes: NodeTable) -> list[Placement]:
-    """Decide on all pods. ``nodes`` accounts for them as it goes and has them all at the end."""
-    run = _Pass(nodes)
+def _nobody() -> Bound:
+    return Bound()
+
+
+def place(pods: Iterable[Demand], nodes: NodeTable, bound: Callable[[], Bound] = _nobody) -> list[Placement]:
+    """Decide on all pods. ``nodes`` accounts for them as it goes and has them all at the end. ``bound`` is asked, once, for
+    whom preemption may choose when a pod finds no place."""
+    run = _Pass(nodes, bound)
     return [run.place(pod) for pod in sorted(pods, key=lambda pod: pod.order)]
 
 
 class _Pass:
-    def __init__(self, nodes: NodeTable) -> None:
+    def __init__(self, nodes: NodeTable, bound: Callable[[], Bound]) -> None:
         self._nodes = nodes
+        self._bound = bound
+        self._preemption: Preemption | None = None
         self._fixed: dict[Hashable, _Fixed] = {}
         self._failed: dict[Hashable, tuple[int, str]] = {}
 
@@ -67,9 +82,19 @@ class _Pass:
         return known
 
     def _unplaced(self, pod: Demand) -> Placement:
-        """Explain; pods of one shape share a sentence until something else was placed."""
+        reason = self._explained(pod)
+        if self._preemption is None:
+            self._preemption = Preemption(self._nodes, self._bound())
+        decision = self._preemption.decide(pod, filters.lasting_mask(pod, self._nodes, self._fixed_of(pod).mask))
+        if decision is None:
+            return Placement(pod, None, reason)
+        node = self._nodes.nodes[decision.node].name
+        return Placement(pod, None, f"{reason} {PROMISED.format(node=node)}", node, decision.victims)
+
+    def _explained(self, pod: Demand) -> str:
+        """Pods of one shape share a sentence until something else was placed."""
         version, reason = self._failed.get(pod.shape, (-1, ""))
         if version != self._nodes.version:
             reason = filters.explain(pod, self._nodes)
             self._failed[pod.shape] = (self._nodes.version, reason)
-        return Placement(pod, None, reason)
+        return reason

@@ -8,7 +8,7 @@ run again. A run that finds nothing pending costs one query. What a pod is told 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -19,16 +19,17 @@ from controlplane.controllers.base import DONE, Verdict
 from controlplane.controllers.events import Record, record_many
 from controlplane.controllers.plan import Condition, find, merge
 from controlplane.controllers.tasks import perform
-from controlplane.scheduler import demand, nodes, placement, usage
+from controlplane.scheduler import candidates, demand, nodes, placement, storage, usage
 from controlplane.scheduler.demand import Demand
 from controlplane.scheduler.known import KnownNodes
 from controlplane.scheduler.nodes import NodeTable, Usage
 from controlplane.scheduler.placement import Placement
 from controlplane.store import objects
-from controlplane.store.errors import StoreError
-from controlplane.store.objects import Bind, Patch
+from controlplane.store.errors import NotFound, StoreError
+from controlplane.store.objects import Bind, Delete, Patch, Write
 from schema import kinds, meta
 from schema.base import Wire
+from schema.meta import DeleteOptions, Preconditions
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,12 @@ COMPONENT = "slipway-scheduler"
 SCHEDULER_NAMES = ("", "default-scheduler", COMPONENT)
 """Pods of other schedulers are left to them."""
 GATED = Condition("PodScheduled", "False", "SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates")
+DISRUPTED = Condition(
+    "DisruptionTarget",
+    "True",
+    "PreemptionByScheduler",
+    f"{COMPONENT}: preempting to accommodate a higher priority pod",
+)
 
 _nodes = KnownNodes()
 
@@ -57,13 +64,50 @@ def run() -> Verdict:
 
 
 def _place(pods: Sequence[Wire]) -> None:
-    wanted = [demand.parse(pod) for pod in pods]
-    placements = placement.place(wanted, table(wanted))
+    wanted, claims = storage.attach(pods, [demand.parse(pod) for pod in pods])
+    nodes_now = table(wanted)
+    placements = placement.place(wanted, nodes_now, lambda: candidates.read(wanted))
     by_uid = {pod["metadata"]["uid"]: pod for pod in pods}
-    _bind([one for one in placements if one.node is not None], by_uid)
-    unplaced = [(by_uid[one.pod.uid], _unschedulable(one)) for one in placements if one.node is None]
-    news = tell(unplaced)
+    placed = [one for one in placements if one.node is not None]
+    _bind(storage.give(placed, nodes_now.claims, claims), by_uid)
+    waiting = [one for one in placements if one.node is None]
+    promised = {one.pod.uid: one.nominated for one in waiting}
+    news = tell([(by_uid[one.pod.uid], _unschedulable(one)) for one in waiting], promised)
     record_many(Record(pod, "Warning", "FailedScheduling", condition.message, COMPONENT) for pod, condition in news)
+    for one in waiting:
+        _preempt(one)
+
+
+def _preempt(one: Placement) -> None:
+    """End the victims. The pod was told before: whoever is killed in between finds its promise in the next pass."""
+    if not one.victims:
+        return
+    writes: list[Write] = []
+    told = []
+    for victim in one.victims:
+        key = (kinds.POD, victim.namespace, victim.name)
+        writes.append(Patch(*key, partial(_disrupted, now=meta.now()), "status", victim.uid))
+        writes.append(Delete(*key, DeleteOptions(preconditions=Preconditions(uid=victim.uid))))
+        regarding = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"namespace": victim.namespace, "name": victim.name, "uid": victim.uid},
+        }
+        message = f"Preempted by pod {one.pod.namespace}/{one.pod.name} on node {one.nominated}"
+        told.append(Record(regarding, "Normal", "Preempted", message, COMPONENT))
+    for write, result in zip(writes, objects.write_many(writes), strict=True):
+        if isinstance(result, StoreError) and not isinstance(result, NotFound):
+            log.info("a victim was not ended: %s: %s", write, result)
+    record_many(told)
+
+
+def _disrupted(pod: Wire, *, now: datetime) -> Wire:
+    status = pod.get("status") or {}
+    generation = pod["metadata"].get("generation")
+    return {
+        **pod,
+        "status": {**status, "conditions": merge(status.get("conditions") or (), [DISRUPTED], now, generation)},
+    }
 
 
 def _unschedulable(one: Placement) -> Condition:
@@ -90,13 +134,17 @@ def _bind(placed: Sequence[Placement], by_uid: dict[str, Wire]) -> None:
     record_many(told)
 
 
-def tell(pods: Iterable[tuple[Wire, Condition]]) -> list[tuple[Wire, Condition]]:
-    """Say in their status why these pods have no node. Returns those to which it is news."""
+def tell(
+    pods: Iterable[tuple[Wire, Condition]], promised: Mapping[str, str] | None = None
+) -> list[tuple[Wire, Condition]]:
+    """Say in their status why these pods have no node, and which they are promised (by uid). Returns those to which it is
+    news."""
     now = meta.now()
     patches, news = [], []
     for pod, condition in pods:
         metadata = pod["metadata"]
-        change = partial(with_condition, condition=condition, now=now)
+        nominated = (promised or {}).get(metadata["uid"], "")
+        change = partial(with_condition, condition=condition, now=now, nominated=nominated)
         if change(pod) is None:
             continue
         patches.append(Patch(kinds.POD, metadata["namespace"], metadata["name"], change, "status", metadata["uid"]))
@@ -106,11 +154,14 @@ def tell(pods: Iterable[tuple[Wire, Condition]]) -> list[tuple[Wire, Condition]]
     return news
 
 
-def with_condition(pod: Wire, condition: Condition, now: datetime) -> Wire | None:
-    """The pod with this PodScheduled condition; None if it has it already, or a node."""
+def with_condition(pod: Wire, condition: Condition, now: datetime, nominated: str = "") -> Wire | None:
+    """The pod with this PodScheduled condition and promise; None if it has them already, or a node."""
     status = pod.get("status") or {}
     conditions = status.get("conditions") or []
     merged = merge(conditions, [condition], now, pod["metadata"].get("generation"))
-    if pod["spec"].get("nodeName") or merged == conditions:
+    same = merged == conditions and nominated == (status.get("nominatedNodeName") or "")
+    if pod["spec"].get("nodeName") or same:
         return None
-    return {**pod, "status": {**status, "phase": "Pending", "conditions": merged}}
+    kept = {name: value for name, value in status.items() if name != "nominatedNodeName"}
+    promise = {"nominatedNodeName": nominated} if nominated else {}
+    return {**pod, "status": {**kept, "phase": "Pending", "conditions": merged, **promise}}

@@ -22,7 +22,11 @@ def wakes(change: ChangeRecord) -> bool:
         if change.type is ChangeType.DELETED:
             return _nodes.forget(change.uid)
         return _nodes.differs(change.uid, change.object)
-    return False
+    if change.kind is kinds.PERSISTENT_VOLUME_CLAIM:
+        return change.type is not ChangeType.DELETED  # made, or bound
+    if change.kind is kinds.PERSISTENT_VOLUME:
+        return change.type is not ChangeType.DELETED and not change.object["spec"].get("claimRef")
+    return change.kind is kinds.STORAGE_CLASS and change.type is ChangeType.ADDED
 
 
 def _pod_wakes(change: ChangeRecord) -> bool:

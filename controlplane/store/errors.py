@@ -6,6 +6,7 @@ StoreError
 ├── Conflict        the object moved on since it was read, or a precondition does not hold
 ├── Expired         the revision asked for is older than the history; list again
 ├── Invalid         the request can never succeed as it stands
+├── NotNow          it may be later: ask again; ``cause`` and ``detail`` say what forbids it
 └── Forbidden       not now and not here; ``cause`` says which rule (NamespaceTerminating)
 """
 
@@ -41,7 +42,14 @@ class Expired(StoreError):
 
 
 class Invalid(StoreError):
-    pass
+    """``field`` is to blame for ``value``, where one field is."""
+
+    def __init__(
+        self, message: str, *, kind: Kind | None = None, name: str = "", field: str = "", value: object = None
+    ) -> None:
+        super().__init__(message, kind=kind, name=name)
+        self.field = field
+        self.value = value
 
 
 class Forbidden(StoreError):
@@ -53,6 +61,18 @@ class Forbidden(StoreError):
         super().__init__(message, kind=kind, name=name)
         self.cause = cause
         self.field = field
+
+
+class NotNow(StoreError):
+    """``cause`` is the reason of a StatusCause, ``detail`` its message."""
+
+    def __init__(
+        self, message: str, *, kind: Kind, name: str, cause: str, detail: str, retry_after_seconds: int
+    ) -> None:
+        super().__init__(message, kind=kind, name=name)
+        self.cause = cause
+        self.detail = detail
+        self.retry_after_seconds = retry_after_seconds
 
 
 def not_found(kind: Kind, name: str) -> NotFound:

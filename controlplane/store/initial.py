@@ -9,10 +9,12 @@ from django.db import IntegrityError, connection, transaction
 from controlplane.store import objects
 from controlplane.store.errors import AlreadyExists
 from schema.base import Wire
-from schema.kinds import NAMESPACE, PRIORITY_CLASS, Kind
+from schema.kinds import NAMESPACE, PRIORITY_CLASS, STORAGE_CLASS, Kind
+from schema.storage.storageclass import FIRST_CONSUMER, IS_DEFAULT, PROVISIONER
 from schema.validation.priorityclass import SYSTEM
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
+LOCAL_CLASS = "local"
 
 
 def ensure_initial() -> None:
@@ -22,6 +24,25 @@ def ensure_initial() -> None:
         _ensure(NAMESPACE, {"metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}}})
     for name, value in SYSTEM.items():
         _ensure(PRIORITY_CLASS, _system_class(name, value))
+    _ensure_storage_class()
+
+
+def _ensure_storage_class() -> None:
+    """The class ``local``. It is the default one unless the users have chosen another."""
+    present = objects.list_objects(STORAGE_CLASS).items
+    if any(one["metadata"]["name"] == LOCAL_CLASS for one in present):
+        return
+    chosen = any((one["metadata"].get("annotations") or {}).get(IS_DEFAULT) == "true" for one in present)
+    _ensure(
+        STORAGE_CLASS,
+        {
+            "metadata": {"name": LOCAL_CLASS, "annotations": {} if chosen else {IS_DEFAULT: "true"}},
+            "provisioner": PROVISIONER,
+            "reclaimPolicy": "Delete",
+            "volumeBindingMode": FIRST_CONSUMER,
+            "allowVolumeExpansion": True,
+        },
+    )
 
 
 def _ensure(kind: Kind, obj: Wire) -> None:

@@ -66,6 +66,26 @@ class Owner(models.Model):
         indexes = [models.Index(fields=["owner_uid", "kind", "uid"], name="store_owner_dependents")]
 
 
+class Claim(models.Model):
+    """Something that one object of the cluster has and no other may have: see `claims`."""
+
+    pk = models.CompositePrimaryKey("pool", "value")
+    pool = Text(max_length=32)
+    value = Text(max_length=64)
+    kind = Text(max_length=128)
+    namespace = Text(blank=True, max_length=63)
+    name = Text()
+    uid = Text(max_length=36)
+
+
+class Process(models.Model):
+    """A web process, and when it last said that it lives (`processes`). Not part of the history."""
+
+    id = Text(primary_key=True, max_length=36)
+    renewed_at = models.FloatField()
+    """Seconds since the epoch."""
+
+
 from controlplane.store import kinds  # noqa: E402
 
-__all__ = ["Change", "Label", "Owner", "Resource", "Revision", "kinds"]
+__all__ = ["Change", "Claim", "Label", "Owner", "Process", "Resource", "Revision", "kinds"]

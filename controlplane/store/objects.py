@@ -10,17 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from controlplane.store import deletion, kinds, read, transaction, write
+from controlplane.store import deletion, eviction, kinds, read, transaction, write
 from controlplane.store.admission import quotas
 from controlplane.store.deletion import Deletion
 from controlplane.store.errors import Conflict, StoreError, conflict
 from controlplane.store.history import changes_since, compacted_revision, current_revision
 from controlplane.store.lists import Page, list_encoded, list_objects
 from controlplane.store.owners import abandoned, dependents_of
-from controlplane.store.pods import Usage, bound_pods_mentioning, node_usage, pending_pods, pods_on
+from controlplane.store.pods import Usage, bound_pods_below, bound_pods_mentioning, node_usage, pending_pods, pods_on
 from controlplane.store.read import get, get_encoded
 from controlplane.store.record import ChangeRecord, ChangeType
 from controlplane.store.transaction import Transaction
+from controlplane.store.volumes import (
+    claims_without_volume,
+    free_volumes,
+    is_to_be_removed,
+    pods_mentioning,
+    pods_with_claim,
+    volumes_for_claim,
+    volumes_to_remove,
+)
 from controlplane.store.write import Change
 from schema.base import Wire
 from schema.kinds import POD, Kind
@@ -28,6 +37,7 @@ from schema.meta import DeleteOptions
 
 __all__ = [
     "Bind",
+    "Change",
     "ChangeRecord",
     "ChangeType",
     "Create",
@@ -40,24 +50,33 @@ __all__ = [
     "Usage",
     "Write",
     "abandoned",
+    "bound_pods_below",
     "bound_pods_mentioning",
     "changes_since",
+    "claims_without_volume",
     "compacted_revision",
     "create",
     "current_revision",
     "delete",
     "dependents_of",
+    "evict",
     "finish_deletion",
+    "free_volumes",
     "get",
     "get_encoded",
+    "is_to_be_removed",
     "list_encoded",
     "list_objects",
     "mutate",
     "node_usage",
     "pending_pods",
+    "pods_mentioning",
     "pods_on",
+    "pods_with_claim",
     "recount_quota",
     "replace",
+    "volumes_for_claim",
+    "volumes_to_remove",
     "write_many",
 ]
 
@@ -130,6 +149,12 @@ def delete(
     """
     with transaction.begin(dry_run=dry_run) as tx:
         return deletion.delete(tx, kind, namespace, name, options or DeleteOptions())
+
+
+def evict(namespace: str, name: str, *, options: DeleteOptions | None = None, dry_run: bool = False) -> Deletion:
+    """Delete a pod if the disruption budgets that cover it allow it now; `NotNow` if they do not."""
+    with transaction.begin(dry_run=dry_run) as tx:
+        return eviction.evict(tx, namespace, name, options or DeleteOptions())
 
 
 def finish_deletion(kind: Kind, namespace: str, name: str, uid: str) -> bool:

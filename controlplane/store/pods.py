@@ -43,6 +43,15 @@ def node_usage() -> dict[str, Usage]:
     return {node: Usage(*(int(amount) for amount in amounts)) for node, *amounts in rows}
 
 
+def bound_pods_below(priority: int) -> list[Wire]:
+    """Unfinished pods with a node whose priority is lower."""
+    return read.objects_where(
+        pod.STORAGE,
+        "node_name <> '' AND phase NOT IN (%s, %s) AND priority < %s",
+        [*pod.FINISHED, priority],
+    )
+
+
 def bound_pods_mentioning(*words: str) -> list[Wire]:
     """Unfinished pods with a node whose spec contains one of these words as a key: a coarse sieve, in one query."""
     return read.objects_where(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from controlplane.store.claims import Claim, Claims
 from controlplane.store.resource import Resource
 from schema.base import Wire
 from schema.kinds import Kind
@@ -36,6 +37,14 @@ def _unchanged(wire: Wire) -> None:
     return None
 
 
+def _no_claims(wire: Wire) -> Mapping[Claim, str]:
+    return {}
+
+
+def _complete(claims: Claims, wire: Wire, old: Wire | None) -> None:
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Storage:
     kind: Kind
@@ -47,9 +56,19 @@ class Storage:
     field_columns: Mapping[str, str] = field(default_factory=dict)
     """Selectable fields that SQL can answer: path to column."""
     prepare: Callable[[Wire], None] = _unchanged
-    """What a new object of the kind is born with, in place."""
+    """What a new object of the kind is born with, in place (top level only: what is below is shared). It has its name and
+    uid already."""
+    claims: Callable[[Wire], Mapping[Claim, str]] = _no_claims
+    """What an object shows that no other may have, each with the field that shows it."""
+    complete: Callable[[Claims, Wire, Wire | None], None] = _complete
+    """Fill in, under the lock and in place, what the cluster gives an object that is created or changed. May raise
+    `Invalid`. It gets the object as it was, if there was one."""
     encrypted: bool = False
     """Content, annotations and history are sealed at rest."""
+
+    @property
+    def completes(self) -> bool:
+        return self.complete is not _complete
 
     @cached_property
     def id(self) -> str:

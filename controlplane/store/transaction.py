@@ -23,6 +23,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from controlplane.store import announce, codec
+from controlplane.store.claims import Claims, Holder
 from controlplane.store.codec import Row
 from controlplane.store.errors import Conflict
 from controlplane.store.record import ChangeRecord, ChangeType
@@ -58,6 +59,7 @@ class Transaction:
         self._whole: dict[tuple[str, str], list[_Key]] = {}
         """Kinds of which all objects of a namespace are known, with their keys."""
         self._changes: list[tuple[ChangeRecord, int]] = []
+        self.claims = Claims(cursor)
         self.revision = _lock(cursor)
 
     # Reading
@@ -180,6 +182,12 @@ class Transaction:
             at=time.time(),
         )
         entry.promoted = storage.promote(whole)
+        before_claims = {} if type_ is ChangeType.ADDED or before is None else storage.claims(before)
+        claims = {} if type_ is ChangeType.DELETED else storage.claims(whole)
+        if before_claims.keys() != claims.keys():
+            self.claims.replace(
+                storage.kind, Holder(storage.id, row.namespace, row.name, row.uid), before_claims, claims
+            )
         entry.whole, entry.touched = whole, True
         row.revision = self.revision = revised.revision
         self._changes.append((record, replaces))
@@ -194,6 +202,7 @@ class Transaction:
             entries = [entry for key, entry in self._entries.items() if key[0] == storage.id and entry.touched]
             if entries:
                 self._flush(storage, entries)
+        self.claims.flush()
         self._cursor.executemany(_INSERT_CHANGE, [_change_values(*change) for change in self._changes])
         self._cursor.execute("UPDATE store_revision SET value = %s WHERE id = 1", [self.revision])
         return [record for record, _ in self._changes]

@@ -48,12 +48,16 @@ def create(tx: Transaction, kind: Kind, wire: Wire) -> Wire:
     name = metadata.get("name") or _generate_name(tx, storage, namespace, metadata.get("generateName") or "")
     if tx.row(storage, namespace, name) is not None:
         raise already_exists(kind, name)
-    born = {**wire}
+    identity = str(uuid.uuid4())
+    born = {**wire, "metadata": {**metadata, "name": name, "uid": identity}}
     storage.prepare(born)
+    if storage.completes:
+        born = codec.copy(born)
+        storage.complete(tx.claims, born, None)
     born, charges = admission.admit(tx, kind, namespace, name, born)
     row = Row(
         storage,
-        uid=str(uuid.uuid4()),
+        uid=identity,
         namespace=namespace,
         name=name,
         revision=0,
@@ -122,7 +126,7 @@ def replace_(tx: Transaction, kind: Kind, wire: Wire, *, subresource: str = "") 
     metadata = wire.get("metadata") or {}
     row = require(tx, storage, metadata.get("namespace") or "", metadata.get("name") or "")
     _check_preconditions(row, metadata)
-    return _change(tx, row, _replaced(row, wire, metadata, subresource))
+    return _change(tx, row, _replaced(tx, row, wire, metadata, subresource))
 
 
 def patch(
@@ -137,7 +141,7 @@ def patch(
     if wanted is None:
         return Outcome(codec.wire(row))
     metadata = wanted.get("metadata") or {}
-    return _change(tx, row, _replaced(row, wanted, metadata, subresource))
+    return _change(tx, row, _replaced(tx, row, wanted, metadata, subresource))
 
 
 def status(tx: Transaction, kind: Kind, namespace: str, name: str, wanted: Wire, *, uid: str = "") -> Outcome:
@@ -191,9 +195,12 @@ def _check_preconditions(row: Row, metadata: Wire) -> None:
         raise conflict(row.storage.kind, row.name)
 
 
-def _replaced(row: Row, wire: Wire, metadata: Wire, subresource: str) -> Row:
+def _replaced(tx: Transaction, row: Row, wire: Wire, metadata: Wire, subresource: str) -> Row:
     if subresource == "status":
         return replace(row, status=wire.get("status") or {})
+    if row.storage.completes and not row.deleted_at:
+        wire = codec.copy({**wire, "metadata": {**metadata, "name": row.name, "namespace": row.namespace}})
+        row.storage.complete(tx.claims, wire, codec.wire(row))
     return replace(
         row,
         labels=metadata.get("labels") or {},

@@ -1,15 +1,19 @@
-"""The instance's bridge, and the checks that its range is nobody else's on this host. Blocking, for a thread."""
+"""The instance's bridge, and the checks that its ranges are nobody else's on this host. Blocking, for a thread."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 
 from nodeagent.errors import HostConflict
+from nodeagent.network import sysctl
 from nodeagent.network.errors import NetworkError
-from nodeagent.network.netlink import Link, Netlink
+from nodeagent.network.netlink import Link, Netlink, Route, Route6
+from schema import ranges
+from schema.ranges import Range
 
 DEFAULT_MTU = 1500
 
@@ -18,26 +22,33 @@ DEFAULT_MTU = 1500
 class Bridge:
     index: int
     name: str
-    interface: IPv4Interface
     mtu: int
 
 
-def ensure(name: str, pod_network: IPv4Network) -> Bridge:
-    """Make the bridge with the first address of the range, or find it. Raises `HostConflict`."""
-    interface = IPv4Interface((pod_network[1], pod_network.prefixlen))
+def ensure(name: str, pod_networks: Sequence[Range], *, overhead: int = 0) -> Bridge:
+    """Make the bridge with the first address of each range, or find it. Raises `HostConflict`.
+
+    ``overhead``: bytes that a packet may grow by on its way to other nodes.
+    """
     try:
         with Netlink() as host:
-            _check_conflicts(host, name, pod_network)
-            mtu = _outward_mtu(host)
+            _check_conflicts(host, name, pod_networks)
+            mtu = _outward_mtu(host) - overhead
             link = host.link(name)
             if link is None:
                 link = _make(host, name, mtu)
-            host.add_address(link.index, interface)
+            _settings(name, {network.version for network in pod_networks})
+            for network in pod_networks:
+                host.add_address(link.index, interface(network, 1))
             host.set_up(link.index, mtu=mtu)
     except OSError as error:
         raise NetworkError(f"cannot set up the bridge {name}: {error.strerror}") from error
-    _settings(name)
-    return Bridge(link.index, name, interface, mtu)
+    return Bridge(link.index, name, mtu)
+
+
+def interface(network: Range, number: int) -> IPv4Interface | IPv6Interface:
+    """The range's address of that number, with the range's prefix."""
+    return ip_interface((network[number], network.prefixlen))
 
 
 def _make(host: Netlink, name: str, mtu: int) -> Link:
@@ -49,23 +60,39 @@ def _make(host: Netlink, name: str, mtu: int) -> Link:
     return link
 
 
-def _check_conflicts(host: Netlink, bridge: str, pod_network: IPv4Network) -> None:
+def _check_conflicts(host: Netlink, bridge: str, pod_networks: Iterable[Range]) -> None:
     names = {link.index: link.name for link in host.links()}
-    for index, interface in host.addresses():
-        if names.get(index) != bridge and interface.ip in pod_network:
+    for network in pod_networks:
+        if network.version == 4:
+            _check_addresses(names, bridge, network, host.addresses())
+            _check_routes(names, bridge, network, host.routes())
+        else:
+            _check_addresses(names, bridge, network, host.addresses6())
+            _check_routes(names, bridge, network, host.routes6())
+
+
+def _check_addresses(
+    names: dict[int, str], bridge: str, network: Range, found: Iterable[tuple[int, IPv4Interface | IPv6Interface]]
+) -> None:
+    for index, held in found:
+        if names.get(index) != bridge and held.ip in network:
             raise HostConflict(
-                f"the node's pod range {pod_network} holds {interface.ip}, the address of {names.get(index, index)} on "
+                f"the node's pod range {network} holds {held.ip}, the address of {names.get(index, index)} on "
                 "this host: choose another range with SLIPWAY_POD_NETWORK"
             )
-    for route in host.routes():
+
+
+def _check_routes(names: dict[int, str], bridge: str, network: Range, found: Iterable[Route | Route6]) -> None:
+    for route in found:
         device = names.get(route.device, str(route.device))
-        narrower = route.destination.subnet_of(pod_network)
-        if device == bridge or not route.destination.overlaps(pod_network) or route.destination.prefixlen == 0:
+        narrower = ranges.contains(network, route.destination)
+        wider = ranges.contains(route.destination, network)
+        if device == bridge or not (narrower or wider) or route.destination.prefixlen == 0:
             continue
         # A wider route by a gateway still leads to all but our range; one to a link means that hosts are there.
         if narrower or route.gateway is None:
             raise HostConflict(
-                f"the node's pod range {pod_network} overlaps this host's route {route.destination} on {device}: remove "
+                f"the node's pod range {network} overlaps this host's route {route.destination} on {device}: remove "
                 "the route or choose another range with SLIPWAY_POD_NETWORK"
             )
 
@@ -77,20 +104,35 @@ def _outward_mtu(host: Netlink) -> int:
     return min(sizes, default=DEFAULT_MTU)
 
 
-def _settings(name: str) -> None:
-    values = {
-        "net/ipv4/ip_forward": "1",
-        f"net/ipv4/conf/{name}/route_localnet": "1",  # 127.0.0.1:hostPort; guarded by the table's first chain
-        f"net/ipv6/conf/{name}/disable_ipv6": "1",
-    }
-    for path, value in values.items():
-        file = Path("/proc/sys", path)
-        with contextlib.suppress(FileNotFoundError):
-            if file.read_text().strip() != value:
-                try:
-                    file.write_text(value)
-                except OSError as error:
-                    raise NetworkError(f"cannot set {path.replace('/', '.')} to {value}: {error.strerror}") from error
+def _settings(name: str, families: set[int]) -> None:
+    if 4 in families:
+        sysctl.put("net/ipv4/ip_forward", "1")
+        sysctl.put(
+            f"net/ipv4/conf/{name}/route_localnet", "1"
+        )  # 127.0.0.1:hostPort; guarded by the table's first chain
+        # Pods reach each other through us by design; a redirect would tell them not to.
+        sysctl.put(f"net/ipv4/conf/{name}/send_redirects", "0")
+    if 6 in families:
+        _forward6()
+        sysctl.put(f"net/ipv6/conf/{name}/accept_ra", "0")
+    sysctl.put(f"net/ipv6/conf/{name}/disable_ipv6", "0" if 6 in families else "1")
+
+
+def _forward6() -> None:
+    """A host that forwards ignores router advertisements, and would lose a default route that it has from one: where it takes
+    them now it goes on doing so (accept_ra=2, ip-sysctl.rst)."""
+    if sysctl.get("net/ipv6/conf/all/forwarding") == "1":
+        return
+    for setting in (sysctl.ROOT / "net/ipv6/conf").glob("*/accept_ra"):
+        path = str(setting.relative_to(sysctl.ROOT))
+        if sysctl.get(path) == "1":
+            sysctl.put(path, "2")
+    sysctl.put("net/ipv6/conf/all/forwarding", "1")
+
+
+def has_ipv6() -> bool:
+    """Whether the kernel has it at all."""
+    return Path("/proc/net/if_inet6").exists()
 
 
 def remove(name: str) -> None:

@@ -22,6 +22,14 @@ fe00::2\tip6-allrouters
 
 
 @dataclass(frozen=True)
+class ClusterNames:
+    """The node's DNS."""
+
+    addresses: Sequence[str]
+    domain: str
+
+
+@dataclass(frozen=True)
 class Resolver:
     nameservers: Sequence[str] = ()
     searches: Sequence[str] = ()
@@ -63,10 +71,17 @@ def _is_loopback(server: str) -> bool:
         return False
 
 
-def resolver_of(pod: Pod, host: Resolver) -> Resolver:
-    """The pod's: by dnsPolicy the host's or none, then what dnsConfig adds. There is no cluster DNS yet, so
-    ClusterFirst is the host's too."""
+def asks_cluster(pod: Pod) -> bool:
+    """Whether the pod's names are those of the cluster; on the host's network only if it says so."""
+    policy = pod.spec.dns_policy or "ClusterFirst"
+    return policy == "ClusterFirstWithHostNet" or (policy == "ClusterFirst" and not pod.spec.host_network)
+
+
+def resolver_of(pod: Pod, host: Resolver, cluster: ClusterNames | None) -> Resolver:
+    """The pod's: by dnsPolicy the cluster's, the host's or none, then what dnsConfig adds."""
     base = Resolver() if pod.spec.dns_policy == "None" else host
+    if cluster is not None and asks_cluster(pod):
+        base = _of_cluster(pod, host, cluster)
     config = pod.spec.dns_config
     if config is None:
         return base
@@ -78,6 +93,11 @@ def resolver_of(pod: Pod, host: Resolver) -> Resolver:
         list(dict.fromkeys([*base.searches, *config.searches])),
         list(options.values()),
     )
+
+
+def _of_cluster(pod: Pod, host: Resolver, cluster: ClusterNames) -> Resolver:
+    domains = [f"{pod.metadata.namespace}.svc.{cluster.domain}", f"svc.{cluster.domain}", cluster.domain]
+    return Resolver(cluster.addresses, list(dict.fromkeys([*domains, *host.searches])), ["ndots:5"])
 
 
 def format_resolver(resolver: Resolver) -> str:

@@ -9,9 +9,9 @@ import asyncio
 import contextlib
 import errno
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
 
 from nodeagent import kernel
@@ -25,8 +25,9 @@ INTERFACE = "eth0"
 class Inside:
     """What the network namespace gets: None for a pod on the host's network."""
 
-    address: IPv4Interface
-    gateway: IPv4Address
+    addresses: Sequence[IPv4Interface | IPv6Interface]
+    """The preferred family's first."""
+    gateways: Sequence[IPv4Address | IPv6Address]
     bridge_index: int
     veth: str
     mtu: int
@@ -89,12 +90,19 @@ def _unshare(directory: Path, hostname: str, kinds: frozenset[str]) -> None:
 
 def _connect(inside: Inside, host: Netlink) -> None:
     """Loopback up, and a pair of interfaces between the pod's namespace and the host's bridge."""
-    # Settings before the interfaces, so that none of them ever has an IPv6 address. Loopback keeps its ::1.
+    # Settings before the interfaces, so that none of them ever has an IPv6 address that we did not give. Loopback keeps its
+    # ::1.
+    without_ipv6 = all(address.version == 4 for address in inside.addresses)
     _write_settings(
         {
-            "ipv6/conf/default/disable_ipv6": "1",
+            "ipv6/conf/default/disable_ipv6": "1" if without_ipv6 else "0",
+            "ipv6/conf/default/accept_ra": "0",
+            "ipv6/conf/default/accept_dad": "0",
+            "ipv6/conf/default/accept_redirects": "0",
             "ipv4/ip_unprivileged_port_start": "0",
             "ipv4/ping_group_range": "0 2147483647",
+            "ipv4/conf/all/accept_redirects": "0",
+            "ipv4/conf/default/accept_redirects": "0",
         }
     )
     with Netlink() as own, Path("/proc/thread-self/ns/net").open() as namespace:
@@ -107,9 +115,13 @@ def _connect(inside: Inside, host: Netlink) -> None:
         own.set_up(1)  # loopback is the first interface of every namespace
         interface = own.link(INTERFACE)
         assert interface is not None  # noqa: S101
-        own.add_address(interface.index, inside.address)
+        # No neighbours: whatever a pod sends passes the node's own rules, so that a service's answer finds its way back
+        # through them, and policies see traffic between pods of one node.
+        for address in inside.addresses:
+            own.add_address(interface.index, address)
         own.set_up(interface.index)
-        own.add_default_route(inside.gateway)
+        for gateway in inside.gateways:
+            own.add_default_route(gateway, interface.index)
 
 
 def _write_settings(settings: dict[str, str]) -> None:

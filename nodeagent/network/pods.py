@@ -17,20 +17,28 @@ import shutil
 import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 from nodeagent import kernel
 from nodeagent.errors import AgentError, HostConflict
 from nodeagent.facilities import Mount, Sandbox
-from nodeagent.network import bridge, files, namespaces, rules
+from nodeagent.network import bandwidth, bridge, files, namespaces, policies, rules
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
+from nodeagent.network.dns import consumer
 from nodeagent.network.errors import NetworkError
+from nodeagent.network.overlay import Overlay
+from nodeagent.network.policies import Policies
 from nodeagent.network.rules import PublishedPort
+from nodeagent.network.services import Services
+from nodeagent.network.topology import VXLAN_OVERHEAD, Mode
 from nodeagent.runtime import process
 from nodeagent.settings import Settings
+from schema.bandwidth import Limits
+from schema.bandwidth import limits as limits_of
 from schema.core.pod import Pod
+from schema.quantity import QuantityError
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +50,8 @@ _SOCKETS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 class _State:
     """What ``sandbox.json`` remembers of a pod."""
 
-    address: str
-    """Empty on the host's network."""
+    addresses: tuple[str, ...]
+    """With their prefixes. Empty on the host's network."""
     ports: tuple[PublishedPort, ...]
     kinds: frozenset[str]
 
@@ -53,42 +61,68 @@ class _Node:
     """What is known once the ranges are."""
 
     bridge: Bridge
-    addresses: Addresses
+    pools: Sequence[Addresses]
+    """One of each family, the preferred first."""
 
 
 class BridgeNetwork:
-    def __init__(self, settings: Settings, *, cluster_domain: str = "cluster.local") -> None:
+    def __init__(
+        self, settings: Settings, *, cluster_domain: str = "cluster.local", policies: Policies | None = None
+    ) -> None:
         self._home = settings.home.absolute() / "network"
         self._pods = settings.run_dir.absolute() / "pods"
+        self._instance = settings.instance
         self._bridge_name = f"slip{settings.instance}"
         self._table = f"slipway-{settings.instance}"
-        self._cluster_domain = cluster_domain
+        self.cluster_domain = cluster_domain
+        self._policies = policies
+        self._overhead = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
+        self._overlay = Overlay(settings)
         self._node: _Node | None = None
         self._ports: dict[str, tuple[PublishedPort, ...]] = {}
         """Published ports by pod uid."""
         self._nft_lock = asyncio.Lock()
+        self.services = Services(settings)
 
     # --- the node ------------------------------------------------------------------------------------------------
 
-    async def start(self, *, pod_cidr: str, cluster_cidr: str) -> None:
-        pod_network, cluster_network = IPv4Network(pod_cidr), IPv4Network(cluster_cidr)
-        made = await asyncio.to_thread(bridge.ensure, self._bridge_name, pod_network)
-        self._node = _Node(made, await asyncio.to_thread(Addresses, self._home / "addresses", pod_network))
+    async def start(self, *, pod_cidrs: Sequence[str], cluster_cidrs: Sequence[str]) -> None:
+        networks = [ip_network(each) for each in pod_cidrs]
+        clusters = {network.version: network for network in map(ip_network, cluster_cidrs)}
+        made = await asyncio.to_thread(bridge.ensure, self._bridge_name, networks, overhead=self._overhead)
+        directory = self._home / "addresses"
+        self._node = _Node(made, [await asyncio.to_thread(Addresses, directory, network) for network in networks])
         self._ports = {}
-        table = rules.table(
-            self._table, bridge=self._bridge_name, pod_network=pod_network, cluster_network=cluster_network
+        table = "".join(
+            rules.table(
+                self._table,
+                bridge=self._bridge_name,
+                pod_network=network,
+                cluster_network=clusters.get(network.version, network),
+            )
+            for network in networks
         )
         for path in sorted(self._pods.glob("*/sandbox.json")):
             state = _load(path)
             if state is not None and state.ports:
                 self._ports[path.parent.name] = state.ports
-                table += rules.add_ports(self._table, IPv4Interface(state.address).ip, state.ports)
+                table += self._publication(state.addresses, state.ports)
         await self._nft(table)
+        if 4 in clusters:  # services are of IPv4 only
+            self.services.start([clusters[4]])
+
+    async def close(self) -> None:
+        await self.services.close()
 
     async def remove_everything(self) -> None:
         """Take away the bridge, the table and every pod's namespaces: nothing of this instance is left on the host."""
         await self.collect(set())
-        await self._nft(rules.remove(self._table))
+        await self._nft(rules.remove(self._table, 4) + consumer.remove(self._instance))
+        if bridge.has_ipv6():
+            await self._nft(rules.remove(self._table, 6))
+        await self._nft(policies.remove(self._instance))
+        await self.services.remove_everything()
+        await asyncio.to_thread(self._overlay.remove)
         await asyncio.to_thread(bridge.remove, self._bridge_name)
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 
@@ -121,32 +155,51 @@ class BridgeNetwork:
         ports = () if pod.spec.host_network else published_ports(pod)
         self._claim_ports(uid, ports)
         inside = self._inside(uid) if "net" in kinds else None
-        addresses = [str(inside.address.ip)] if inside else []
-        state = _State(str(inside.address) if inside else "", ports, kinds)
-        _write_files(pod, directory / "etc", hostname, addresses, self._cluster_domain)
+        addresses = [str(address.ip) for address in inside.addresses] if inside else []
+        state = _State(tuple(str(address) for address in inside.addresses) if inside else (), ports, kinds)
+        if self._policies is not None and inside is not None:
+            await self._policies.admit(pod, addresses)
+        _write_files(pod, directory / "etc", hostname, addresses, self._cluster_names())
         _mount_shm(directory / "shm", host=pod.spec.host_ipc)
         try:
             if kinds:
                 await namespaces.create(directory / "ns", hostname=hostname, kinds=kinds, inside=inside)
         except OSError as error:
             raise NetworkError(f"cannot make the pod's namespaces: {error.strerror}") from error
+        if inside is not None:
+            await self._limit(pod, inside)
         if ports and inside is not None:
-            await self._nft(rules.add_ports(self._table, inside.address.ip, ports))
+            await self._nft(self._publication(state.addresses, ports))
         _save(directory / "sandbox.json", state)
         return state
+
+    async def _limit(self, pod: Pod, inside: namespaces.Inside) -> None:
+        try:
+            limits = limits_of(pod.metadata.annotations)
+        except QuantityError as error:
+            raise NetworkError(f"the pod's bandwidth annotation: {error}") from error
+        if limits != Limits():
+            await asyncio.to_thread(bandwidth.limit, inside.veth, limits, instance=self._instance, mtu=inside.mtu)
+
+    def _cluster_names(self) -> files.ClusterNames:
+        """Where the node's DNS answers; nowhere before the node has a range."""
+        addresses = [str(pool.gateway) for pool in self._node.pools] if self._node else []
+        return files.ClusterNames(addresses, self.cluster_domain)
 
     def _inside(self, uid: str) -> namespaces.Inside:
         if self._node is None:
             raise NetworkError("the node has no pod range yet: it gets one from the control plane")
-        network = self._node.bridge
-        address = self._node.addresses.allocate(uid)
+        made = self._node.bridge
         return namespaces.Inside(
-            address=IPv4Interface((address, network.interface.network.prefixlen)),
-            gateway=self._node.addresses.gateway,
-            bridge_index=network.index,
+            addresses=[ip_interface(pool.allocate(uid)) for pool in self._node.pools],
+            gateways=[pool.gateway for pool in self._node.pools],
+            bridge_index=made.index,
             veth=veth_name(uid),
-            mtu=network.mtu,
+            mtu=made.mtu,
         )
+
+    def _publication(self, addresses: Sequence[str], ports: Sequence[PublishedPort]) -> str:
+        return "".join(rules.add_ports(self._table, ip_interface(address).ip, ports) for address in addresses)
 
     def _claim_ports(self, uid: str, ports: tuple[PublishedPort, ...]) -> None:
         """Raises `HostConflict` when a port is another pod's or a host process listens on it."""
@@ -169,7 +222,7 @@ class BridgeNetwork:
             network=pin("net"),
             ipc=pin("ipc"),
             uts=pin("uts"),
-            addresses=[str(IPv4Interface(state.address).ip)] if state.address else bridge.node_addresses(),
+            addresses=[str(ip_interface(each).ip) for each in state.addresses] or bridge.node_addresses(),
             mounts=(
                 *(Mount(etc / name, f"/etc/{name}") for name in ("hosts", "resolv.conf", "hostname")),
                 Mount(shm, "/dev/shm"),  # noqa: S108
@@ -184,31 +237,40 @@ class BridgeNetwork:
         ports = (state.ports if state else ()) or self._ports.get(uid, ())
         if ports:
             await self._unpublish(ports)
+            for address in state.addresses if state else ():
+                with contextlib.suppress(AgentError):
+                    await self._nft(rules.forget_self(self._table, ip_interface(address).ip))
             await _forget_connections(ports)
         self._ports.pop(uid, None)
+        if self._policies is not None:
+            self._policies.forget(uid)
         directory = self._pods / uid
         await asyncio.to_thread(_remove_files, directory)
-        if self._node is not None:
-            self._node.addresses.release(uid)
+        await asyncio.to_thread(bandwidth.release, veth_name(uid))
+        for pool in self._node.pools if self._node else ():
+            pool.release(uid)
 
     async def _unpublish(self, ports: Sequence[PublishedPort]) -> None:
-        try:
-            await self._nft(rules.delete_ports(self._table, ports))
-        except NetworkError:
-            # One by one: an element that never came into being must not keep the others.
-            for port in ports:
-                with contextlib.suppress(AgentError):
-                    await self._nft(rules.delete_ports(self._table, [port]))
+        for pool in self._node.pools if self._node else ():
+            version = pool.gateway.version
+            try:
+                await self._nft(rules.delete_ports(self._table, version, ports))
+            except NetworkError:
+                # One by one: an element that never came into being must not keep the others.
+                for port in ports:
+                    with contextlib.suppress(AgentError):
+                        await self._nft(rules.delete_ports(self._table, version, [port]))
 
     async def collect(self, in_use: set[str]) -> None:
         found = {path.name for path in self._pods.iterdir()} if self._pods.exists() else set()
-        owners = set(self._node.addresses.owners()) if self._node else set()
+        owners = {owner for pool in (self._node.pools if self._node else ()) for owner in pool.owners()}
         for uid in sorted((found | owners) - in_use):
             await self.delete(uid)
         expected = {veth_name(uid) for uid in in_use}
         for name in await asyncio.to_thread(bridge.ports_of, self._bridge_name):
             if name not in expected:
                 await asyncio.to_thread(bridge.delete_link, name)
+        await asyncio.to_thread(bandwidth.collect, self._instance, expected)
 
 
 def veth_name(pod_uid: str) -> str:
@@ -221,7 +283,7 @@ def published_ports(pod: Pod) -> tuple[PublishedPort, ...]:
     for container in [*pod.spec.init_containers, *pod.spec.containers]:
         for port in container.ports:
             if port.host_port:
-                anywhere = port.host_ip in ("", "0.0.0.0")  # noqa: S104 - compared, not bound
+                anywhere = port.host_ip in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
                 ports.append(
                     PublishedPort(
                         (port.protocol or "TCP").lower(),
@@ -237,7 +299,8 @@ def _check_listening(port: PublishedPort) -> None:
     kind = _SOCKETS.get(port.protocol)
     if kind is None:
         return
-    with socket.socket(socket.AF_INET, kind) as probe:
+    family = socket.AF_INET6 if ":" in port.host_ip else socket.AF_INET
+    with socket.socket(family, kind) as probe:
         # TCP: only a listener stands in the way, connections that linger do not.
         if kind == socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -259,17 +322,19 @@ async def _forget_connections(ports: Sequence[PublishedPort]) -> None:
                 await process.run(["conntrack", "-D", "-p", "udp", "--dport", str(port.host_port)])
 
 
-def _write_files(pod: Pod, directory: Path, hostname: str, addresses: Sequence[str], cluster_domain: str) -> None:
+def _write_files(pod: Pod, directory: Path, hostname: str, addresses: Sequence[str], names: files.ClusterNames) -> None:
     directory.mkdir(parents=True, exist_ok=True, mode=0o755)
     resolver = files.parse_resolver(_read("/etc/resolv.conf"))
     if pod.spec.host_network:
         hosts = files.host_network_hosts(pod, _read("/etc/hosts"))
     else:
-        hosts = files.hosts(pod, addresses=addresses, hostname=hostname, cluster_domain=cluster_domain)
+        hosts = files.hosts(pod, addresses=addresses, hostname=hostname, cluster_domain=names.domain)
         resolver = _reachable(resolver)
     (directory / "hosts").write_text(hosts)
     (directory / "hostname").write_text(f"{hostname}\n")
-    (directory / "resolv.conf").write_text(files.format_resolver(files.resolver_of(pod, resolver)))
+    (directory / "resolv.conf").write_text(
+        files.format_resolver(files.resolver_of(pod, resolver, names if names.addresses else None))
+    )
 
 
 def _reachable(resolver: files.Resolver) -> files.Resolver:
@@ -311,7 +376,11 @@ def _remove_files(directory: Path) -> None:
 
 
 def _save(path: Path, state: _State) -> None:
-    fields = {"address": state.address, "ports": [asdict(port) for port in state.ports], "kinds": sorted(state.kinds)}
+    fields = {
+        "addresses": state.addresses,
+        "ports": [asdict(port) for port in state.ports],
+        "kinds": sorted(state.kinds),
+    }
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(fields))
     draft.replace(path)
@@ -321,6 +390,6 @@ def _load(path: Path) -> _State | None:
     try:
         fields = json.loads(path.read_text())
         ports = tuple(PublishedPort(**port) for port in fields["ports"])
-        return _State(fields["address"], ports, frozenset(fields["kinds"]))
+        return _State(tuple(fields["addresses"]), ports, frozenset(fields["kinds"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

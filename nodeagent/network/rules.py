@@ -1,14 +1,17 @@
-"""The nftables table of an instance, as text for ``nft -f``. Pure.
+"""The nftables tables of an instance, as text for ``nft -f``. Pure.
 
-One table holds everything, so that removing it removes everything. Published ports are elements of two maps: a packet
-costs one hash lookup per map however many ports there are, and a pod's ports come and go without touching the rules.
+One table for each family of addresses holds everything, so that removing them removes everything. Published ports are
+elements of two maps: a packet costs one hash lookup per map however many ports there are, and a pod's ports come and go
+without touching the rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from schema.ranges import Range
 
 
 @dataclass(frozen=True)
@@ -25,24 +28,31 @@ class PublishedPort:
         return same and (not self.host_ip or not other.host_ip or self.host_ip == other.host_ip)
 
     def __str__(self) -> str:
-        return f"{self.host_ip or '*'}:{self.host_port}/{self.protocol}"
+        host = f"[{self.host_ip}]" if ":" in self.host_ip else self.host_ip or "*"
+        return f"{host}:{self.host_port}/{self.protocol}"
 
 
-def table(name: str, *, bridge: str, pod_network: IPv4Network, cluster_network: IPv4Network) -> str:
-    """The whole table, replacing what was there of it in the same transaction; the maps start empty."""
+def table(name: str, *, bridge: str, pod_network: Range, cluster_network: Range) -> str:
+    """The whole table of the ranges' family, replacing what was there of it in the same transaction; the maps start empty."""
+    family = _family(pod_network.version)
+    here = f"{family} saddr {pod_network}"
+    kind = "ipv4_addr" if family == "ip" else "ipv6_addr"
+    guard, loopback = (_LOOPBACK_GUARD, _LOOPBACK_OUT) if family == "ip" else ("", "")
     return f"""\
-table ip {name} {{ }}
-delete table ip {name}
-table ip {name} {{
+table {family} {name} {{ }}
+delete table {family} {name}
+table {family} {name} {{
   map ports {{
-    type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
+    type {kind} . inet_proto . inet_service : {kind} . inet_service
   }}
   map ports_everywhere {{
-    type inet_proto . inet_service : ipv4_addr . inet_service
+    type inet_proto . inet_service : {kind} . inet_service
+  }}
+  set selves {{
+    type {kind} . {kind}
   }}
   chain raw_prerouting {{
-    type filter hook prerouting priority raw; policy accept;
-    iifname "{bridge}" ip daddr 127.0.0.0/8 drop comment "route_localnet must not open the host's loopback to pods"
+    type filter hook prerouting priority raw; policy accept;{guard.format(bridge=bridge)}
   }}
   chain prerouting {{
     type nat hook prerouting priority dstnat; policy accept;
@@ -53,31 +63,56 @@ table ip {name} {{
     fib daddr type local jump publish
   }}
   chain publish {{
-    dnat ip to ip daddr . meta l4proto . th dport map @ports
-    dnat ip to meta l4proto . th dport map @ports_everywhere
+    dnat {family} to {family} daddr . meta l4proto . th dport map @ports
+    dnat {family} to meta l4proto . th dport map @ports_everywhere
   }}
   chain postrouting {{
-    type nat hook postrouting priority srcnat; policy accept;
-    ip saddr 127.0.0.0/8 oifname "{bridge}" masquerade comment "loopback of the host to a published port"
-    ip saddr {pod_network} ip daddr {pod_network} ct status dnat masquerade comment "a pod to itself by a published port"
-    ip saddr {pod_network} ip daddr != {cluster_network} oifname != "{bridge}" masquerade comment "pods to the outside"
+    type nat hook postrouting priority srcnat; policy accept;{loopback.format(bridge=bridge)}
+    {family} saddr . {family} daddr @selves ct status dnat masquerade comment "a pod to itself by a published port"
+    {here} {family} daddr != {cluster_network} oifname != "{bridge}" masquerade comment "pods to the outside"
   }}
 }}
 """
 
 
-def remove(name: str) -> str:
-    return f"table ip {name} {{ }}\ndelete table ip {name}\n"
+_LOOPBACK_GUARD = """
+    iifname "{bridge}" ip daddr 127.0.0.0/8 drop comment "route_localnet must not open the host's loopback to pods\""""
+_LOOPBACK_OUT = """
+    ip saddr 127.0.0.0/8 oifname "{bridge}" masquerade comment "loopback of the host to a published port\""""
 
 
-def add_ports(name: str, address: IPv4Address, ports: Iterable[PublishedPort]) -> str:
-    return "".join(
-        f"add element ip {name} {_map(port)} {{ {_key(port)} : {address} . {port.container_port} }}\n" for port in ports
+def remove(name: str, version: int) -> str:
+    family = _family(version)
+    return f"table {family} {name} {{ }}\ndelete table {family} {name}\n"
+
+
+def add_ports(name: str, address: IPv4Address | IPv6Address, ports: Iterable[PublishedPort]) -> str:
+    """To the pod's address; ports that are published on an address of the other family are left out."""
+    family = _family(address.version)
+    return f"add element {family} {name} selves {{ {address} . {address} }}\n" + "".join(
+        f"add element {family} {name} {_map(port)} {{ {_key(port)} : {address} . {port.container_port} }}\n"
+        for port in _of_family(ports, address.version)
     )
 
 
-def delete_ports(name: str, ports: Iterable[PublishedPort]) -> str:
-    return "".join(f"delete element ip {name} {_map(port)} {{ {_key(port)} }}\n" for port in ports)
+def forget_self(name: str, address: IPv4Address | IPv6Address) -> str:
+    """Of a pod that has published ports."""
+    return f"delete element {_family(address.version)} {name} selves {{ {address} . {address} }}\n"
+
+
+def delete_ports(name: str, version: int, ports: Iterable[PublishedPort]) -> str:
+    return "".join(
+        f"delete element {_family(version)} {name} {_map(port)} {{ {_key(port)} }}\n"
+        for port in _of_family(ports, version)
+    )
+
+
+def _of_family(ports: Iterable[PublishedPort], version: int) -> list[PublishedPort]:
+    return [port for port in ports if not port.host_ip or ip_address(port.host_ip).version == version]
+
+
+def _family(version: int) -> str:
+    return "ip" if version == 4 else "ip6"
 
 
 def _map(port: PublishedPort) -> str:

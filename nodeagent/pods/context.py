@@ -25,7 +25,7 @@ from nodeagent.settings import Settings
 from schema.base import Wire
 from schema.core.container import Container
 from schema.core.pod import Pod
-from schema.session import EventReport, PodStatusReport
+from schema.session import EventReport, PodStatusReport, VolumeReport
 
 
 class Clock(Protocol):
@@ -41,6 +41,8 @@ class Reports(Protocol):
     def pod_status(self, report: PodStatusReport, *, urgent: bool) -> None: ...
 
     def event(self, report: EventReport) -> None: ...
+
+    def volume(self, report: VolumeReport) -> None: ...
 
 
 class Planner(Protocol):
@@ -85,16 +87,24 @@ class Facilities:
 
 @dataclass
 class Objects:
-    """ConfigMaps and Secrets that the node's pods refer to, by namespace and name."""
+    """What the node's pods refer to: ConfigMaps and Secrets by namespace and name, volumes by their claims'."""
 
     config_maps: dict[tuple[str, str], Wire] = field(default_factory=dict)
     secrets: dict[tuple[str, str], Wire] = field(default_factory=dict, repr=False)
+    volumes: dict[tuple[str, str], Wire] = field(default_factory=dict)
 
     def config_maps_of(self, namespace: str) -> dict[str, Wire]:
         return {name: wire for (where, name), wire in self.config_maps.items() if where == namespace}
 
     def secrets_of(self, namespace: str) -> dict[str, Wire]:
         return {name: wire for (where, name), wire in self.secrets.items() if where == namespace}
+
+    def volumes_of(self, namespace: str) -> dict[str, Wire]:
+        return {name: wire for (where, name), wire in self.volumes.items() if where == namespace}
+
+
+def _no_services() -> Mapping[tuple[str, str], Wire]:
+    return {}
 
 
 def _never() -> str:
@@ -116,5 +126,9 @@ class Context:
     """The network has been brought up, or could not be: before that a pod waits a little instead of complaining."""
     pressure: Callable[[], str] = _never
     """Why no pod may be started now (a full disk); empty when they may."""
+    services: Callable[[], Mapping[tuple[str, str], Wire]] = _no_services
+    """Those of the cluster, by namespace and name."""
     creations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(6))
     """Containers made at once: enough to keep the processors busy, few enough that each one is quick."""
+    commands: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+    """Probes that run a command at once: each costs a few processes."""

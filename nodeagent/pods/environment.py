@@ -1,6 +1,7 @@
 """The environment variables of a container. Pure.
 
-``resolve`` gives what the pod says (envFrom, then env, each later one winning); ``merge`` lays it over the image's own.
+``resolve`` gives the services and what the pod says (envFrom, then env, each later one winning); ``merge`` lays it over the
+image's own.
 References like ``$(NAME)`` see what the pod said before them, and never the image's variables, as in Kubernetes.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nodeagent.errors import ConfigError
-from nodeagent.pods import expansion
+from nodeagent.pods import expansion, service_links
 from schema import quantity
 from schema.base import Wire
 from schema.core.container import Container, EnvFromSource, EnvVar, EnvVarSource
@@ -32,11 +33,13 @@ class Sources:
     secrets: Mapping[str, Wire] = field(default_factory=dict, repr=False)
     allocatable: Mapping[str, str] = field(default_factory=dict)
     """Of the node: what a limit means where the container sets none."""
+    services: Mapping[tuple[str, str], Wire] = field(default_factory=dict)
+    """Of all namespaces."""
 
 
 def resolve(container: Container, sources: Sources) -> dict[str, str]:
     """Raises `ConfigError` where a source that is not optional is missing."""
-    variables: dict[str, str] = {}
+    variables: dict[str, str] = service_links.of_pod(sources.pod, sources.services)
     for source in container.env_from or ():
         variables |= _from_source(source, sources)
     for variable in container.env or ():

@@ -24,6 +24,9 @@ from schema.core.pod import Pod
 SUCCEEDED = "Succeeded"
 FAILED = "Failed"
 DEFAULT_GRACE_SECONDS = 30.0
+MINIMUM_GRACE = timedelta(seconds=2)
+"""What is left to a container between its stop signal and SIGKILL, even where its preStop hook or the containers before it
+have used the whole grace (a grace of 0 asks for none)."""
 _FORCE_AFTER = timedelta(seconds=5)
 """A process that SIGKILL did not end in this time (it is in the kernel) is left to `Runtime.delete`."""
 
@@ -63,11 +66,21 @@ class Remove:
 
 @dataclass(frozen=True)
 class Signal:
-    """Ask a container to end; SIGKILL follows at the deadline."""
+    """Ask a container to end, its preStop hook first; SIGKILL follows at the deadline."""
 
     name: str
     deadline: datetime
     why: str = ""
+    asked: datetime | None = None
+    """The deadline as the pod's grace has it, where the minimum has put it off."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """The preStop hook is through, or has used its time: the stop signal."""
+
+    name: str
+    deadline: datetime
 
 
 @dataclass(frozen=True)
@@ -104,7 +117,7 @@ class Release:
     entirely: bool
 
 
-Action = SetUp | FetchImage | Start | Again | Remove | Signal | Kill | Force | BeginStop | Finish | Release
+Action = SetUp | FetchImage | Start | Again | Remove | Signal | Term | Kill | Force | BeginStop | Finish | Release
 
 
 @dataclass(frozen=True)
@@ -156,8 +169,8 @@ def _going(pod: Pod, state: PodState, now: datetime) -> Decision:
         if phase:
             return _begin_finish(pod, state, phase, now)
         policy = pod.spec.restart_policy or restart.ALWAYS
-        steps += [_container_step(c, state.container(c.name), state, policy, now) for c in pod.spec.containers]
-    return _join(steps, _startable(pod, inits, steps))
+        steps += [_container_step(pod, c, state, policy, now) for c in pod.spec.containers]
+    return _join(steps, _startable(pod, state, steps))
 
 
 def _setting_up(pod: Pod, state: PodState, now: datetime) -> Decision:
@@ -188,15 +201,16 @@ def _init_steps(pod: Pod, state: PodState, now: datetime) -> tuple[list[_Step], 
         if through and not is_sidecar(container):
             steps.append(_removal(known))
             continue
-        steps.append(_container_step(container, known, state, policy, now))
+        steps.append(_container_step(pod, container, state, policy, now))
         if not through:
             return steps, False
     return steps, True
 
 
-def _container_step(container: Container, known: ContainerState, state: PodState, policy: str, now: datetime) -> _Step:
+def _container_step(pod: Pod, container: Container, state: PodState, policy: str, now: datetime) -> _Step:
+    known = state.container(container.name)
     if known.phase is Phase.RUNNING:
-        return _running_step(container, known, now)
+        return _running_step(pod, container, known, policy, now)
     if known.phase is Phase.TERMINATED:
         return _terminated_step(known, policy, now)
     if known.name not in state.images:
@@ -206,9 +220,14 @@ def _container_step(container: Container, known: ContainerState, state: PodState
     return _Step(ready_to_start=True)
 
 
-def _running_step(container: Container, known: ContainerState, now: datetime) -> _Step:
+def _running_step(pod: Pod, container: Container, known: ContainerState, policy: str, now: datetime) -> _Step:
     if known.stopping is not None:
         return _killing_step(known, now)
+    if known.failed:
+        own = known.failed_grace_seconds
+        grace = own if own is not None else spec_grace_seconds(pod)
+        again = "" if policy == restart.NEVER else ", will be restarted"
+        return _Step(Signal(known.name, now + timedelta(seconds=grace), f"{known.failed}{again}"))
     if known.image and container.image and known.image != container.image:
         why = f"Container {known.name} definition changed, will be restarted"
         return _Step(Signal(known.name, now + timedelta(seconds=DEFAULT_GRACE_SECONDS), why))
@@ -218,8 +237,7 @@ def _running_step(container: Container, known: ContainerState, now: datetime) ->
 def _terminated_step(known: ContainerState, policy: str, now: datetime) -> _Step:
     if not known.removed:
         return _Step(Remove(known.name))
-    ended = known.termination
-    if ended is None or not (known.stopping is not None or restart.wanted(policy, ended.exit_code)):
+    if not _runs_again(known, policy):
         return _NOTHING
     due = restart.due(known)
     return _Step(Again(known.name)) if now >= due else _Step(wake_at=due)
@@ -237,9 +255,28 @@ def _removal(known: ContainerState) -> _Step:
     return _NOTHING if known.removed else _Step(Remove(known.name))
 
 
-def _startable(pod: Pod, inits: Sequence[_Step], steps: Sequence[_Step]) -> tuple[str, ...]:
-    names = [c.name for c in pod.spec.init_containers][: len(inits)] + [c.name for c in pod.spec.containers]
-    return tuple(name for name, step in zip(names, steps, strict=False) if step.ready_to_start)
+def _startable(pod: Pod, state: PodState, steps: Sequence[_Step]) -> tuple[str, ...]:
+    """In the pod's order; one that has a postStart hook is waited for before those behind it start."""
+    # Steps follow the containers' order: either the init containers up to one that is not through, or all.
+    names: list[str] = []
+    for container, step in zip(_all(pod), steps, strict=False):
+        if step.ready_to_start:
+            names.append(container.name)
+            if container.lifecycle is not None and container.lifecycle.post_start is not None:
+                break
+        elif state.container(container.name).post_start_pending:
+            break
+    return tuple(names)
+
+
+def _runs_again(known: ContainerState, policy: str) -> bool:
+    """Whether the ended container is to be started again."""
+    ended = known.termination
+    if ended is None:
+        return False
+    if known.failed:  # we have ended it, so its exit code says nothing
+        return policy != restart.NEVER
+    return known.stopping is not None or restart.wanted(policy, ended.exit_code)
 
 
 def _join(steps: Iterable[_Step], startable: tuple[str, ...]) -> Decision:
@@ -258,7 +295,11 @@ def _begin_finish(pod: Pod, state: PodState, phase: str, now: datetime) -> Decis
     running = [c.name for c in reversed(pod.spec.init_containers) if _runs(state, c.name)]
     if not running:
         return Decision((Finish(phase),))
-    return _end_one(state.container(running[0]), now + timedelta(seconds=spec_grace_seconds(pod)), now)
+    known = state.container(running[0])
+    if known.stopping is not None:
+        step = _killing_step(known, now)
+        return Decision((step.action,) if step.action else (), step.wake_at)
+    return Decision((Signal(known.name, now + timedelta(seconds=spec_grace_seconds(pod))),))
 
 
 def _ended(pod: Pod, state: PodState, now: datetime) -> Decision:
@@ -277,14 +318,17 @@ def _stopping(pod: Pod, state: PodState, now: datetime) -> Decision:
         ending = [_end_one(state.container(c.name), deadline, now) for c in running if c.name in main]
     else:
         # Sidecars serve the others to the end, and the later ones may need the earlier: last first.
-        ending = [_end_one(state.container(running[-1].name), deadline, now)]
+        last = state.container(running[-1].name)
+        if last.stopping is None and stop.grace_seconds > 0 and deadline < now + MINIMUM_GRACE:
+            return Decision((Signal(last.name, now + MINIMUM_GRACE, asked=deadline),))
+        ending = [_end_one(last, deadline, now)]
     return Decision(
         tuple(action for part in ending for action in part.actions), _earliest(part.wake_at for part in ending)
     )
 
 
 def _end_one(known: ContainerState, deadline: datetime, now: datetime) -> Decision:
-    if known.stopping is None or deadline < known.stopping.deadline:
+    if known.stopping is None or deadline < (known.stopping.asked or known.stopping.deadline):
         return Decision((Signal(known.name, deadline),))
     step = _killing_step(known, now)
     return Decision((step.action,) if step.action else (), step.wake_at)
@@ -293,6 +337,10 @@ def _end_one(known: ContainerState, deadline: datetime, now: datetime) -> Decisi
 def _killing_step(known: ContainerState, now: datetime) -> _Step:
     stopping = known.stopping
     assert stopping is not None  # noqa: S101 - the caller looked
+    if not stopping.signalled:
+        if stopping.pre_stop and now < stopping.deadline:
+            return _Step(wake_at=stopping.deadline)
+        return _Step(Term(known.name, max(stopping.deadline, now + MINIMUM_GRACE)))
     if stopping.killed_at is None:
         return _Step(Kill(known.name)) if now >= stopping.deadline else _Step(wake_at=stopping.deadline)
     force_at = stopping.killed_at + _FORCE_AFTER
@@ -317,8 +365,9 @@ def is_sidecar(container: Container) -> bool:
 
 
 def is_through(container: Container, known: ContainerState) -> bool:
-    """An init container is through when it succeeded; a sidecar as soon as it has started once."""
-    return _ever_started(known) if is_sidecar(container) else _succeeded(known)
+    """An init container is through when it succeeded; a sidecar as soon as it was up once: started, its postStart hook
+    done, its startup probe passed."""
+    return known.passed if is_sidecar(container) else _succeeded(known)
 
 
 def initialized(pod: Pod, state: PodState) -> bool:
@@ -331,9 +380,7 @@ def main_result(pod: Pod, state: PodState) -> str:
     codes = []
     for container in pod.spec.containers:
         known = state.container(container.name)
-        if known.phase is not Phase.TERMINATED or known.termination is None or known.stopping is not None:
-            return ""
-        if restart.wanted(policy, known.termination.exit_code):
+        if known.phase is not Phase.TERMINATED or known.termination is None or _runs_again(known, policy):
             return ""
         codes.append(known.termination.exit_code)
     return FAILED if any(codes) else SUCCEEDED
@@ -359,7 +406,7 @@ def comes_again(pod: Pod, state: PodState, name: str) -> bool:
     for init in pod.spec.init_containers:
         if init.name == name:
             policy = restart.init_policy(policy, init.restart_policy)
-    return restart.wanted(policy, known.termination.exit_code)
+    return _runs_again(known, policy)
 
 
 def grace_seconds(pod: Pod) -> float:
@@ -375,11 +422,6 @@ def spec_grace_seconds(pod: Pod) -> float:
 
 def _succeeded(known: ContainerState) -> bool:
     return known.phase is Phase.TERMINATED and known.termination is not None and known.termination.exit_code == 0
-
-
-def _ever_started(known: ContainerState) -> bool:
-    ends = (known.termination, known.last)
-    return known.phase is Phase.RUNNING or any(end is not None and end.started_at is not None for end in ends)
 
 
 def _runs(state: PodState, name: str) -> bool:

@@ -57,6 +57,12 @@ class Stopping:
     deadline: datetime
     """When SIGKILL follows."""
     killed_at: datetime | None = None
+    asked: datetime | None = None
+    """The deadline that was asked for, where the minimum after a preStop hook has put it off."""
+    pre_stop: bool = False
+    """Its preStop hook runs; the signal follows."""
+    signalled: bool = True
+    """It was sent its stop signal."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,18 @@ class ContainerState:
     """Restarts since it last ran long enough: the exponent of the back-off."""
     problem: Problem | None = None
     stopping: Stopping | None = None
+    post_start_pending: bool = False
+    """It runs, and its postStart hook is not through."""
+    startup_pending: bool = False
+    """It runs, and its startup probe has not succeeded."""
+    ready: bool = False
+    """What its readiness probe says, where it has one."""
+    failed: str = ""
+    """Why the running attempt must be ended: a probe or its postStart hook failed."""
+    failed_grace_seconds: float | None = None
+    """Grace that the failed probe asks for, instead of the pod's."""
+    passed: bool = False
+    """It was up (started, hooked, its startup probe passed) once, in this attempt or an earlier one."""
     removed: bool = True
     """Nothing of the current attempt is left in the runtime, nor its root file system."""
 

@@ -152,8 +152,16 @@ def _ready(pod: Pod, containers_ready: _Values) -> _Values:
 
 
 def is_ready(container: Container, state: PodState) -> bool:
+    """Of a pod that is being deleted too: those who route to it look at its deletion first, and may have no other."""
     known = state.container(container.name)
-    return known.phase is Phase.RUNNING and known.stopping is None
+    if not is_started(known) or known.failed or (known.stopping is not None and state.stop is None):
+        return False
+    return known.ready if container.readiness_probe is not None else True
+
+
+def is_started(known: ContainerState) -> bool:
+    """It runs, its postStart hook is through and its startup probe has succeeded."""
+    return known.phase is Phase.RUNNING and not (known.post_start_pending or known.startup_pending)
 
 
 def _condition_wire(condition: Condition) -> Wire:
@@ -189,7 +197,7 @@ def _container(container: Container, pod: Pod, state: PodState, now: datetime) -
         "state": shown,
         "lastState": {"terminated": _terminated(last)} if last is not None else {},
         "ready": _init_ready(known) if through_init else is_ready(container, state),
-        "started": known.phase is Phase.RUNNING,
+        "started": is_started(known),
         "restartCount": known.attempt,
         "image": container.image or "",
         "imageID": known.image_id,

@@ -30,6 +30,7 @@ from nodeagent.pods.context import Context
 from nodeagent.pods.record import Record
 from nodeagent.pods.state import Phase, Retry
 from nodeagent.tasks import Tasks
+from nodeagent.volumes import claims
 from schema.core.container import Container
 from schema.session import EventReport
 
@@ -66,6 +67,8 @@ class Steps:
                 return self.remove(name)
             case lifecycle.Signal():
                 return self.signal(action)
+            case lifecycle.Term():
+                return self.term(action)
             case lifecycle.Kill(name):
                 return self.kill(name)
             case lifecycle.Force(name):
@@ -114,13 +117,16 @@ class Steps:
 
     async def _volumes(self) -> dict[str, Path]:
         record, objects = self._record, self._context.objects
-        return dict(
-            await self._context.host.volumes.prepare(
-                record.pod,
-                config_maps=objects.config_maps_of(record.namespace),
-                secrets=objects.secrets_of(record.namespace),
-            )
+        bound = objects.volumes_of(record.namespace)
+        paths = await self._context.host.volumes.prepare(
+            record.pod,
+            config_maps=objects.config_maps_of(record.namespace),
+            secrets=objects.secrets_of(record.namespace),
+            volumes=bound,
         )
+        for report in claims.made(record.pod, bound, paths):
+            self._context.reports.volume(report)
+        return dict(paths)
 
     def _setup_failed(self, error: AgentError | OSError) -> None:
         record, message = self._record, str(error)
@@ -255,7 +261,7 @@ class Steps:
         except CreateError as error:
             self._cannot_run(name, error)
             return
-        record.state = transitions.running(record.state, name, started_at)
+        record.state = transitions.running(record.state, name, started_at, record.container(name))
         self.event("Started", f"Started container {name}", name)
 
     async def _plan(self, name: str) -> ContainerPlan:
@@ -318,6 +324,7 @@ class Steps:
             config_maps=context.objects.config_maps_of(record.namespace),
             secrets=context.objects.secrets_of(record.namespace),
             allocatable=context.allocatable,
+            services=context.services(),
         )
 
     def _cannot_run(self, name: str, error: CreateError) -> None:
@@ -351,12 +358,26 @@ class Steps:
         await host.images.unmount(known.container_id)
 
     async def signal(self, action: lifecycle.Signal) -> None:
-        known = self._record.state.container(action.name)
+        """The stop signal, or first the preStop hook, which `hooks` runs: `lifecycle.Term` follows it."""
+        record, name = self._record, action.name
+        known, hooked = record.state.container(name), _has_pre_stop(record.container(name))
+        patient = action.deadline > self._now()
         if known.stopping is None:
-            self.event("Killing", action.why or f"Stopping container {action.name}", action.name)
-            if action.deadline > self._now():
-                await self._context.host.runtime.kill(known.container_id, known.stop_signal or "SIGTERM")
-        self._record.state = transitions.signalled(self._record.state, action.name, action.deadline)
+            self.event("Killing", action.why or f"Stopping container {name}", name)
+            if patient and not hooked:
+                await self._send_stop_signal(name)
+        record.state = transitions.signalled(
+            record.state, name, action.deadline, asked=action.asked, pre_stop=patient and hooked
+        )
+
+    async def term(self, action: lifecycle.Term) -> None:
+        await self._send_stop_signal(action.name)
+        self._record.state = transitions.terminated(self._record.state, action.name, action.deadline)
+
+    async def _send_stop_signal(self, name: str) -> None:
+        known, life = self._record.state.container(name), self._record.container(name).lifecycle
+        own = life.stop_signal if life is not None else None
+        await self._context.host.runtime.kill(known.container_id, own or known.stop_signal or "SIGTERM")
 
     async def kill(self, name: str) -> None:
         await self._context.host.runtime.kill(self._record.state.container(name).container_id, "SIGKILL")
@@ -421,6 +442,10 @@ class Steps:
 
     def _now(self) -> datetime:
         return self._context.clock.now()
+
+
+def _has_pre_stop(container: Container) -> bool:
+    return container.lifecycle is not None and container.lifecycle.pre_stop is not None
 
 
 A = TypeVar("A")

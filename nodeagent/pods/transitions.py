@@ -22,6 +22,7 @@ from nodeagent.pods.state import (
     Termination,
 )
 from schema.base import Wire
+from schema.core.container import Container
 from schema.core.pod import Pod
 
 UNKNOWN_EXIT_CODE = 137
@@ -42,13 +43,13 @@ def accepted(pod: Pod, now: datetime) -> PodState:
     if status.get("phase") in ("Succeeded", "Failed"):
         state = replace(state, final_phase=str(status["phase"]))
     told = {str(one["name"]): one for field in _STATUS_LISTS for one in status.get(field) or () if one.get("name")}
-    return replace(state, containers={name: _told(name, told.get(name)) for name in names(pod)})
+    return replace(state, containers={name: _told(name, told.get(name), _spec(pod, name)) for name in names(pod)})
 
 
 _STATUS_LISTS = ("initContainerStatuses", "containerStatuses")
 
 
-def _told(name: str, status: Wire | None) -> ContainerState:
+def _told(name: str, status: Wire | None, container: Container | None) -> ContainerState:
     """A container as an earlier agent reported it. What it says is running is taken for lost until adoption finds it."""
     if status is None or not status.get("containerID"):
         return ContainerState(name)
@@ -62,11 +63,16 @@ def _told(name: str, status: Wire | None) -> ContainerState:
         last=_told_termination((status.get("lastState") or {}).get("terminated")),
     )
     if "terminated" in current:
-        return replace(known, phase=Phase.TERMINATED, termination=_told_termination(current["terminated"]))
+        ended = _told_termination(current["terminated"])
+        passed = ended is not None and ended.started_at is not None
+        return replace(known, phase=Phase.TERMINATED, termination=ended, passed=passed)
     if "running" in current:
-        return replace(known, phase=Phase.RUNNING, started_at=_time(current["running"].get("startedAt")))
+        known = replace(known, phase=Phase.RUNNING, started_at=_time(current["running"].get("startedAt")))
+        up = status.get("started") is not False
+        known = replace(_fresh(known, None if up else container), ready=bool(status.get("ready")))
+        return replace(known, passed=known.passed or known.last is not None)
     if known.last is not None:  # waiting for its next start
-        return replace(known, phase=Phase.TERMINATED, termination=known.last, last=None)
+        return replace(known, phase=Phase.TERMINATED, termination=known.last, last=None, passed=True)
     return replace(known, container_id="")
 
 
@@ -116,14 +122,64 @@ def creating(state: PodState, name: str, *, container_id: str, image: str, image
     )
 
 
-def running(state: PodState, name: str, started_at: datetime) -> PodState:
+def running(state: PodState, name: str, started_at: datetime, container: Container | None = None) -> PodState:
+    """``container`` says what must succeed before it counts as started."""
     return _change(
         state,
         name,
-        lambda known: replace(
-            known, phase=Phase.RUNNING, started_at=started_at, termination=None, problem=None, stopping=None
+        lambda known: _fresh(
+            replace(known, phase=Phase.RUNNING, started_at=started_at, termination=None, problem=None), container
         ),
     )
+
+
+def _fresh(known: ContainerState, container: Container | None) -> ContainerState:
+    """An attempt that nobody has probed, hooked or stopped yet."""
+    hooked = container is not None and container.lifecycle is not None and container.lifecycle.post_start is not None
+    probed = container is not None and container.startup_probe is not None
+    return replace(
+        known,
+        stopping=None,
+        post_start_pending=hooked,
+        startup_pending=probed,
+        ready=False,
+        failed="",
+        failed_grace_seconds=None,
+        passed=known.passed or (known.phase is Phase.RUNNING and not (hooked or probed)),
+    )
+
+
+def _current(
+    state: PodState, name: str, container_id: str, change: Callable[[ContainerState], ContainerState]
+) -> PodState:
+    """Change the container if this attempt of it still runs: what was learnt of an earlier one means nothing."""
+    known = state.container(name)
+    if known.phase is not Phase.RUNNING or known.container_id != container_id:
+        return state
+    changed = change(known)
+    up = not (changed.post_start_pending or changed.startup_pending)
+    return _change(state, name, lambda _: replace(changed, passed=changed.passed or up))
+
+
+def post_started(state: PodState, name: str, container_id: str) -> PodState:
+    return _current(state, name, container_id, lambda known: replace(known, post_start_pending=False))
+
+
+def startup_passed(state: PodState, name: str, container_id: str) -> PodState:
+    return _current(state, name, container_id, lambda known: replace(known, startup_pending=False))
+
+
+def probed_ready(state: PodState, name: str, container_id: str, *, ready: bool) -> PodState:
+    return _current(state, name, container_id, lambda known: replace(known, ready=ready))
+
+
+def failed(state: PodState, name: str, container_id: str, why: str, *, grace_seconds: float | None = None) -> PodState:
+    """The attempt must be ended."""
+
+    def change(known: ContainerState) -> ContainerState:
+        return known if known.failed else replace(known, failed=why, failed_grace_seconds=grace_seconds)
+
+    return _current(state, name, container_id, change)
 
 
 def cannot_run(state: PodState, name: str, message: str, now: datetime) -> PodState:
@@ -185,6 +241,11 @@ def again(state: PodState, name: str) -> PodState:
             started_at=None,
             stopping=None,
             problem=None,
+            post_start_pending=False,
+            startup_pending=False,
+            ready=False,
+            failed="",
+            failed_grace_seconds=None,
         )
 
     return replace(_change(state, name, change), images=state.images - {name})
@@ -194,10 +255,42 @@ def removed(state: PodState, name: str) -> PodState:
     return _change(state, name, lambda known: replace(known, removed=True))
 
 
-def signalled(state: PodState, name: str, deadline: datetime) -> PodState:
+def signalled(
+    state: PodState, name: str, deadline: datetime, *, asked: datetime | None = None, pre_stop: bool = False
+) -> PodState:
+    """Told to end by ``deadline``, with its preStop hook first; or told again, to hurry."""
+
     def change(known: ContainerState) -> ContainerState:
-        killed = known.stopping.killed_at if known.stopping else None
-        return replace(known, stopping=Stopping(deadline, killed))
+        if known.stopping is None:
+            return replace(known, stopping=Stopping(deadline, asked=asked, pre_stop=pre_stop, signalled=not pre_stop))
+        hurried = replace(
+            known.stopping,
+            deadline=deadline,
+            asked=deadline,
+            pre_stop=known.stopping.pre_stop and pre_stop,
+            signalled=known.stopping.signalled or not pre_stop,
+        )
+        return replace(known, stopping=hurried)
+
+    return _change(state, name, change)
+
+
+def pre_stopped(state: PodState, name: str, container_id: str) -> PodState:
+    def change(known: ContainerState) -> ContainerState:
+        return replace(known, stopping=replace(known.stopping, pre_stop=False)) if known.stopping else known
+
+    return _current(state, name, container_id, change)
+
+
+def terminated(state: PodState, name: str, deadline: datetime) -> PodState:
+    """Sent its signal after its preStop hook; ``deadline`` leaves it the minimum."""
+
+    def change(known: ContainerState) -> ContainerState:
+        if known.stopping is None:
+            return known
+        asked = known.stopping.asked or known.stopping.deadline
+        later = replace(known.stopping, deadline=deadline, asked=asked, pre_stop=False, signalled=True)
+        return replace(known, stopping=later)
 
     return _change(state, name, change)
 
@@ -303,17 +396,24 @@ def adopted(pod: Pod, state: PodState, name: str, *, container_id: str, started_
     return _change(
         state,
         name,
-        lambda before: replace(
-            before,
-            attempt=attempt,
-            phase=Phase.RUNNING,
-            container_id=container_id,
-            started_at=started_at,
-            termination=None,
-            last=last,
-            removed=False,
+        lambda before: _fresh(
+            replace(
+                before,
+                attempt=attempt,
+                phase=Phase.RUNNING,
+                container_id=container_id,
+                started_at=started_at,
+                termination=None,
+                last=last,
+                removed=False,
+            ),
+            _spec(pod, name),
         ),
     )
+
+
+def _spec(pod: Pod, name: str) -> Container | None:
+    return next((c for c in [*pod.spec.init_containers, *pod.spec.containers] if c.name == name), None)
 
 
 def lost(state: PodState, name: str, now: datetime) -> PodState:

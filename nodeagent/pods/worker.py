@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from nodeagent.pods import identity, lifecycle, status, transitions
+from nodeagent.pods.checks import Checks
 from nodeagent.pods.context import Context
 from nodeagent.pods.record import Record
 from nodeagent.pods.steps import Steps
@@ -30,6 +31,7 @@ class Worker:
         self._changed = changed
         self._tasks = Tasks(f"pod {identity.full_name(record.pod)}")
         self._steps = Steps(record, context, self._tasks)
+        self._checks = Checks(record, context, self._tasks, self._steps.event)
 
     async def run(self) -> None:
         """Until nothing of the pod is left. Started again after an unexpected error, with a delay."""
@@ -47,6 +49,7 @@ class Worker:
             self._notice_deletion(now)
             decision = lifecycle.decide(record.pod, record.state, now)
             self._show(now)
+            self._checks.follow()
             if record.state.gone:
                 return
             if decision.actions:

@@ -143,6 +143,25 @@ class Hierarchy:
             return self._usage_v1(path, memory)
         return _usage_v2(memory)
 
+    def transferred(self, path: str) -> tuple[int, int]:
+        """Bytes read from and written to disks by the cgroup and those below it; zeros without the controller."""
+        blkio = self.controllers.get("blkio")
+        if blkio is not None:
+            return _transferred_v1(blkio / path.lstrip("/") / "blkio.throttle.io_service_bytes_recursive")
+        if self.unified is not None:
+            return _transferred_v2(self.unified / path.lstrip("/") / "io.stat")
+        return 0, 0
+
+    def stalled_seconds(self, path: str, resource: str) -> float | None:
+        """How long some task of the cgroup has waited for ``cpu``, ``memory`` or ``io``. Only version 2 tells, and in a
+        hybrid it tells of what lives there too."""
+        if self.unified is None:
+            return None
+        directory = self.unified / path.lstrip("/")
+        if self.version is not Version.V2 and not _lives_in(directory):
+            return None
+        return stalled(directory / f"{resource}.pressure")
+
     def oom_kills(self, path: str) -> int:
         """How many processes of the cgroup the kernel has killed for want of memory."""
         memory = self.directory("memory", path)
@@ -299,6 +318,27 @@ def _pressure(path: Path) -> float:
     return float(values.get("avg10", 0))
 
 
+def stalled(path: Path) -> float | None:
+    """Seconds in which some task waited, from a file of pressure stall information; None where there is none."""
+    try:
+        first = path.read_text().split("\n", 1)[0]
+    except OSError:  # absent, or PSI is switched off
+        return None
+    values = dict(part.split("=") for part in first.split()[1:])
+    return int(values.get("total", 0)) / 1e6
+
+
+def _lives_in(directory: Path) -> bool:
+    return "populated 1" in _text(directory / "cgroup.events")
+
+
+def _transferred_v2(path: Path) -> tuple[int, int]:
+    """``8:0 rbytes=1 wbytes=2 …`` for each disk."""
+    words = [word.partition("=") for word in _text(path).split()]
+    read, written = (sum(int(value) for name, _, value in words if name == wanted) for wanted in ("rbytes", "wbytes"))
+    return read, written
+
+
 # --- version 1 ---------------------------------------------------------------------------------------------------
 
 
@@ -314,6 +354,16 @@ def _write_v1(directory: Path, controller: str, limits: Wire) -> None:
             _write(directory / "memory.limit_in_bytes", str(limits.get("limit") or -1))
         case "pids":
             _write(directory / "pids.max", str(limits.get("limit") or "max"))
+
+
+def _transferred_v1(path: Path) -> tuple[int, int]:
+    """``8:0 Read 1`` and ``8:0 Write 2`` for each disk."""
+    found = {"Read": 0, "Write": 0}
+    for line in _text(path).splitlines():
+        words = line.split()
+        if len(words) == 3 and words[1] in found:
+            found[words[1]] += int(words[2])
+    return found["Read"], found["Write"]
 
 
 # --- files -------------------------------------------------------------------------------------------------------
@@ -345,6 +395,13 @@ def _remove_tree(directory: Path, deadline: float) -> None:
             time.sleep(0.005)
         else:
             return
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def _words(path: Path) -> frozenset[str]:

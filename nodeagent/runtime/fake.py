@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from nodeagent.errors import CreateError, ImagePullError, NotRunning, VolumeError
@@ -29,6 +30,7 @@ from nodeagent.facilities import (
     Running,
     Sandbox,
 )
+from nodeagent.volumes import claims
 from schema.base import Wire
 from schema.core.container import Container
 from schema.core.pod import Pod
@@ -74,6 +76,8 @@ class FakeHost:
     starts: list[str] = field(default_factory=list)
     exits: asyncio.Queue[Exit] = field(default_factory=asyncio.Queue)
     cidr: str = "10.244.0.0/24"
+    answers: Callable[[str, Sequence[str]], tuple[int, float]] | None = None
+    """For container id and command of an exec: its exit code, and the seconds it takes."""
 
     def add_image(self, reference: str, config: ImageConfig = ImageConfig()) -> Image:  # noqa: B008 - frozen
         digest = "sha256:" + hashlib.sha256(reference.encode()).hexdigest()
@@ -167,6 +171,9 @@ class FakeRuntime:
         environment: Sequence[str] = (),
     ) -> ExecSession:
         self._running(container_id)
+        if self._host.answers is not None:
+            code, seconds = self._host.answers(container_id, command)
+            return FakeExec(["exit", str(code)], stdin=stdin, seconds=seconds)
         return FakeExec(command, stdin=stdin)
 
     async def attach(self, container_id: str, *, tty: bool, stdin: bool) -> ExecSession:
@@ -190,7 +197,8 @@ class FakeRuntime:
 class FakeExec:
     """``["echo", …]`` prints its arguments, ``["exit", n]`` ends with n, ``["cat"]`` sends back what it is given."""
 
-    def __init__(self, command: Sequence[str], *, stdin: bool) -> None:
+    def __init__(self, command: Sequence[str], *, stdin: bool, seconds: float = 0.0) -> None:
+        self._seconds = seconds
         self._output: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue()
         self._code = 0
         self.sizes: list[tuple[int, int]] = []
@@ -216,6 +224,7 @@ class FakeExec:
         self.sizes.append((width, height))
 
     async def wait(self) -> int:
+        await asyncio.sleep(self._seconds)
         return self._code
 
     async def close(self) -> None:
@@ -227,9 +236,9 @@ class FakeNetwork:
         self._host = host
         self._next = 0
 
-    async def start(self, *, pod_cidr: str, cluster_cidr: str) -> None:
-        self._host.hook(f"network {pod_cidr}")
-        self._host.cidr = pod_cidr
+    async def start(self, *, pod_cidrs: Sequence[str], cluster_cidrs: Sequence[str]) -> None:
+        self._host.hook(f"network {','.join(pod_cidrs)}")
+        self._host.cidr = pod_cidrs[0]
 
     async def create(self, pod: Pod, *, hostname: str) -> Sandbox:
         self._host.hook(f"sandbox {pod.metadata.uid}")
@@ -262,10 +271,17 @@ class FakeVolumes:
         self._host = host
 
     async def prepare(
-        self, pod: Pod, *, config_maps: Mapping[str, Wire], secrets: Mapping[str, Wire]
+        self,
+        pod: Pod,
+        *,
+        config_maps: Mapping[str, Wire],
+        secrets: Mapping[str, Wire],
+        volumes: Mapping[str, Wire] = MappingProxyType({}),
     ) -> Mapping[str, Path]:
         self._host.hook(f"volumes {pod.metadata.uid}")
         for volume in pod.spec.volumes:
+            if claims.claim_name(pod, volume):
+                claims.bound(pod, volume, volumes)
             source = volume.config_map
             if source is not None and not source.optional and source.name not in config_maps:
                 raise VolumeError(
@@ -287,6 +303,9 @@ class FakeVolumes:
     async def collect(self, in_use: set[str]) -> None:
         for uid in set(self._host.volumes) - in_use:
             del self._host.volumes[uid]
+
+    async def remove(self, volume: str) -> None:
+        self._host.hook(f"volume-remove {volume}")
 
 
 class FakeImages:

@@ -34,6 +34,8 @@ class Objects:
     config_maps: Mapping[str, Wire]
     secrets: Mapping[str, Wire] = field(repr=False)
     node_name: str = ""
+    volumes: Mapping[str, Wire] = field(default_factory=dict)
+    """PersistentVolumes by the name of their claim."""
 
 
 def is_from_objects(volume: Volume) -> bool:

@@ -1,7 +1,7 @@
-"""The real `facilities.Volumes`: emptyDir, hostPath, configMap, secret, downwardAPI, projected.
+"""The real `facilities.Volumes`: emptyDir, hostPath, configMap, secret, downwardAPI, projected, and those of claims.
 
 On disk: ``<home>/pods/<uid>/volumes/<name>`` for what is ours, ``<home>/pods/<uid>/subpaths/<container>/<number>`` for
-bind mounts of parts. A hostPath is used where it is and never touched.
+bind mounts of parts. A hostPath is used where it is and never touched. What outlives the pod is in `volumes.claims`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from nodeagent import kernel, removal
 from nodeagent.errors import VolumeError
 from nodeagent.facilities import Mount
 from nodeagent.pods import expansion
 from nodeagent.settings import Settings
-from nodeagent.volumes import atomic, content, subpath
+from nodeagent.volumes import atomic, claims, content, subpath
 from schema import quantity
 from schema.base import Wire
 from schema.core.container import Container, VolumeMount
@@ -42,14 +43,22 @@ _REFERENCE = re.compile(r"\$\([^)]*\)")
 class HostVolumes:
     def __init__(self, settings: Settings) -> None:
         self._pods = settings.home.absolute() / "pods"
+        self._home = settings.home.absolute()
         self._node_name = settings.node_name
+        self._owned: set[tuple[str, str]] = set()
+        """Pods and their volumes that were given to the pod's group: once is enough."""
 
     async def prepare(
-        self, pod: Pod, *, config_maps: Mapping[str, Wire], secrets: Mapping[str, Wire]
+        self,
+        pod: Pod,
+        *,
+        config_maps: Mapping[str, Wire],
+        secrets: Mapping[str, Wire],
+        volumes: Mapping[str, Wire] = MappingProxyType({}),
     ) -> Mapping[str, Path]:
         if not pod.spec.volumes:
             return {}
-        objects = content.Objects(config_maps, secrets, self._node_name)
+        objects = content.Objects(config_maps, secrets, self._node_name, volumes)
         return await asyncio.to_thread(self._prepare, pod, objects)
 
     def _prepare(self, pod: Pod, objects: content.Objects) -> Mapping[str, Path]:
@@ -59,10 +68,27 @@ class HostVolumes:
         gid = context.fs_group if context else None
         try:
             return {
-                volume.name: _make(pod, volume, directory / volume.name, objects, gid) for volume in pod.spec.volumes
+                volume.name: self._of_claim(pod, volume, objects)
+                if claims.claim_name(pod, volume)
+                else _make(pod, volume, directory / volume.name, objects, gid)
+                for volume in pod.spec.volumes
             }
         except OSError as error:
             raise VolumeError(f"volumes: {error}") from error
+
+    def _of_claim(self, pod: Pod, volume: Volume, objects: content.Objects) -> Path:
+        bound = claims.bound(pod, volume, objects.volumes)
+        by_hand = claims.host_path(bound)
+        if by_hand is not None:
+            return _host_path(volume.name, by_hand)
+        path = claims.directory(self._home, bound)
+        context = pod.spec.security_context
+        key = (pod.metadata.uid or "", volume.name)
+        if context and context.fs_group is not None and key not in self._owned:
+            on_mismatch = context.fs_group_change_policy == "OnRootMismatch"
+            claims.own(path, context.fs_group, only_on_mismatch=on_mismatch)
+            self._owned.add(key)
+        return path
 
     async def mounts(
         self, pod: Pod, container: Container, paths: Mapping[str, Path], *, environment: Mapping[str, str]
@@ -90,6 +116,7 @@ class HostVolumes:
             if (directory / name).exists():
                 removal.unmount_below(directory / name)
                 removal.remove_tree(directory / name)
+        self._owned = {key for key in self._owned if key[0] != pod_uid}
         with contextlib.suppress(OSError):
             directory.rmdir()
 
@@ -101,6 +128,9 @@ class HostVolumes:
 
         for uid in await asyncio.to_thread(unused):
             await self.delete(uid)
+
+    async def remove(self, volume: str) -> None:
+        await asyncio.to_thread(claims.remove, self._home, volume)
 
     def _directory(self, pod_uid: str) -> Path:
         return self._pods / pod_uid
@@ -189,6 +219,10 @@ def _mount(mount: VolumeMount, source: Path, volume: Volume) -> Mount:
     return Mount(
         source=source,
         target=mount.mount_path,
-        read_only=mount.read_only or content.is_from_objects(volume),
+        read_only=mount.read_only or content.is_from_objects(volume) or _is_read_only(volume),
         propagation=_PROPAGATION.get(mount.mount_propagation or "", "rprivate"),
     )
+
+
+def _is_read_only(volume: Volume) -> bool:
+    return bool(volume.persistent_volume_claim and volume.persistent_volume_claim.read_only)

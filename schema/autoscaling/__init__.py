@@ -1,1 +1,1 @@
-"""The group autoscaling."""
+"""The group autoscaling, version v2: how many replicas there should be, by what they use."""

@@ -129,7 +129,7 @@ class Toleration(ApiModel):
     """Value of the taint, for Equal."""
     effect: Annotated[str, OneOf("NoSchedule", "PreferNoSchedule", "NoExecute")] = ""
     """Effect of the taint; empty for all."""
-    toleration_seconds: Annotated[Int64 | None, NotYet("taints do not evict running pods")] = None
+    toleration_seconds: Int64 | None = None
     """How long a NoExecute taint is tolerated; for ever by default."""
 
 

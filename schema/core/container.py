@@ -46,9 +46,6 @@ from schema.core.security import (
 )
 from schema.meta import HostPort, Int32, Port
 
-_NO_PROBES = "probes are not run: the container counts as ready while it runs"
-_NO_HOOKS = "lifecycle hooks are not run"
-
 
 class ContainerPort(ApiModel):
     """A port of a container."""
@@ -153,13 +150,13 @@ class Container(ApiModel):
     """Volumes of the pod that the container sees."""
     volume_devices: Annotated[list[VolumeDevice], ListKey("devicePath"), NotYet("block devices are not mapped")] = []
     """Block devices the container sees."""
-    liveness_probe: Annotated[Probe | None, NotYet(_NO_PROBES)] = None
+    liveness_probe: Probe | None = None
     """Its failure restarts the container."""
-    readiness_probe: Annotated[Probe | None, NotYet(_NO_PROBES)] = None
+    readiness_probe: Probe | None = None
     """Its failure takes the pod out of services."""
-    startup_probe: Annotated[Probe | None, NotYet(_NO_PROBES)] = None
+    startup_probe: Probe | None = None
     """Until it succeeds no other probe runs."""
-    lifecycle: Annotated[Lifecycle | None, NotYet(_NO_HOOKS)] = None
+    lifecycle: Lifecycle | None = None
     """What to do after the start and before the stop."""
     termination_message_path: str = ""
     """File whose contents become the message of the ended container; /dev/termination-log by default."""

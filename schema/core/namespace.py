@@ -9,6 +9,10 @@ from pydantic import Field
 from schema.base import ApiModel, ListKey, OneOf
 from schema.meta import Object, Time
 
+ISOLATION_LABEL = "slipway.dev/isolation"
+ISOLATIONS = ("namespace", "none")
+"""``namespace``: no connections between its pods and those of other namespaces. ``none``, or no label: as policies say."""
+
 
 class NamespaceSpec(ApiModel):
     """What a namespace should be."""

@@ -127,9 +127,7 @@ class PodSecurityContext(ApiModel):
     """Group that owns the pod's volumes and is given to all its processes."""
     sysctls: Annotated[list[Sysctl], NotYet("kernel parameters are not set")] = []
     """Kernel parameters of the pod's namespaces."""
-    fs_group_change_policy: Annotated[
-        str | None, OneOf("Always", "OnRootMismatch"), NotYet("ownership is always set", unless="Always")
-    ] = None
+    fs_group_change_policy: Annotated[str | None, OneOf("Always", "OnRootMismatch")] = None
     """Whether a volume's ownership is changed Always or only OnRootMismatch."""
     seccomp_profile: SeccompProfile | None = None
     """Which system calls the containers may make."""

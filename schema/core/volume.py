@@ -16,6 +16,7 @@ from schema.quantity import Quantity
 FileMode = Annotated[int, Field(ge=0, le=0o777), Format("int32")]
 """Permission bits; JSON has no octal, so 0644 is 420."""
 
+_NO_COPIES = "volumes are not copied: it starts empty"
 _NO_NETWORK_VOLUMES = "network storage is not mounted: the pod waits"
 
 
@@ -215,11 +216,11 @@ class PersistentVolumeClaimSpec(ApiModel):
     """The storage class."""
     volume_mode: Annotated[str | None, OneOf("Block", "Filesystem")] = None
     """Filesystem or Block."""
-    data_source: TypedLocalObjectReference | None = None
+    data_source: Annotated[TypedLocalObjectReference | None, NotYet(_NO_COPIES)] = None
     """What it starts as a copy of."""
-    data_source_ref: TypedObjectReference | None = None
+    data_source_ref: Annotated[TypedObjectReference | None, NotYet(_NO_COPIES)] = None
     """What it starts as a copy of."""
-    volume_attributes_class_name: str | None = None
+    volume_attributes_class_name: Annotated[str | None, NotYet("volumes have no attributes classes")] = None
     """The volume attributes class."""
 
 
@@ -397,11 +398,9 @@ class Volume(ApiModel):
     """Several sources in one directory."""
     downward_api: Annotated[DownwardAPIVolumeSource | None, Field(alias="downwardAPI")] = None
     """Fields of the pod as files."""
-    persistent_volume_claim: Annotated[
-        PersistentVolumeClaimVolumeSource | None, NotYet("persistent volumes are not there: the pod waits")
-    ] = None
+    persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
     """The storage bound to a claim."""
-    ephemeral: Annotated[EphemeralVolumeSource | None, NotYet("persistent volumes are not there: the pod waits")] = None
+    ephemeral: EphemeralVolumeSource | None = None
     """Storage claimed for this pod alone."""
     image: Annotated[ImageVolumeSource | None, NotYet("image volumes are not made: the pod waits")] = None
     """The contents of an image."""

@@ -10,14 +10,23 @@ from collections.abc import Callable
 from schema import fields, kinds
 from schema.base import Wire
 from schema.defaulting import (
+    cronjob,
+    daemonset,
     deployment,
+    endpoints,
+    horizontalpodautoscaler,
+    job,
     limitrange,
     namespace,
+    networkpolicy,
     pod,
     priorityclass,
     replicaset,
     replicationcontroller,
     secret,
+    service,
+    statefulset,
+    storage,
 )
 from schema.kinds import Kind
 
@@ -25,7 +34,19 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.POD: pod.default,
     kinds.NAMESPACE: namespace.default,
     kinds.SECRET: secret.default,
+    kinds.SERVICE: service.default,
+    kinds.ENDPOINTS: endpoints.default,
+    kinds.ENDPOINT_SLICE: endpoints.default_slice,
+    kinds.CRON_JOB: cronjob.default,
+    kinds.HORIZONTAL_POD_AUTOSCALER: horizontalpodautoscaler.default,
+    kinds.JOB: job.default,
+    kinds.PERSISTENT_VOLUME: storage.default_volume,
+    kinds.PERSISTENT_VOLUME_CLAIM: storage.default_claim,
+    kinds.STORAGE_CLASS: storage.default_class,
+    kinds.DAEMON_SET: daemonset.default,
+    kinds.STATEFUL_SET: statefulset.default,
     kinds.LIMIT_RANGE: limitrange.default,
+    kinds.NETWORK_POLICY: networkpolicy.default,
     kinds.PRIORITY_CLASS: priorityclass.default,
     kinds.DEPLOYMENT: deployment.default,
     kinds.REPLICA_SET: replicaset.default,

@@ -9,6 +9,7 @@ from typing import Any
 from schema import quantity
 from schema.base import Wire
 from schema.defaulting.parts import child, children, fill, fill_zero
+from schema.defaulting.storage import default_claim_spec
 
 _FILE_MODE = 0o644
 _CONTAINER_LISTS = ("initContainers", "containers", "ephemeralContainers")
@@ -135,6 +136,10 @@ def _default_volume(volume: Wire) -> None:
     host_path = child(volume, "hostPath")
     if host_path is not None:
         host_path.setdefault("type", "")
+    template = child(child(volume, "ephemeral") or {}, "volumeClaimTemplate") or {}
+    claim = child(template, "spec")
+    if claim is not None:
+        default_claim_spec(claim)
     image = child(volume, "image")
     if image is not None and isinstance(image.get("reference"), str):
         fill(image, "pullPolicy", pull_policy(image["reference"]))

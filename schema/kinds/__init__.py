@@ -3,41 +3,80 @@
 from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind
-from schema.kinds import apps, coordination, core, scheduling
-from schema.kinds.apps import CONTROLLER_REVISION, DEPLOYMENT, REPLICA_SET
+from schema.kinds import (
+    apps,
+    autoscaling,
+    batch,
+    coordination,
+    core,
+    discovery,
+    metrics,
+    networking,
+    policy,
+    scheduling,
+    storage,
+)
+from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
+from schema.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
+from schema.kinds.batch import CRON_JOB, JOB
 from schema.kinds.coordination import LEASE
 from schema.kinds.core import (
     CONFIG_MAP,
+    ENDPOINTS,
     EVENT,
     LIMIT_RANGE,
     NAMESPACE,
     NODE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
     REPLICATION_CONTROLLER,
     RESOURCE_QUOTA,
     SECRET,
+    SERVICE,
     SERVICE_ACCOUNT,
 )
+from schema.kinds.discovery import ENDPOINT_SLICE
+from schema.kinds.metrics import NODE_METRICS, POD_METRICS
+from schema.kinds.networking import NETWORK_POLICY
+from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
+from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
     "CONFIG_MAP",
     "CONTROLLER_REVISION",
+    "CRON_JOB",
+    "DAEMON_SET",
     "DEPLOYMENT",
+    "DERIVED",
+    "ENDPOINTS",
+    "ENDPOINT_SLICE",
     "EVENT",
+    "HORIZONTAL_POD_AUTOSCALER",
+    "JOB",
     "LEASE",
     "LIMIT_RANGE",
     "NAMESPACE",
+    "NETWORK_POLICY",
     "NODE",
+    "NODE_METRICS",
+    "PERSISTENT_VOLUME",
+    "PERSISTENT_VOLUME_CLAIM",
     "POD",
+    "POD_DISRUPTION_BUDGET",
+    "POD_METRICS",
     "PRIORITY_CLASS",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",
     "RESOURCE_QUOTA",
     "SECRET",
+    "SERVICE",
     "SERVICE_ACCOUNT",
+    "STATEFUL_SET",
+    "STORAGE_CLASS",
     "Kind",
     "by_kind",
     "by_plural",
@@ -45,10 +84,20 @@ __all__ = [
 
 ALL: tuple[Kind, ...] = (
     *core.ALL,
+    *autoscaling.ALL,
+    *batch.ALL,
+    *apps.ALL,
     *coordination.ALL,
+    *discovery.ALL,
+    *policy.ALL,
+    *networking.ALL,
     *scheduling.ALL,
+    *storage.ALL,
     *apps.ALL,
 )
+
+DERIVED: tuple[Kind, ...] = metrics.DERIVED
+"""Served by views of their own, worked out when asked for, stored nowhere. All that is generic knows only `ALL`."""
 
 _BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from schema.apps.controllerrevision import ControllerRevision
+from schema.apps.daemonset import DaemonSet
 from schema.apps.deployment import Deployment
 from schema.apps.replicaset import ReplicaSet
+from schema.apps.statefulset import StatefulSet
 from schema.kind import Kind
 
 CONTROLLER_REVISION = Kind(
@@ -15,6 +17,18 @@ CONTROLLER_REVISION = Kind(
     singular="controllerrevision",
     namespaced=True,
     model=ControllerRevision,
+)
+DAEMON_SET = Kind(
+    group="apps",
+    version="v1",
+    kind="DaemonSet",
+    plural="daemonsets",
+    singular="daemonset",
+    namespaced=True,
+    model=DaemonSet,
+    short_names=("ds",),
+    categories=("all",),
+    subresources=("status",),
 )
 DEPLOYMENT = Kind(
     group="apps",
@@ -41,9 +55,23 @@ REPLICA_SET = Kind(
     subresources=("status", "scale"),
     selectable_fields=("status.replicas",),
 )
+STATEFUL_SET = Kind(
+    group="apps",
+    version="v1",
+    kind="StatefulSet",
+    plural="statefulsets",
+    singular="statefulset",
+    namespaced=True,
+    model=StatefulSet,
+    short_names=("sts",),
+    categories=("all",),
+    subresources=("status", "scale"),
+)
 
 ALL: tuple[Kind, ...] = (
     CONTROLLER_REVISION,
+    DAEMON_SET,
     DEPLOYMENT,
     REPLICA_SET,
+    STATEFUL_SET,
 )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from schema.core.configmap import ConfigMap
+from schema.core.endpoints import Endpoints
 from schema.core.event import Event
 from schema.core.limitrange import LimitRange
 from schema.core.namespace import Namespace
 from schema.core.node import Node
+from schema.core.persistentvolume import PersistentVolume
+from schema.core.persistentvolumeclaim import PersistentVolumeClaim
 from schema.core.pod import Pod
 from schema.core.replicationcontroller import ReplicationController
 from schema.core.resourcequota import ResourceQuota
 from schema.core.secret import Secret
+from schema.core.service import Service
 from schema.core.serviceaccount import ServiceAccount
 from schema.kind import ALL_VERBS, Kind
 
@@ -117,7 +121,55 @@ SERVICE_ACCOUNT = Kind(
     short_names=("sa",),
     delete_returns_object=True,
 )
+SERVICE = Kind(
+    group="",
+    version="v1",
+    kind="Service",
+    plural="services",
+    singular="service",
+    namespaced=True,
+    model=Service,
+    short_names=("svc",),
+    categories=("all",),
+    subresources=("status",),
+    selectable_fields=("spec.clusterIP", "spec.type"),
+    delete_returns_object=True,
+)
+ENDPOINTS = Kind(
+    group="",
+    version="v1",
+    kind="Endpoints",
+    plural="endpoints",
+    singular="endpoints",
+    namespaced=True,
+    model=Endpoints,
+    short_names=("ep",),
+)
 
+PERSISTENT_VOLUME = Kind(
+    group="",
+    version="v1",
+    kind="PersistentVolume",
+    plural="persistentvolumes",
+    singular="persistentvolume",
+    namespaced=False,
+    model=PersistentVolume,
+    short_names=("pv",),
+    subresources=("status",),
+    delete_returns_object=True,
+)
+PERSISTENT_VOLUME_CLAIM = Kind(
+    group="",
+    version="v1",
+    kind="PersistentVolumeClaim",
+    plural="persistentvolumeclaims",
+    singular="persistentvolumeclaim",
+    namespaced=True,
+    model=PersistentVolumeClaim,
+    short_names=("pvc",),
+    subresources=("status",),
+    delete_returns_object=True,
+)
 LIMIT_RANGE = Kind(
     group="",
     version="v1",
@@ -162,6 +214,10 @@ ALL: tuple[Kind, ...] = (
     SECRET,
     EVENT,
     SERVICE_ACCOUNT,
+    SERVICE,
+    ENDPOINTS,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
     LIMIT_RANGE,
     RESOURCE_QUOTA,
     REPLICATION_CONTROLLER,

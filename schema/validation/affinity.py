@@ -6,6 +6,7 @@ import re
 
 from schema.core.affinity import (
     Affinity,
+    NodeSelector,
     NodeSelectorRequirement,
     NodeSelectorTerm,
     PodAffinityTerm,
@@ -25,11 +26,7 @@ def check(affinity: Affinity, path: str, problems: Problems) -> None:
     if node is not None:
         required = node.required_during_scheduling_ignored_during_execution
         if required is not None:
-            here = f"{path}.nodeAffinity.{_REQUIRED}.nodeSelectorTerms"
-            if not required.node_selector_terms:
-                problems.required(here, "must have at least one node selector term")
-            for position, term in enumerate(required.node_selector_terms):
-                _check_node_term(term, f"{here}[{position}]", problems)
+            check_node_selector(required, f"{path}.nodeAffinity.{_REQUIRED}", problems)
         for position, preferred in enumerate(node.preferred_during_scheduling_ignored_during_execution):
             here = f"{path}.nodeAffinity.{_PREFERRED}[{position}].preference"
             _check_node_term(preferred.preference, here, problems)
@@ -41,6 +38,14 @@ def check(affinity: Affinity, path: str, problems: Problems) -> None:
         for position, weighted in enumerate(pods.preferred_during_scheduling_ignored_during_execution):
             here = f"{path}.{name}.{_PREFERRED}[{position}].podAffinityTerm"
             _check_pod_term(weighted.pod_affinity_term, here, problems)
+
+
+def check_node_selector(selector: NodeSelector, path: str, problems: Problems) -> None:
+    here = f"{path}.nodeSelectorTerms"
+    if not selector.node_selector_terms:
+        problems.required(here, "must have at least one node selector term")
+    for position, term in enumerate(selector.node_selector_terms):
+        _check_node_term(term, f"{here}[{position}]", problems)
 
 
 def _check_node_term(term: NodeSelectorTerm, path: str, problems: Problems) -> None:

@@ -1,8 +1,8 @@
-"""Namespace: its finalizers are qualified names."""
+"""Namespace: its finalizers are qualified names, and its isolation is a word that we know."""
 
 from __future__ import annotations
 
-from schema.core.namespace import Namespace
+from schema.core.namespace import ISOLATION_LABEL, ISOLATIONS, Namespace
 from schema.validation.causes import Problems
 from schema.validation.names import qualified_fault
 
@@ -14,3 +14,6 @@ def check(namespace: Namespace, problems: Problems) -> None:
             problems.invalid(path, finalizer, fault)
         elif "/" not in finalizer and finalizer != "kubernetes":
             problems.invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
+    isolation = namespace.metadata.labels.get(ISOLATION_LABEL)
+    if isolation is not None and isolation not in ISOLATIONS:
+        problems.not_supported(f"metadata.labels[{ISOLATION_LABEL}]", isolation, ISOLATIONS)

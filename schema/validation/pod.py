@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from schema import bandwidth
 from schema.core.pod import Container, Pod, PodDNSConfig, PodSpec
 from schema.validation import affinity, container, security, volume
 from schema.validation.causes import Problems
@@ -10,7 +13,15 @@ from schema.validation.names import check_labels, is_address, label_fault, quali
 
 
 def check(pod: Pod, problems: Problems) -> None:
+    check_bandwidth(pod.metadata.annotations, "metadata.annotations", problems)
     check_spec(pod.spec, "spec", problems)
+
+
+def check_bandwidth(annotations: Mapping[str, str], path: str, problems: Problems) -> None:
+    """Also for the pod templates of other kinds."""
+    for name in bandwidth.ANNOTATIONS:
+        if name in annotations and (why := bandwidth.fault(annotations[name])):
+            problems.invalid(f"{path}[{name}]", annotations[name], why)
 
 
 def check_spec(spec: PodSpec, path: str, problems: Problems) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from schema import quantity, shapes
-from schema.core.volume import DownwardAPIVolumeFile, KeyToPath, Volume, VolumeProjection
+from schema.core.volume import DownwardAPIVolumeFile, EphemeralVolumeSource, KeyToPath, Volume, VolumeProjection
+from schema.validation import persistentvolumeclaim
 from schema.validation.causes import Problems
 from schema.validation.names import config_key_fault, label_fault, subdomain_fault
 from schema.validation.paths import check_relative
@@ -55,12 +56,21 @@ def _check_source(volume: Volume, path: str, problems: Problems) -> None:
         _check_items(volume.secret.items, f"{path}.secret.items", problems)
     elif volume.persistent_volume_claim is not None:
         _check_referent(volume.persistent_volume_claim.claim_name, f"{path}.persistentVolumeClaim.claimName", problems)
+    elif volume.ephemeral is not None:
+        _check_template(volume.ephemeral, f"{path}.ephemeral.volumeClaimTemplate", problems)
     elif volume.downward_api is not None:
         _check_files(volume.downward_api.items, f"{path}.downwardAPI.items", problems)
     elif volume.projected is not None:
         _check_projections(volume.projected.sources, f"{path}.projected.sources", problems)
     elif volume.nfs is not None:
         _check_nfs(volume, path, problems)
+
+
+def _check_template(source: EphemeralVolumeSource, path: str, problems: Problems) -> None:
+    if source.volume_claim_template is None:
+        problems.required(path)
+    else:
+        persistentvolumeclaim.check_spec(source.volume_claim_template.spec, f"{path}.spec", problems)
 
 
 def _check_nfs(volume: Volume, path: str, problems: Problems) -> None:

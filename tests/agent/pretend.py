@@ -24,7 +24,7 @@ from nodeagent.runtime.fake import FakeHost
 from nodeagent.settings import Settings
 from schema.base import Wire
 from schema.core.pod import Pod
-from schema.session import EventReport, PodStatusReport
+from schema.session import EventReport, PodStatusReport, VolumeReport
 
 T = TypeVar("T")
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -124,12 +124,16 @@ class Heard:
 
     statuses: list[PodStatusReport] = field(default_factory=list)
     events: list[EventReport] = field(default_factory=list)
+    volumes: list[VolumeReport] = field(default_factory=list)
 
     def pod_status(self, report: PodStatusReport, *, urgent: bool) -> None:
         self.statuses.append(report)
 
     def event(self, report: EventReport) -> None:
         self.events.append(report)
+
+    def volume(self, report: VolumeReport) -> None:
+        self.volumes.append(report)
 
     @property
     def last(self) -> Wire:

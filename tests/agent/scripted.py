@@ -78,7 +78,9 @@ class ControlPlane:
         assert isinstance(hello, Hello)
         self.hellos.append(hello)
         self._sessions.append(socket)
-        welcome = Welcome(node_uid="n", pod_cidr=self.pod_cidr, cluster_cidr=self.cluster_cidr, heartbeat_seconds=0.05)
+        welcome = Welcome(
+            node_uid="n", pod_cidrs=[self.pod_cidr], cluster_cidrs=[self.cluster_cidr], heartbeat_seconds=0.05
+        )
         await self._say(socket, welcome)
         await self._say(socket, Sync(revision=1, pods=self.pods, config_maps=self.config_maps, secrets=[]))
         async for frame in socket:

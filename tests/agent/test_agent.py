@@ -123,7 +123,7 @@ async def test_it_finds_a_control_plane_that_returns(tmp_path, host):
 async def test_a_refused_token_is_tried_again_and_said_once(tmp_path, host, caplog):
     async with ControlPlane() as plane, running(plane, tmp_path, host, token="wrong"):
         await plane.until(lambda: plane.refusals > 3)
-        assert caplog.text.count("refuses this node's token") == 1
+        assert caplog.text.count("refuses this node's credential") == 1
         assert not plane.hellos
 
 

@@ -21,6 +21,8 @@ from tests.agent.pretend import LoopClock, container, deleted, facilities, pod_w
 class Unplugged(Dialler):
     """No control plane: what it would say is told to the agent by the test."""
 
+    token = ""
+
     def __init__(self) -> None:
         pass
 
@@ -38,7 +40,7 @@ WIRE = pod_wire(
     initContainers=[container("prepare", ["fake", "exit=0", "after=1"])],
     volumes=[{"name": "scratch", "emptyDir": {}}],
 )
-WELCOME = Welcome(node_uid="n", pod_cidr="10.244.7.0/24", cluster_cidr="10.244.0.0/16")
+WELCOME = Welcome(node_uid="n", pod_cidrs=["10.244.7.0/24"], cluster_cidrs=["10.244.0.0/16"])
 
 
 class Life:

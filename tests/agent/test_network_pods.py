@@ -7,15 +7,16 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 import pytest
 
 from nodeagent import kernel
 from nodeagent.errors import HostConflict
-from nodeagent.network.addresses import Addresses
+from nodeagent.network.addresses import QUARANTINE_SECONDS, Addresses
 from nodeagent.network.errors import AddressesExhausted
 from nodeagent.network.pods import BridgeNetwork, veth_name
 from tests.agent.host import instance, needs_host, pod, until
@@ -47,7 +48,7 @@ def node_namespace():
 async def network(node_namespace):
     with instance() as settings:
         network = BridgeNetwork(settings)
-        await network.start(pod_cidr=POD_RANGE, cluster_cidr=CLUSTER)
+        await network.start(pod_cidrs=[POD_RANGE], cluster_cidrs=[CLUSTER])
         try:
             yield network
         finally:
@@ -108,7 +109,7 @@ async def test_a_pod_gets_namespaces_an_address_and_loopback(network):
     by_name = {link["ifname"]: link for link in addresses}
     assert "UP" in by_name["lo"]["flags"]
     assert [a["local"] for a in by_name["eth0"]["addr_info"]] == ["10.177.9.2"]  # and no IPv6 address
-    assert by_name["eth0"]["mtu"] == 1400
+    assert by_name["eth0"]["mtu"] == 1350  # the way out takes 1400, of which VXLAN may need 50
     routes = json.loads(run_in(sandbox, "ip", "-j", "route"))
     assert any(r["dst"] == "default" and r["gateway"] == "10.177.9.1" for r in routes)
     assert run_in(sandbox, "hostname").strip() == "web-0"
@@ -200,7 +201,7 @@ async def test_a_taken_port_is_a_conflict_that_names_it(network):
 async def test_a_restarted_agent_keeps_ports_and_addresses(network):
     the_pod = pod({"containers": [{"name": "c", "image": "i", "ports": [{"containerPort": 80, "hostPort": 18084}]}]})
     sandbox = await network.create(the_pod, hostname="a")
-    await network.start(pod_cidr=POD_RANGE, cluster_cidr=CLUSTER)
+    await network.start(pod_cidrs=[POD_RANGE], cluster_cidrs=[CLUSTER])
     again = await network.create(the_pod, hostname="a")
     assert again.addresses == sandbox.addresses
     with server_in(sandbox, 80):
@@ -211,7 +212,7 @@ async def test_a_restarted_agent_keeps_ports_and_addresses(network):
 async def test_a_route_of_the_host_in_the_range_is_a_conflict(network):
     subprocess.run(["ip", "route", "add", "10.178.5.0/25", "dev", "out0"], check=True)
     with pytest.raises(HostConflict, match=r"10\.178\.5\.0/25 on out0.*SLIPWAY_POD_NETWORK"):
-        await network.start(pod_cidr="10.178.5.0/24", cluster_cidr="10.178.0.0/16")
+        await network.start(pod_cidrs=["10.178.5.0/24"], cluster_cidrs=["10.178.0.0/16"])
 
 
 async def test_host_network_pods_have_the_hosts_address(network):
@@ -256,7 +257,44 @@ def test_addresses_survive_and_the_longest_free_comes_first(tmp_path):
         addresses.allocate("late")
     addresses.release("pod3")
     addresses.release("pod0")
-    later = Addresses(tmp_path, network)
+    later = Addresses(tmp_path, network, now=lambda: time.time() + QUARANTINE_SECONDS)
     assert str(later.allocate("pod1")) == "10.1.1.3"
     assert str(later.allocate("new")) == "10.1.1.5"
     assert str(later.allocate("newer")) == "10.1.1.2"
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_address_is_not_given_again_at_once(tmp_path, restarted):
+    clock = [time.time()]
+    network = IPv4Network("10.1.1.0/30")
+    addresses = Addresses(tmp_path, network, now=lambda: clock[0])
+    assert str(addresses.allocate("one")) == "10.1.1.2"
+    addresses.release("one")
+    if restarted:
+        addresses = Addresses(tmp_path, network, now=lambda: clock[0])
+    clock[0] += QUARANTINE_SECONDS / 2
+    with pytest.raises(AddressesExhausted, match="a moment ago"):
+        addresses.allocate("two")
+    clock[0] += QUARANTINE_SECONDS
+    assert str(addresses.allocate("two")) == "10.1.1.2"
+
+
+def test_a_clock_set_back_keeps_no_address_for_ever(tmp_path):
+    addresses = Addresses(tmp_path, IPv4Network("10.1.1.0/30"))
+    addresses.allocate("one")
+    addresses.release("one")
+    earlier = Addresses(tmp_path, IPv4Network("10.1.1.0/30"), now=lambda: time.time() - 3600)
+    assert str(earlier.allocate("two")) == "10.1.1.2"
+
+
+def test_the_families_share_a_directory_and_a_large_range_is_given_one_by_one(tmp_path):
+    four, six = IPv4Network("10.1.1.0/24"), IPv6Network("fd00:1::/64")
+    pools = [Addresses(tmp_path, network) for network in (four, six)]
+    assert [str(pool.allocate("a")) for pool in pools] == ["10.1.1.2", "fd00:1::2"]
+    assert [str(pool.allocate("b")) for pool in pools] == ["10.1.1.3", "fd00:1::3"]
+    pools = [Addresses(tmp_path, network) for network in (four, six)]
+    assert [str(pool.allocate("b")) for pool in pools] == ["10.1.1.3", "fd00:1::3"]
+    assert [str(pool.allocate("c")) for pool in pools] == ["10.1.1.4", "fd00:1::4"]
+    other = Addresses(tmp_path, IPv6Network("fd00:2::/64"))
+    assert str(other.allocate("b")) == "fd00:2::2"
+    assert str(Addresses(tmp_path, four).allocate("b")) == "10.1.1.3"

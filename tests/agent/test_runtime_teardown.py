@@ -21,7 +21,7 @@ async def test_a_whole_pod_runs_and_nothing_of_it_is_left_after_removal(tmp_path
     with instance() as settings:
         runtime, network, volumes = OciRuntime(settings), BridgeNetwork(settings), HostVolumes(settings)
         runtime.start_watching()
-        await network.start(pod_cidr="10.179.3.0/24", cluster_cidr="10.179.0.0/16")
+        await network.start(pod_cidrs=["10.179.3.0/24"], cluster_cidrs=["10.179.0.0/16"])
         container = {
             "name": "main",
             "image": "i",
@@ -76,7 +76,7 @@ async def test_a_whole_pod_runs_and_nothing_of_it_is_left_after_removal(tmp_path
         assert lines[:2] == ["box", "box"]
         assert lines[2].startswith("value")
         text = "\n".join(lines)
-        assert f"inet {sandbox.addresses[0]}/24" in text
+        assert f"inet {sandbox.addresses[0]}/32" in text
         assert f"{sandbox.addresses[0]}\tbox" in text
         assert "64.0M" in text
         assert "\n321\n" in text

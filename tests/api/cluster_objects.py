@@ -68,15 +68,16 @@ def running(*, ready: str = "True") -> Wire:
     return {"phase": "Running", "conditions": conditions}
 
 
-def lease(name: str = "node-a", *, age_seconds: float = 0.0) -> Wire:
-    """Created in the store, last renewed so long ago."""
+def lease(name: str = "node-a", *, age_seconds: float = 0.0, process: str = "") -> Wire:
+    """Created in the store, last renewed so long ago, by a web process."""
+    held = {"annotations": {"slipway.dev/process": process}} if process else {}
     renewed = meta.format_micro_time(meta.now() - timedelta(seconds=age_seconds))
     return objects.create(
         kinds.LEASE,
         {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
-            "metadata": {"name": name, "namespace": "kube-node-lease"},
+            "metadata": {"name": name, "namespace": "kube-node-lease", **held},
             "spec": {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": renewed},
         },
     )

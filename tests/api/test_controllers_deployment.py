@@ -14,8 +14,8 @@ from controlplane.store import objects
 from schema import kinds, meta, validation
 from tests.api.client import Api
 from tests.api.cluster_objects import condition, event_reasons, node, pod
+from tests.api.deployments import REVISION, ROOT, Workloads, deployment, image_of
 from tests.api.pump import pumping
-from tests.api.workloads import REVISION, ROOT, Workloads, deployment, image_of
 from tests.unit.test_schema_validation_workloads import workload
 
 pytestmark = pytest.mark.django_db(transaction=True)

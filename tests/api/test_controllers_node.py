@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from controlplane.controllers import node as nodes
-from controlplane.controllers import registry, tasks
-from controlplane.store import objects
+from controlplane.controllers import registry, tasks, zones
+from controlplane.controllers.tainteviction import OUT_OF_SERVICE
+from controlplane.store import objects, processes
 from controlplane.store.errors import NotFound
-from schema import kinds
+from controlplane.store.models import Process
+from schema import kinds, meta
 from schema.meta import DeleteOptions
 from tests.api.cluster_objects import condition, event_reasons, lease, node, pod, running
 from tests.api.pump import pumping
@@ -30,11 +35,12 @@ def taints():
     return [(each["key"], each["effect"]) for each in get(kinds.NODE, "node-a")["spec"].get("taints") or ()]
 
 
-def check():
-    registry.CONTROLLERS["node"].reconcile("", "node-a")
+def check(name="node-a"):
+    registry.CONTROLLERS["node"].reconcile("", name)
 
 
 def test_a_silent_node_is_unknown_tainted_and_its_pods_not_ready():
+    node("well")
     node(taints=[{"key": "mine", "effect": "NoSchedule"}])
     lease(age_seconds=60)
     pod("web", nodeName="node-a", status=running())
@@ -44,7 +50,7 @@ def test_a_silent_node_is_unknown_tainted_and_its_pods_not_ready():
     assert taints() == [("mine", "NoSchedule"), (nodes.UNREACHABLE, "NoSchedule"), (nodes.UNREACHABLE, "NoExecute")]
     assert condition(get(kinds.POD, "web"), "Ready")["status"] == "False"
     assert get(kinds.POD, "web")["status"]["phase"] == "Running", "nobody knows that it ended"
-    assert [reason for reason, _, _ in event_reasons("node-a")] == ["NodeNotReady"]
+    assert {reason for reason, _, _ in event_reasons("node-a")} == {"NodeNotReady", "NodeEmptied"}
 
 
 def test_a_full_pass_looks_at_those_that_are_not_well():
@@ -68,6 +74,7 @@ def test_saying_it_again_writes_nothing():
 
 
 def test_all_returns_to_normal_when_the_node_speaks_again(pump):
+    node("well")
     node()
     lease(age_seconds=60)
     pod("web", nodeName="node-a", status=running())
@@ -85,14 +92,107 @@ def test_all_returns_to_normal_when_the_node_speaks_again(pump):
     pump.settle()
     assert taints() == []
     assert condition(get(kinds.POD, "web"), "Ready")["status"] == "True"
-    assert sorted(reason for reason, _, _ in event_reasons("node-a")) == ["NodeNotReady", "NodeReady"]
+    assert sorted(reason for reason, _, _ in event_reasons("node-a")) == [
+        "NodeEmptied",
+        "NodeNotReady",
+        "NodeReady",
+    ]
 
 
 def test_a_node_that_says_it_is_not_ready_is_tainted_so(pump):
+    node("well")
     node(ready="False")
     lease()
     pump.settle()
     assert taints() == [(nodes.NOT_READY, "NoSchedule"), (nodes.NOT_READY, "NoExecute")]
+
+
+def test_when_no_node_answers_pods_stay_where_they_are(pump):
+    for name in ("node-a", "node-b"):
+        node(name)
+        lease(name, age_seconds=60)
+    pod("web", nodeName="node-a", status=running())
+    pump.settle()
+    assert taints() == [(nodes.UNREACHABLE, "NoSchedule")]
+    assert "EvictionHeldBack" in [reason for reason, _, _ in event_reasons("node-a")]
+    assert {verdict.again_after for verdict in pump.waits.values()} == {zones.LOOK_AGAIN_SECONDS}
+
+
+def test_what_had_begun_is_taken_back_when_the_last_node_falls_silent(pump):
+    node()
+    node("well")
+    lease(age_seconds=60)
+    pump.settle()
+    assert (nodes.UNREACHABLE, "NoExecute") in taints()
+    lease("well", age_seconds=60)
+    check("well")
+    check()
+    assert taints() == [(nodes.UNREACHABLE, "NoSchedule")]
+
+
+def test_a_node_is_silent_when_the_process_with_its_session_is(pump):
+    node("well")
+    node()
+    lease(process="p1", age_seconds=8)
+    processes.renew("p1")
+    check()
+    assert taints() == []
+    Process.objects.update(renewed_at=time.time() - 8)
+    check()
+    assert (nodes.UNREACHABLE, "NoExecute") in taints()
+
+
+def emptied(*names):
+    """Pods on a node that has been lost for as long as they tolerate."""
+    node("well")
+    node()
+    lease(age_seconds=60)
+    for name in names:
+        pod(name, nodeName="node-a", status=running())
+    check()
+    objects.mutate(kinds.NODE, "", "node-a", _an_hour_ago)
+
+
+def _an_hour_ago(one):
+    past = meta.format_time(meta.now() - timedelta(hours=1))
+    taints = [{**each, **({"timeAdded": past} if "timeAdded" in each else {})} for each in one["spec"]["taints"]]
+    return {**one, "spec": {**one["spec"], "taints": taints}}
+
+
+def test_pods_leave_a_lost_node_when_their_time_is_over_and_stay_terminating(pump, monkeypatch):
+    emptied("web")  # it has been placed just now: its time runs from there
+    pump.settle()
+    assert "deletionTimestamp" not in get(kinds.POD, "web")["metadata"]
+    [wait] = [verdict for work, verdict in pump.waits.items() if work.arguments[0] == "tainteviction"]
+    assert 25 < wait.again_after <= 30
+    monkeypatch.setattr(meta, "now", lambda: datetime.now(UTC) + timedelta(seconds=31))
+    registry.CONTROLLERS["tainteviction"].reconcile("", "node-a")
+    pump.settle()
+    web = get(kinds.POD, "web")
+    assert "deletionTimestamp" in web["metadata"]
+    assert condition(web, "DisruptionTarget")["reason"] == "DeletionByTaintManager"
+    assert [reason for reason, _, _ in event_reasons("web")] == ["TaintManagerEviction"]
+    # nobody but its agent, or one who knows, ends it
+    registry.CONTROLLERS["tainteviction"].reconcile("", "node-a")
+    assert get(kinds.POD, "web")
+    out = {"key": OUT_OF_SERVICE, "value": "nodeshutdown", "effect": "NoExecute"}
+    objects.mutate(
+        kinds.NODE, "", "node-a", lambda one: {**one, "spec": {**one["spec"], "taints": [*one["spec"]["taints"], out]}}
+    )
+    pump.settle()
+    with pytest.raises(NotFound):
+        get(kinds.POD, "web")
+
+
+def test_a_users_taint_evicts_at_once_what_does_not_tolerate_it(pump):
+    node()
+    pod("web", nodeName="node-a", status=running())
+    pod("keeps", nodeName="node-a", status=running(), tolerations=[{"operator": "Exists"}])
+    mine = {"key": "maintenance", "effect": "NoExecute"}
+    objects.mutate(kinds.NODE, "", "node-a", lambda one: {**one, "spec": {**one["spec"], "taints": [mine]}})
+    pump.settle()
+    assert "deletionTimestamp" in get(kinds.POD, "web")["metadata"]
+    assert "deletionTimestamp" not in get(kinds.POD, "keeps")["metadata"]
 
 
 def test_a_deleted_pod_of_a_silent_node_stays_until_the_node_is_removed(pump):

@@ -176,3 +176,64 @@ def test_a_run_that_finds_nothing_asks_one_question_and_writes_nothing():
     with CaptureQueriesContext(connection) as captured:
         tasks.run()
     assert len(captured) == 1
+
+
+# Preemption
+
+
+def running_low(name, **fields):
+    return pod(name, requests={"cpu": "1"}, nodeName="node-a", status=running(), **fields)
+
+
+def test_an_important_pod_pushes_out_a_lower_one_and_gets_its_place():
+    node(cpu="2")
+    low = running_low("low", priority=-5)
+    running_low("high", priority=50)
+    pod("vip", requests={"cpu": "1"}, priority=100)
+    tasks.run()
+    assert get("low")["metadata"]["deletionTimestamp"]
+    assert "deletionTimestamp" not in get("high")["metadata"]
+    target = condition(get("low"), "DisruptionTarget")
+    assert (target["status"], target["reason"]) == ("True", "PreemptionByScheduler")
+    assert ("Preempted", "Preempted by pod default/vip on node node-a", 1) in event_reasons("low")
+    assert get("vip")["status"]["nominatedNodeName"] == "node-a"
+    assert place("vip") is None
+
+    pod("sneaky", requests={"cpu": "1"})
+    before = objects.get(kinds.POD, "default", "high")["metadata"]["resourceVersion"]
+    tasks.run()
+    assert get("high")["metadata"]["resourceVersion"] == before, "nobody else goes"
+    objects.finish_deletion(kinds.POD, "default", "low", low["metadata"]["uid"])
+    tasks.run()
+    assert place("vip") == "node-a"
+    assert place("sneaky") is None
+    assert condition(get("vip"), "PodScheduled")["status"] == "True"
+
+
+def test_a_pod_that_may_not_push_waits():
+    node(cpu="1")
+    running_low("low")
+    pod("vip", requests={"cpu": "1"}, priority=100, preemptionPolicy="Never")
+    tasks.run()
+    assert "deletionTimestamp" not in get("low")["metadata"]
+    assert "nominatedNodeName" not in get("vip")["status"]
+
+
+def test_a_second_run_with_a_promise_out_writes_nothing():
+    node(cpu="1")
+    running_low("low")
+    pod("vip", requests={"cpu": "1"}, priority=100)
+    tasks.run()
+    before = objects.current_revision()
+    tasks.run()
+    assert objects.current_revision() == before
+
+
+def test_a_promise_that_no_longer_holds_is_taken_back():
+    node(cpu="1")
+    running_low("low")
+    pod("vip", requests={"cpu": "1"}, priority=100)
+    tasks.run()
+    objects.mutate(kinds.NODE, "", "node-a", lambda one: {**one, "spec": {"unschedulable": True}})
+    tasks.run()
+    assert "nominatedNodeName" not in get("vip")["status"]

@@ -70,7 +70,7 @@ async def test_a_new_node_is_registered_with_a_range_and_a_lease(server):
         assert node["metadata"]["labels"]["kubernetes.io/hostname"] == "n1"
         assert node["status"]["capacity"]["cpu"] == "4"
         assert agent.welcome is not None
-        assert agent.welcome.pod_cidr == node["spec"]["podCIDR"] == "10.244.0.0/24"
+        assert agent.welcome.pod_cidrs[0] == node["spec"]["podCIDR"] == "10.244.0.0/24"
         assert agent.welcome.node_uid == node["metadata"]["uid"]
         lease = await get(kinds.LEASE, "n1", liveness.NAMESPACE)
         assert len(lease["spec"]["renewTime"].rpartition(".")[2]) == len("123456Z")
@@ -79,7 +79,7 @@ async def test_a_new_node_is_registered_with_a_range_and_a_lease(server):
 async def test_a_node_that_returns_keeps_its_range_and_the_users_changes(server):
     async with agent_of(server, "n0"), agent_of(server) as agent:
         assert agent.welcome is not None
-        cidr = agent.welcome.pod_cidr
+        cidr = agent.welcome.pod_cidrs[0]
     await pool.run(
         objects.mutate,
         kinds.NODE,
@@ -93,7 +93,7 @@ async def test_a_node_that_returns_keeps_its_range_and_the_users_changes(server)
     )
     async with agent_of(server) as agent:
         assert agent.welcome is not None
-        assert agent.welcome.pod_cidr == cidr == "10.244.1.0/24"
+        assert agent.welcome.pod_cidrs[0] == cidr == "10.244.1.0/24"
         node = await get(kinds.NODE, "n1")
         assert node["metadata"]["labels"]["mine"] == "yes"
         assert node["spec"]["unschedulable"]
@@ -119,7 +119,7 @@ async def test_nodes_that_join_at_once_get_ranges_of_their_own(server):
                 for i, token in enumerate(tokens_)
             )
         )
-        assert len({agent.welcome.pod_cidr for agent in joined if agent.welcome}) == 8
+        assert len({agent.welcome.pod_cidrs[0] for agent in joined if agent.welcome}) == 8
 
 
 async def test_sync_holds_the_nodes_pods_and_what_they_refer_to(server):
@@ -304,7 +304,7 @@ async def test_a_deleted_node_ends_the_session_and_may_join_again(server):
     async with agent_of(server) as agent:
         assert agent.welcome is not None
         assert agent.welcome.node_uid != former.node_uid
-        assert agent.welcome.pod_cidr == former.pod_cidr
+        assert agent.welcome.pod_cidrs == former.pod_cidrs
 
 
 async def test_a_silent_agent_is_dropped(server, monkeypatch):

@@ -28,7 +28,7 @@ def _node(name: str, **spec: Any) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("_small", "db")
 def test_ranges_are_the_lowest_free_and_stay():
-    assert [ranges.allocate(name) for name in ("a", "b", "a")] == ["10.8.0.0/24", "10.8.1.0/24", "10.8.0.0/24"]
+    assert [ranges.allocate(name) for name in ("a", "b", "a")] == [["10.8.0.0/24"], ["10.8.1.0/24"], ["10.8.0.0/24"]]
 
 
 @pytest.mark.usefixtures("_small", "db")
@@ -37,7 +37,7 @@ def test_a_full_network_gives_away_ranges_of_former_nodes_only():
         ranges.allocate(name)
     for name in ("a", "b", "d"):
         _node(name)
-    assert ranges.allocate("e") == "10.8.2.0/24"
+    assert ranges.allocate("e") == ["10.8.2.0/24"]
     _node("e")
     with pytest.raises(RegistrationError, match="SLIPWAY_POD_NETWORK"):
         ranges.allocate("f")
@@ -45,15 +45,15 @@ def test_a_full_network_gives_away_ranges_of_former_nodes_only():
 
 @pytest.mark.usefixtures("_small", "db")
 def test_a_node_object_that_names_its_range_gets_it():
-    assert ranges.allocate("a", wanted="10.8.3.0/24") == "10.8.3.0/24"
+    assert ranges.allocate("a", wanted=["10.8.3.0/24"]) == ["10.8.3.0/24"]
     with pytest.raises(RegistrationError, match="another node"):
-        ranges.allocate("b", wanted="10.8.3.0/24")
+        ranges.allocate("b", wanted=["10.8.3.0/24"])
 
 
 @pytest.mark.usefixtures("_small", "db")
 @pytest.mark.parametrize("wanted", ["192.168.0.0/24", "10.8.0.0/25", "fd00::/64", "rubbish"])
 def test_a_range_that_we_would_not_give_is_replaced(wanted):
-    assert ranges.allocate("a", wanted=wanted) == "10.8.0.0/24"
+    assert ranges.allocate("a", wanted=[wanted]) == ["10.8.0.0/24"]
 
 
 @pytest.mark.usefixtures("db")
@@ -61,8 +61,45 @@ def test_another_pod_network_means_another_range(settings):
     settings.POD_NETWORK = "10.8.0.0/22"
     ranges.allocate("a")
     settings.POD_NETWORK = "10.9.0.0/22"
-    assert ranges.allocate("a") == "10.9.0.0/24"
+    assert ranges.allocate("a") == ["10.9.0.0/24"]
     assert PodRange.objects.get().cidr == "10.9.0.0/24"
+
+
+@pytest.mark.usefixtures("db")
+def test_a_node_has_a_range_of_each_family_and_keeps_them(settings):
+    settings.POD_NETWORK = "10.8.0.0/22,fd00:8::/56"
+    assert ranges.allocate("a") == ["10.8.0.0/24", "fd00:8::/64"]
+    assert ranges.allocate("b") == ["10.8.1.0/24", "fd00:8:0:1::/64"]
+    settings.POD_NETWORK = "fd00:8::/56, 10.8.0.0/22"
+    assert ranges.allocate("b") == ["fd00:8:0:1::/64", "10.8.1.0/24"]
+    settings.POD_NETWORK = "10.8.0.0/22"
+    assert ranges.allocate("b") == ["10.8.1.0/24"]
+    assert PodRange.objects.count() == 4
+
+
+@pytest.mark.usefixtures("db")
+@pytest.mark.parametrize(
+    ("network", "lengths", "first"),
+    [
+        ("10.8.0.0/16", {4: 26, 6: 0}, "10.8.0.0/26"),
+        ("10.8.0.0/28", {4: 0, 6: 0}, "10.8.0.0/28"),
+        ("fd00::/64", {4: 0, 6: 0}, "fd00::/80"),
+        ("fd00::/48", {4: 0, 6: 80}, "fd00::/80"),
+    ],
+)
+def test_how_much_a_node_gets_is_a_setting(settings, network, lengths, first):
+    settings.POD_NETWORK, settings.NODE_PREFIX_LENGTHS = network, lengths
+    assert ranges.allocate("a") == [first]
+
+
+@pytest.mark.usefixtures("db")
+def test_a_node_that_joined_with_one_family_gets_the_other(settings):
+    settings.POD_NETWORK = "10.8.0.0/22"
+    assert registration.register(agents.node("n1")).pod_cidrs == ["10.8.0.0/24"]
+    settings.POD_NETWORK = "10.8.0.0/22,fd00:8::/56"
+    assert registration.register(agents.node("n1")).pod_cidrs == ["10.8.0.0/24", "fd00:8::/64"]
+    spec = objects.get(kinds.NODE, "", "n1")["spec"]
+    assert (spec["podCIDR"], spec["podCIDRs"]) == ("10.8.0.0/24", ["10.8.0.0/24", "fd00:8::/64"])
 
 
 @pytest.mark.usefixtures("db")

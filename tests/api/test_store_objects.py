@@ -34,7 +34,9 @@ def test_create_fills_what_the_server_owns():
     assert len(metadata["uid"]) == 36
     assert metadata["generation"] == 1
     assert metadata["creationTimestamp"].endswith("Z")
-    assert created["spec"] == {**given["spec"], "priority": 0, "preemptionPolicy": "PreemptLowerPriority"}
+    assert (
+        created["spec"].items() >= {**given["spec"], "priority": 0, "preemptionPolicy": "PreemptLowerPriority"}.items()
+    )
     assert created["status"] == {"phase": "Pending"}
     assert objects.get(POD, "default", "a") == created
     assert "uid" not in given["metadata"]

@@ -1,116 +1,101 @@
-"""Deployments and their like against the store, with a stand-in for nodes: pods become ready when the test says so."""
+"""StatefulSets and DaemonSets in the store, and an agent that does in an instant what agents do."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from controlplane.nodes import volumes as volume_reports
 from controlplane.store import objects
-from controlplane.store.objects import Finish, Patch
-from schema import kinds, meta
-from tests.api.client import STRATEGIC, Api
-from tests.api.cluster_objects import running
+from controlplane.store.errors import NotFound
+from schema import kinds, meta, validation
+from schema.kinds import Kind
+from schema.session import VolumeReport
 from tests.api.pump import Pump
 
 Wire = dict[str, Any]
-ROOT = "/apis/apps/v1/namespaces/default"
 
 
-def deployment(
-    name: str = "web", *, image: str = "app:1", metadata: Wire | None = None, pod: Wire | None = None, **spec: Any
-):
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name, **(metadata or {})},
-        "spec": {
-            "selector": {"matchLabels": {"app": name}},
-            "template": {
-                "metadata": {"labels": {"app": name}},
-                "spec": {"containers": [{"name": "main", "image": image, **(pod or {})}]},
-            },
-            **spec,
-        },
-    }
+def template(image: str = "busybox:1", **spec: Any) -> Wire:
+    return {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [{"name": "c", "image": image}], **spec}}
 
 
-class Workloads:
-    """What the tests do again and again."""
+def workload(kind: Kind, name: str = "web", **spec: Any) -> Wire:
+    """Created as the API does: with its defaults."""
+    metadata = {"name": name, "namespace": "default"}
+    selected = {"selector": {"matchLabels": {"app": "x"}}, "template": template()}
+    wire = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "spec": {**selected, **spec}}
+    validation.default(kind, wire)
+    assert validation.validate(kind, wire) == []
+    return objects.create(kind, wire)
 
-    def __init__(self, api: Api, pump: Pump) -> None:
-        self.api, self.pump = api, pump
 
-    def make(self, wire: Wire, path: str = f"{ROOT}/deployments") -> Wire:
-        made = self.api.created(path, wire)
+def update(kind: Kind, name: str = "web", **spec: Any) -> None:
+    objects.mutate(kind, "default", name, lambda stored: {**stored, "spec": {**stored["spec"], **spec}})
+
+
+def get(kind: Kind, name: str) -> Wire | None:
+    try:
+        return objects.get(kind, "default" if kind.namespaced else "", name)
+    except NotFound:
+        return None
+
+
+def pods() -> dict[str, Wire]:
+    return {pod["metadata"]["name"]: pod for pod in objects.list_objects(kinds.POD, namespace="default").items}
+
+
+def images() -> dict[str, str]:
+    return {name: pod["spec"]["containers"][0]["image"] for name, pod in pods().items()}
+
+
+def set_ready(name: str, ready: str = "True", phase: str = "Running") -> None:
+    now = meta.format_time(meta.now())
+    conditions = [{"type": "Ready", "status": ready, "lastTransitionTime": now}]
+    objects.mutate(
+        kinds.POD,
+        "default",
+        name,
+        lambda pod: {**pod, "status": {**pod["status"], "phase": phase, "conditions": conditions}},
+        subresource="status",
+    )
+
+
+class Agents:
+    """Start what is bound, end what is deleted, remove what is to be removed. ``broken`` images never become ready."""
+
+    def __init__(self, pump: Pump) -> None:
+        self.pump = pump
+        self.broken: set[str] = set()
+        self.silent: set[str] = set()
+        """Nodes that do nothing."""
+        self.most_ending = 0
+
+    def step(self) -> bool:
+        """One thing for each pod, at most; whether there was any."""
         self.pump.settle()
-        return made
+        acted = False
+        found = pods()
+        self.most_ending = max(self.most_ending, sum("deletionTimestamp" in pod["metadata"] for pod in found.values()))
+        for name, pod in found.items():
+            if pod["spec"].get("nodeName") in (None, "", *self.silent):
+                continue
+            if "deletionTimestamp" in pod["metadata"]:
+                acted |= objects.finish_deletion(kinds.POD, "default", name, pod["metadata"]["uid"])
+            elif pod["status"]["phase"] == "Pending" and pod["spec"]["containers"][0]["image"] not in self.broken:
+                set_ready(name)
+                acted = True
+            self.pump.settle()
+        for volume in objects.list_objects(kinds.PERSISTENT_VOLUME).items:
+            if objects.is_to_be_removed(volume):
+                node = volume["spec"]["csi"]["volumeAttributes"]["node"]
+                metadata = volume["metadata"]
+                report = VolumeReport(name=metadata["name"], uid=metadata["uid"], removed=True)
+                volume_reports.write([volume_reports.Spoken(node, report)])
+                acted = True
+        return acted
 
-    def patch(self, change: Wire, name: str = "web", path: str = f"{ROOT}/deployments") -> Wire:
-        code, answer = self.api.patch(f"{path}/{name}", change, media=STRATEGIC)
-        assert code == 200, answer
-        self.pump.settle()
-        return dict(answer)
-
-    def set_image(self, image: str) -> None:
-        self.patch({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": image}]}}}})
-
-    def deployment(self, name: str = "web") -> Wire:
-        return objects.get(kinds.DEPLOYMENT, "default", name)
-
-    def replica_sets(self) -> list[Wire]:
-        found = objects.list_objects(kinds.REPLICA_SET, namespace="default").items
-        return sorted(found, key=lambda each: int(each["metadata"].get("annotations", {}).get(REVISION, "0")))
-
-    def sizes(self) -> dict[str, int]:
-        """Replicas by image, of the ReplicaSets that have any."""
-        return {
-            image_of(each["spec"]["template"]): n for each in self.replica_sets() if (n := each["spec"]["replicas"])
-        }
-
-    def pods(self, *, leaving: bool = False) -> list[Wire]:
-        found = objects.list_objects(kinds.POD, namespace="default").items
-        return [pod for pod in found if ("deletionTimestamp" in pod["metadata"]) is leaving]
-
-    def images(self) -> list[str]:
-        return sorted(image_of(pod) for pod in self.pods())
-
-    def make_ready(self, *, image: str = "", at_most: int = 10_000) -> int:
-        """Pods become ready, and those that are on their way out end. Returns how many became ready."""
-        waiting = [pod for pod in self.pods() if pod["status"].get("phase") == "Pending" and image in image_of(pod)]
-        chosen = waiting[:at_most]
-        objects.write_many([_status(pod, _ready()) for pod in chosen])
-        self.end_leaving()
-        self.pump.settle()
-        return len(chosen)
-
-    def end_leaving(self) -> None:
-        for pod in self.pods(leaving=True):
-            objects.write_many([Finish(kinds.POD, "default", pod["metadata"]["name"], pod["metadata"]["uid"])])
-        self.pump.settle()
-
-    def finish(self, *, passes: int = 60) -> None:
-        """Let pods become ready until nothing more happens."""
-        for _ in range(passes):
-            before = objects.current_revision()
-            self.make_ready()
-            if objects.current_revision() == before:
+    def settle(self) -> None:
+        for _ in range(100):
+            if not self.step():
                 return
-        raise AssertionError("it does not come to rest")
-
-
-REVISION = "deployment.kubernetes.io/revision"
-
-
-def image_of(template: Wire) -> str:
-    return str(template["spec"]["containers"][0]["image"])
-
-
-def _ready() -> Wire:
-    status = running()
-    for each in status["conditions"]:
-        each["lastTransitionTime"] = meta.format_time(meta.now())
-    return status
-
-
-def _status(pod: Wire, status: Wire) -> Patch:
-    metadata = pod["metadata"]
-    return Patch(kinds.POD, "default", metadata["name"], lambda stored: {**stored, "status": status}, "status")
+        raise AssertionError("no rest")

@@ -9,6 +9,7 @@ import pytest
 
 from tests import images, registry
 from tests.cluster.instance import Instance, running
+from tests.cluster.lab import Lab, lab
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,6 +28,22 @@ def test_registry() -> Iterator[registry.Registry]:
 def busybox(test_registry: registry.Registry) -> str:
     """The reference of a busybox image in the test registry."""
     return images.busybox().push(test_registry, "busybox:latest")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Lab]:
+    """Three nodes, for all tests that share them: what one breaks it heals."""
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    with lab(nodes=3) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def cluster_busybox(cluster: Lab) -> Iterator[str]:
+    """The reference of a busybox image in a registry that every node of `cluster` reaches."""
+    with cluster.registry() as started:
+        yield images.busybox().push(started, "busybox:latest")
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ import httpx
 
 from controlplane.instance import control
 from controlplane.instance.lab import network, operations, plan, state
+from controlplane.instance.lab.state import Places
 from controlplane.instance.layout import Layout
 from tests import registry
 from tests.cluster.instance import ROOT, Instance, condition, free_port, prepare, wait_for
@@ -66,7 +67,7 @@ class Lab(Instance):
         """Of the node on the lab's bridge."""
         return self.gateway if node == self.node else str(self.state.address(self.state.find(node)).ip)
 
-    def places(self, node: str) -> state.Places:
+    def places(self, node: str) -> Places:
         return state.places(self.layout, node)
 
     def command_on(self, node: str, argv: Sequence[str]) -> list[str]:

@@ -27,7 +27,7 @@ from schema import kinds, meta
         ("/api/v1/pods/b", None),
         ("/api/v1/namespaces/a/nodes", None),
         ("/api/v2/pods", None),
-        ("/apis/apps/v1/deployments", None),
+        ("/apis/apps/v1/widgets", None),
         ("/api/v1/namespaces/a/pods/b/status/x", None),
         ("/api/v1", None),
         ("/metrics", None),

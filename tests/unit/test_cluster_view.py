@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -94,6 +95,9 @@ class Recorder:
     def __init__(self, failures: int = 0) -> None:
         self.calls: list[set[str]] = []
         self.failures = failures
+
+    async def watch(self, poke: Callable[[], None]) -> None:
+        pass
 
     async def apply(self, view: ClusterView, changed: frozenset[cluster.Key]) -> None:
         await asyncio.sleep(0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.controllers import garbage, node, podgc, tasks
+from controlplane.controllers import garbage, node, podgc, tasks, zones
 from controlplane.controllers.errors import Stalled, Wait
 from controlplane.controllers.events import Budget, Record
 from controlplane.controllers.garbage import Owner
@@ -17,6 +17,7 @@ from controlplane.controllers.namespace import Item, NamespaceController, stages
 from controlplane.controllers.plan import Condition, merge
 from controlplane.controllers.serviceaccount import Present, ServiceAccountController
 from controlplane.store.objects import Create, Delete, Finish, Patch
+from controlplane.store.processes import PROCESS
 from schema import kinds, meta
 
 T = TypeVar("T")
@@ -175,9 +176,10 @@ def a_node(ready="True", taints=()):
     }
 
 
-def a_lease(age, duration=40):
+def a_lease(age, duration=40, process=None):
     renewed = meta.format_micro_time(NOW - timedelta(seconds=age))
-    return {"spec": {"renewTime": renewed, "leaseDurationSeconds": duration}}
+    metadata = {"annotations": {PROCESS: process}} if process else {}
+    return {"metadata": metadata, "spec": {"renewTime": renewed, "leaseDurationSeconds": duration}}
 
 
 @pytest.mark.parametrize(
@@ -190,10 +192,17 @@ def a_lease(age, duration=40):
         (a_lease(1), "False", "False"),
         (None, "True", "True"),
         (None, "Unknown", "Unknown"),
+        # the process that holds the session lives, has fallen silent, or is not known (any more)
+        (a_lease(9, process="alive"), "True", "True"),
+        (a_lease(9, process="silent"), "True", "Unknown"),
+        (a_lease(9, process="gone"), "True", "Unknown"),
+        (a_lease(1, process="gone"), "True", "True"),
+        (a_lease(41, process="alive"), "True", "Unknown"),
     ],
 )
-def test_what_a_nodes_word_counts_depends_on_its_lease(lease, said, counts):
-    assert node.readiness(a_node(said), lease, NOW) == counts
+def test_what_a_nodes_word_counts_depends_on_its_lease_and_who_holds_it(lease, said, counts):
+    at = NOW.timestamp()
+    assert node.readiness(a_node(said), lease, NOW, {"alive": at - 1, "silent": at - 8}) == counts
 
 
 @pytest.mark.parametrize("ready", ["True", "False", "Unknown"])
@@ -201,13 +210,36 @@ def test_what_a_nodes_word_counts_depends_on_its_lease(lease, said, counts):
 def test_taints_follow_readiness_and_leave_others_alone(ready, before):
     mine = {"key": "mine", "effect": "NoSchedule"}
     held = [{"key": key, "effect": effect} for key in before for effect in ("NoSchedule", "NoExecute")]
-    taints = node.taints_for(a_node(taints=[mine, *held]), ready, "now")
+    evict = zones.Verdict(True)
+    taints = node.taints_for(a_node(taints=[mine, *held]), ready, "now", evict)
     ours = {"True": [], "False": [node.NOT_READY], "Unknown": [node.UNREACHABLE]}[ready]
     assert taints[0] == mine
     assert [(each["key"], each["effect"]) for each in taints[1:]] == [
         (key, effect) for key in ours for effect in ("NoSchedule", "NoExecute")
     ]
-    assert node.taints_for(a_node(taints=taints), ready, "later") == taints
+    assert node.taints_for(a_node(taints=taints), ready, "later", evict) == taints
+
+
+@pytest.mark.parametrize(
+    ("verdict", "before", "effects"),
+    [
+        (zones.Verdict(False), [], ["NoSchedule"]),
+        (zones.Verdict(True), ["NoSchedule"], ["NoSchedule", "NoExecute"]),
+        (zones.Verdict(False), ["NoSchedule", "NoExecute"], ["NoSchedule", "NoExecute"]),
+        (zones.Verdict(False, retract=True), ["NoSchedule", "NoExecute"], ["NoSchedule"]),
+    ],
+)
+def test_pods_are_given_up_only_as_the_zone_allows(verdict, before, effects):
+    held = [{"key": node.UNREACHABLE, "effect": effect} for effect in before]
+    taints = node.taints_for(a_node(taints=held), "Unknown", "now", verdict)
+    assert [each["effect"] for each in taints] == effects
+    assert all(each.get("timeAdded") == "now" for each in taints if each["effect"] == "NoExecute")
+
+
+def test_a_users_taint_counts_from_when_it_was_first_seen():
+    mine = {"key": "mine", "effect": "NoExecute"}
+    [taint] = node.taints_for(a_node(taints=[mine]), "True", "now", zones.Verdict(False))
+    assert taint == {**mine, "timeAdded": "now"}
 
 
 def test_a_silent_node_says_nothing_that_can_be_relied_on():

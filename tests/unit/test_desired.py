@@ -174,3 +174,45 @@ def test_a_secret_used_again_is_looked_up_again():
     update = desired.take()
     assert update is not None
     assert (len(update.secrets), update.removed_secrets) == (1, [])
+
+
+VOLUME = Ref("PersistentVolume", "default", "data")
+
+
+def _user(uid="u1"):
+    pod = _pod(uid)
+    pod["spec"]["volumes"] = [{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]
+    return pod
+
+
+def _volume(revision):
+    claim = {"namespace": "default", "name": "data", "uid": "c"}
+    metadata = {"name": "pvc-1", "uid": "v", "resourceVersion": str(revision)}
+    return {"metadata": metadata, "spec": {"claimRef": claim}}
+
+
+def test_a_pod_brings_the_volumes_of_its_claims():
+    desired = Desired("n1")
+    assert desired.load([_user()], 10).begun == {VOLUME}
+    desired.found(VOLUME, _volume(5))
+    assert desired.sync([_user()]).volumes == [_volume(5)]
+    desired.object_changed(VOLUME, _volume(12), 12)
+    assert desired.take().volumes == [_volume(12)]
+    desired.pod_removed("u1", 13)
+    (gone,) = desired.take().removed_volumes
+    assert (gone.namespace, gone.name) == ("default", "data")
+
+
+def test_a_volume_that_is_bound_while_its_pod_waits_is_told():
+    desired = _started(_user())
+    desired.object_changed(VOLUME, _volume(12), 12)
+    assert desired.take().volumes == [_volume(12)]
+
+
+def test_a_volume_is_to_be_removed_until_the_agent_has_been_told():
+    desired = _started()
+    desired.volume_to_remove(_volume(11))
+    desired.volume_to_remove(_volume(12))
+    (removal,) = desired.take().volume_removals
+    assert (removal.name, removal.uid, removal.namespace, removal.claim) == ("pvc-1", "v", "default", "data")
+    assert desired.take() is None

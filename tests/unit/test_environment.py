@@ -218,3 +218,45 @@ def test_pull_secrets_are_read_by_host(document):
 def test_a_broken_pull_secret_gives_nothing_and_breaks_nothing(document):
     broken = {"login": secret(".dockerconfigjson", document)}
     assert credentials.for_pod(pod(imagePullSecrets=[{"name": "login"}]), broken) == {}
+
+
+# Services
+
+
+def service(address: str = "10.96.0.7", **spec: Any) -> Wire:
+    ports = [{"name": "http", "port": 80, "protocol": "TCP"}, {"name": "dns-udp", "port": 53, "protocol": "UDP"}]
+    return {"spec": {"clusterIP": address, "ports": ports, **spec}}
+
+
+SERVICES = {
+    ("default", "kubernetes"): {"spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443}]}},
+    ("default", "my-web"): service(),
+    ("default", "headless"): service("None"),
+    ("other", "elsewhere"): service("10.96.0.8"),
+}
+
+
+def links(**spec: Any) -> dict[str, str]:
+    container = Container.parse({"name": "web", "env": spec.pop("env", [])})
+    return environment.resolve(container, sources(pod=pod(**spec), services=SERVICES))
+
+
+def test_services_of_the_namespace_are_variables():
+    found = links()
+    assert found["KUBERNETES_SERVICE_HOST"] == "10.96.0.1"
+    assert found["KUBERNETES_SERVICE_PORT_HTTPS"] == found["KUBERNETES_SERVICE_PORT"] == "443"
+    assert found["MY_WEB_SERVICE_HOST"] == found["MY_WEB_PORT_80_TCP_ADDR"] == "10.96.0.7"
+    assert found["MY_WEB_SERVICE_PORT_DNS_UDP"] == found["MY_WEB_PORT_53_UDP_PORT"] == "53"
+    assert found["MY_WEB_PORT"] == "tcp://10.96.0.7:80"
+    assert not [name for name in found if name.startswith(("HEADLESS", "ELSEWHERE"))]
+
+
+def test_without_service_links_only_the_api_server_is_told_of():
+    found = links(enableServiceLinks=False)
+    assert {name.partition("_")[0] for name in found} == {"KUBERNETES"}
+
+
+def test_the_pods_own_variables_win_over_services_and_may_use_them():
+    env = [{"name": "URL", "value": "http://$(MY_WEB_SERVICE_HOST)/"}, {"name": "MY_WEB_SERVICE_PORT", "value": "mine"}]
+    found = links(env=env)
+    assert (found["URL"], found["MY_WEB_SERVICE_PORT"]) == ("http://10.96.0.7/", "mine")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.instance import greeting, network, processes, supervisor
+from controlplane.instance import control, greeting, network, processes, supervisor
 from controlplane.instance.layout import Layout
 from controlplane.instance.processes import Process
+from schema.ranges import RangeError
 
 
 def test_the_pod_network_avoids_what_the_host_routes() -> None:
@@ -32,6 +33,75 @@ def test_routes_are_read_as_the_kernel_prints_them(tmp_path: Path) -> None:
         "br0\t0003F40A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
     )
     assert network.routed(table) == [ipaddress.IPv4Network("10.244.3.0/24")]
+
+
+def test_a_host_s_own_segments_are_those_without_a_gateway_and_not_of_the_instance(tmp_path: Path) -> None:
+    table, table6 = tmp_path / "route", tmp_path / "ipv6_route"
+    table.write_text(
+        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t0100000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "eth0\t0000000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+        "eth0\t0001F40A\t0200000A\t0003\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+        "slip1a2b3c4d\t0003F40A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+        "slip99999999\t0004F40A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+    )
+    nowhere = "0" * 32
+    lines = [
+        ("fd00" + "0" * 28, "40", nowhere, "00000001", "eth0"),
+        ("fd01" + "0" * 28, "40", "fe80" + "0" * 27 + "1", "00000003", "eth0"),
+        ("fe80" + "0" * 28, "40", nowhere, "00000001", "eth0"),
+        ("ff00" + "0" * 28, "08", nowhere, "00000001", "eth0"),
+        ("fd00" + "0" * 27 + "1", "80", nowhere, "80200001", "eth0"),
+        ("fd02" + "0" * 28, "40", nowhere, "00000001", "slip1a2b3c4d"),
+        (nowhere, "00", nowhere, "00200200", "lo"),
+    ]
+    table6.write_text(
+        "".join(
+            f"{to} {length} {nowhere} 00 {by} 00000100 00000001 00000000 {flags} {device:>8}\n"
+            for to, length, by, flags, device in lines
+        )
+    )
+    found = network.segments(table, table6, but="1a2b3c4d")
+    assert [(str(one.network), one.device) for one in found] == [
+        ("10.0.0.0/24", "eth0"),
+        ("10.244.4.0/24", "slip99999999"),
+        ("fd00::/64", "eth0"),
+    ]
+
+
+HOST = [network.Segment(ipaddress.ip_network("192.168.0.0/16"), "eth0")]
+
+
+@pytest.mark.parametrize(
+    ("pods", "services", "lab", "named"),
+    [
+        (
+            "10.96.0.0/15",
+            "10.96.0.0/16",
+            None,
+            ["10.96.0.0/15", "SLIPWAY_POD_NETWORK", "10.96.0.0/16", "service network"],
+        ),
+        ("10.244.0.0/16,fd00::/48", "10.96.0.0/16,fd00::/112", None, ["fd00::/48", "fd00::/112"]),
+        ("10.244.0.0/16", "10.96.0.0/16", "10.244.7.0/24", ["10.244.0.0/16", "10.244.7.0/24", "lab"]),
+        ("10.244.0.0/16", "10.96.0.0/16", "10.96.7.0/24", ["10.96.0.0/16", "10.96.7.0/24", "SLIPWAY_SERVICE_NETWORK"]),
+        ("192.168.7.0/24", "10.96.0.0/16", None, ["192.168.7.0/24", "192.168.0.0/16", "eth0", "SLIPWAY_POD_NETWORK"]),
+        ("10.244.0.0/16", "192.168.7.0/24", None, ["192.168.7.0/24", "eth0", "SLIPWAY_SERVICE_NETWORK"]),
+        ("10.244.0.0/16,10.245.0.0/16", "10.96.0.0/16", None, ["SLIPWAY_POD_NETWORK", "one of IPv4 and one of IPv6"]),
+        ("10.244.0.1/16", "10.96.0.0/16", None, ["SLIPWAY_POD_NETWORK", "10.244.0.1/16"]),
+        ("rubbish", "10.96.0.0/16", None, ["SLIPWAY_POD_NETWORK", "rubbish"]),
+        ("10.244.0.0/16,", "10.96.0.0/16", None, ["SLIPWAY_POD_NETWORK"]),
+    ],
+)
+def test_ranges_that_overlap_are_refused_by_name(pods: str, services: str, lab: str | None, named: list[str]) -> None:
+    with pytest.raises(RangeError) as refused:
+        network.check(pods, services=services, lab=ipaddress.ip_network(lab) if lab else None, host=HOST)
+    assert [word for word in named if word not in str(refused.value)] == []
+
+
+def test_ranges_that_keep_apart_are_fine() -> None:
+    overlapping_host = [*HOST, network.Segment(ipaddress.ip_network("192.168.1.0/24"), "eth1")]
+    lab = ipaddress.ip_network("10.230.0.0/24")
+    network.check("10.244.0.0/16,fd00::/48", services="10.96.0.0/16,fd01::/112", lab=lab, host=overlapping_host)
 
 
 def test_a_chosen_network_is_kept(tmp_path: Path) -> None:
@@ -120,3 +190,59 @@ def test_who_uses_sudo_is_told_how_to_get_a_kubeconfig_they_can_read(tmp_path: P
     other = greeting.text(layout, password=None, nodes="vm is Ready", sudo_user="ada")
     assert f"export KUBECONFIG={tmp_path}/admin.kubeconfig\n" in root
     assert f"sudo install -o ada -m 600 {tmp_path}/admin.kubeconfig ~/slipway.kubeconfig" in other
+
+
+async def test_the_supervisor_follows_what_is_wanted(tmp_path: Path) -> None:
+    """Processes come and go by `reload`; one that is killed comes back only if it is still wanted."""
+    layout = Layout.from_environment({"SLIPWAY_HOME": str(tmp_path), "SLIPWAY_RUN_DIR": str(tmp_path / "run")})
+    wanted = ["one", "two"]
+    script = "import signal; print('here', flush=True); signal.pause()"
+    here: dict[str, asyncio.Queue[str]] = {name: asyncio.Queue() for name in ("one", "two", "three")}
+
+    def make(process: Process) -> supervisor.Child:
+        return supervisor.Child(process, lambda _: None, here[process.name].put_nowait)
+
+    def processes_wanted() -> list[Process]:
+        return [Process(name, (sys.executable, "-c", script)) for name in wanted]
+
+    made = supervisor.Supervisor(processes_wanted, make)
+    async with control.listening(layout, made.answer):
+        assert (await ask(layout, "reload")).keys() == {"processes"}
+        for name in wanted:
+            await asyncio.wait_for(here[name].get(), 20)
+        first = (await ask(layout, "list"))["processes"]
+        assert first.keys() == {"one", "two"}
+        await ask(layout, "kill", name="one")
+        await asyncio.wait_for(here["one"].get(), 20)
+        again = (await ask(layout, "list"))["processes"]
+        assert again["one"] != first["one"]
+        assert again["two"] == first["two"]
+        wanted[:] = ["one", "three"]
+        await ask(layout, "kill", name="two")
+        await ask(layout, "reload")
+        await asyncio.wait_for(here["three"].get(), 20)
+        assert (await ask(layout, "list"))["processes"].keys() == {"one", "three"}
+        with pytest.raises(control.Refused):
+            await ask(layout, "kill", name="two")
+        with pytest.raises(control.Refused):
+            await ask(layout, "dance")
+        await made.stop()
+    assert not layout.control_socket.exists()
+
+
+async def ask(layout: Layout, do: str, **fields: str) -> dict[str, dict[str, int]]:
+    return await asyncio.to_thread(lambda: control.ask(layout, do, **fields))
+
+
+async def test_a_process_that_cannot_be_tried_ends_the_supervisor() -> None:
+    class Broken(supervisor.Child):
+        async def keep_running(self) -> None:
+            raise FileNotFoundError("setpriv")
+
+    made = supervisor.Supervisor(
+        lambda: [Process("one", ("true",))], lambda process: Broken(process, lambda _: None, lambda _: None)
+    )
+    made.start_missing()
+    await asyncio.wait_for(made.failed.wait(), 5)
+    assert isinstance(made.failure, FileNotFoundError)
+    await made.stop()

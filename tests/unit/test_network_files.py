@@ -15,8 +15,38 @@ def pod(**spec: object) -> Pod:
     return Pod.parse(wire)
 
 
-def resolved(the_pod: Pod, host: files.Resolver = HOST) -> str:
-    return files.format_resolver(files.resolver_of(the_pod, host))
+CLUSTER = files.ClusterNames(["10.244.3.1"], "cluster.local")
+
+
+def resolved(the_pod: Pod, cluster: files.ClusterNames | None = None) -> str:
+    return files.format_resolver(files.resolver_of(the_pod, HOST, cluster))
+
+
+OF_CLUSTER = """\
+nameserver 10.244.3.1
+search shop.svc.cluster.local svc.cluster.local cluster.local a.b c.d
+options ndots:5
+"""
+OF_HOST = "nameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a.b c.d\noptions ndots:2 edns0\n"
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({}, OF_CLUSTER),
+        ({"dnsPolicy": "ClusterFirst"}, OF_CLUSTER),
+        ({"dnsPolicy": "ClusterFirst", "hostNetwork": True}, OF_HOST),
+        ({"dnsPolicy": "ClusterFirstWithHostNet", "hostNetwork": True}, OF_CLUSTER),
+        ({"dnsPolicy": "Default"}, OF_HOST),
+        ({"dnsPolicy": "None", "dnsConfig": {"nameservers": ["1.1.1.1"]}}, "nameserver 1.1.1.1\n"),
+        (
+            {"dnsConfig": {"options": [{"name": "ndots", "value": "2"}], "searches": ["e.f"]}},
+            OF_CLUSTER.replace("ndots:5", "ndots:2").replace("c.d", "c.d e.f"),
+        ),
+    ],
+)
+def test_the_dns_policy_says_whom_a_pod_asks(spec, expected):
+    assert resolved(pod(**spec), CLUSTER) == expected
 
 
 def test_a_resolver_on_the_hosts_loopback_is_of_no_use():
@@ -26,7 +56,7 @@ def test_a_resolver_on_the_hosts_loopback_is_of_no_use():
     ]
 
 
-def test_the_hosts_resolver_is_the_default():
+def test_without_a_dns_of_the_cluster_the_hosts_resolver_is_left():
     assert resolved(pod()) == "nameserver 127.0.0.53\nnameserver 10.0.0.1\nsearch a.b c.d\noptions ndots:2 edns0\n"
 
 

@@ -209,3 +209,24 @@ def places(value, path=()):
     for step, child in steps:
         yield (*path, step)
         yield from places(child, (*path, step))
+
+
+@pytest.mark.parametrize(
+    ("spec", "types"),
+    [
+        ({}, ["Ingress"]),
+        ({"ingress": [{}]}, ["Ingress"]),
+        ({"egress": [{}]}, ["Ingress", "Egress"]),
+        ({"egress": []}, ["Ingress"]),
+        ({"policyTypes": ["Egress"]}, ["Egress"]),
+    ],
+)
+def test_a_policy_is_about_the_directions_that_it_has_rules_for(spec, types):
+    wire = {"metadata": {"name": "p", "namespace": "default"}, "spec": {"podSelector": {}, **spec}}
+    assert defaulted(wire, kinds.NETWORK_POLICY)["spec"]["policyTypes"] == types
+
+
+def test_a_policys_ports_are_tcp_unless_they_say_otherwise():
+    wire = {"metadata": {"name": "p"}, "spec": {"ingress": [{"ports": [{"port": 1}, {"protocol": "UDP"}]}]}}
+    ports = defaulted(wire, kinds.NETWORK_POLICY)["spec"]["ingress"][0]["ports"]
+    assert [port["protocol"] for port in ports] == ["TCP", "UDP"]

@@ -91,7 +91,7 @@ def test_atomic_lists_have_no_merge_key(model, field):
 
 
 def test_what_is_not_honoured_says_so_in_its_description():
-    assert "not honoured yet" in properties("Container")["livenessProbe"]["description"]
+    assert "not honoured yet" in properties("Container")["volumeDevices"]["description"]
     assert "not honoured yet" not in properties("Container")["image"]["description"]
 
 

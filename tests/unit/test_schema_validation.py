@@ -59,6 +59,8 @@ def faults(wire, kind=kinds.POD, old=None, subresource=""):
 
 def test_a_sound_pod_has_no_faults():
     assert faults(POD) == []
+    bandwidth = {"kubernetes.io/ingress-bandwidth": "1k", "kubernetes.io/egress-bandwidth": "1P"}
+    assert faults(changed("metadata/annotations", bandwidth)) == []
 
 
 WEB, C0 = "spec/containers/0", "spec.containers[0]"
@@ -80,6 +82,11 @@ WEB, C0 = "spec/containers/0", "spec.containers[0]"
         ("metadata/labels", {"a": 1}, TYPE, "metadata.labels[a]"),
         ("metadata/annotations", {"a/b/c": "x"}, INVALID, "metadata.annotations"),
         ("metadata/annotations", {"a": "x" * 300_000}, "FieldValueTooLong", "metadata.annotations"),
+        ("metadata/annotations", {"kubernetes.io/ingress-bandwidth": "fast"}, INVALID, "metadata.annotations[kubernetes.io/ingress-bandwidth]"),
+        ("metadata/annotations", {"kubernetes.io/egress-bandwidth": "999"}, INVALID, "metadata.annotations[kubernetes.io/egress-bandwidth]"),
+        ("metadata/annotations", {"kubernetes.io/egress-bandwidth": "-1M"}, INVALID, "metadata.annotations[kubernetes.io/egress-bandwidth]"),
+        ("metadata/annotations", {"kubernetes.io/egress-bandwidth": "1001T"}, INVALID, "metadata.annotations[kubernetes.io/egress-bandwidth]"),
+        ("metadata/annotations", {"kubernetes.io/egress-bandwidth": ""}, INVALID, "metadata.annotations[kubernetes.io/egress-bandwidth]"),
         ("metadata/finalizers", ["nobody"], INVALID, "metadata.finalizers[0]"),
         ("metadata/ownerReferences", [{"kind": "A", "name": "a", "uid": "1"}], REQUIRED, "metadata.ownerReferences[0].apiVersion"),
         ("metadata/creationTimestamp", "yesterday", INVALID, "metadata.creationTimestamp"),

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from schema import kinds, shapes, validation
+from schema import kinds, validation
 from schema.base import NotYet, Wire
 from tests.unit.test_schema_validation import DUPLICATE, FORBIDDEN, INVALID, POD, REQUIRED, TYPE, UNSUPPORTED, faults
 
@@ -16,18 +16,68 @@ def wire(kind, **fields) -> Wire:
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **fields}
 
 
-def may_be_bare(kind) -> bool:
-    return kind is not kinds.EVENT and not any(field.required for field in shapes.table(kind.model).values())
+NEEDY = {
+    kinds.EVENT,
+    kinds.SERVICE,
+    kinds.ENDPOINT_SLICE,
+    kinds.PERSISTENT_VOLUME,
+    kinds.PERSISTENT_VOLUME_CLAIM,
+    kinds.STORAGE_CLASS,
+    kinds.CONTROLLER_REVISION,
+}
+"""Kinds that must say something beside a spec."""
+TEMPLATE: Wire = {"spec": {"containers": [{"name": "main", "image": "busybox"}], "restartPolicy": "Never"}}
+BARE: dict[kinds.Kind, Wire] = {
+    kinds.JOB: {"template": TEMPLATE},
+    kinds.CRON_JOB: {"schedule": "@daily", "jobTemplate": {"spec": {"template": TEMPLATE}}},
+    kinds.DAEMON_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
+    kinds.STATEFUL_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
+    kinds.HORIZONTAL_POD_AUTOSCALER: {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3},
+}
+"""Specs of the kinds that need one."""
 
 
-@pytest.mark.parametrize("kind", [kind for kind in kinds.ALL if may_be_bare(kind)], ids=str)
+def job(**spec) -> Wire:
+    return {"spec": {**BARE[kinds.JOB], **spec}}
+
+
+def indexed(**spec) -> Wire:
+    return job(**{"completionMode": "Indexed", "completions": 3, **spec})
+
+
+def failing(*rules, **spec) -> Wire:
+    return indexed(podFailurePolicy={"rules": list(rules)}, **spec)
+
+
+def cron_job(**spec) -> Wire:
+    return {"spec": {**BARE[kinds.CRON_JOB], **spec}}
+
+
+def autoscaler(**spec) -> Wire:
+    return {"spec": {**BARE[kinds.HORIZONTAL_POD_AUTOSCALER], **spec}}
+
+
+def metric(name="cpu", **target) -> Wire:
+    return autoscaler(metrics=[{"type": "Resource", "resource": {"name": name, "target": target}}])
+
+
+def scaling_down(**rules) -> Wire:
+    return autoscaler(behavior={"scaleDown": rules})
+
+
+def needs_content(kind):
+    return kind in NEEDY or ("spec" in kind.model.model_fields and kind.model.model_fields["spec"].is_required())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in kinds.ALL if not needs_content(kind)], ids=str)
 def test_a_bare_object_is_sound(kind):
     assert faults(wire(kind), kind) == []
 
 
 @pytest.mark.parametrize("kind", kinds.ALL, ids=str)
 def test_a_namespace_is_given_where_the_kind_has_one_and_only_there(kind):
-    bare = copy.deepcopy(POD) if kind is kinds.POD else wire(kind, involvedObject={"namespace": "default"})
+    content = {"spec": BARE[kind]} if kind in BARE else {"involvedObject": {"namespace": "default"}}
+    bare = copy.deepcopy(POD) if kind is kinds.POD else wire(kind, **content)
     if kind.namespaced:
         del bare["metadata"]["namespace"]
         assert (REQUIRED, "metadata.namespace") in faults(bare, kind)
@@ -51,6 +101,74 @@ def base64_of(data):
         (kinds.CONFIG_MAP, {"binaryData": {"a": "no base64!"}}, INVALID, "binaryData[a]"),
         (kinds.CONFIG_MAP, {"data": {"a": "x" * (1024 * 1024 + 1)}}, "FieldValueTooLong", ""),
         (kinds.CONFIG_MAP, {"immutable": "yes"}, TYPE, "immutable"),
+        (
+            kinds.NETWORK_POLICY,
+            {"spec": {"podSelector": {"matchLabels": {"a/b/c": "x"}}}},
+            INVALID,
+            "spec.podSelector.matchLabels",
+        ),
+        *(
+            (
+                kinds.NETWORK_POLICY,
+                {"spec": {direction: [{peers: [peer]}]}},
+                reason,
+                f"spec.{direction}[0].{peers}[0]{field}",
+            )
+            for direction, peers in (("ingress", "from"), ("egress", "to"))
+            for peer, reason, field in (
+                ({}, REQUIRED, ""),
+                ({"ipBlock": {"cidr": "10.0.0.0/8"}, "podSelector": {}}, FORBIDDEN, ""),
+                ({"ipBlock": {}}, REQUIRED, ".ipBlock.cidr"),
+                ({"ipBlock": {"cidr": "10.0.0.0"}}, INVALID, ".ipBlock.cidr"),
+                ({"ipBlock": {"cidr": "10.0.0.0/33"}}, INVALID, ".ipBlock.cidr"),
+                ({"ipBlock": {"cidr": "fd00::/129"}}, INVALID, ".ipBlock.cidr"),
+                ({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}}, INVALID, ".ipBlock.except[0]"),
+                (
+                    {"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16", "10.0.0.0/8"]}},
+                    INVALID,
+                    ".ipBlock.except[1]",
+                ),
+                ({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["fd00::/64"]}}, INVALID, ".ipBlock.except[0]"),
+                ({"ipBlock": {"cidr": "10.0.0.0/8", "except": ["x"]}}, INVALID, ".ipBlock.except[0]"),
+                (
+                    {"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}},
+                    REQUIRED,
+                    ".namespaceSelector.matchExpressions[0].values",
+                ),
+                (
+                    {"podSelector": {"matchExpressions": [{"key": "a", "operator": "Exists", "values": ["b"]}]}},
+                    FORBIDDEN,
+                    ".podSelector.matchExpressions[0].values",
+                ),
+            )
+        ),
+        *(
+            (
+                kinds.NETWORK_POLICY,
+                {"spec": {"egress": [{"ports": [port]}]}},
+                reason,
+                f"spec.egress[0].ports[0].{field}",
+            )
+            for port, reason, field in (
+                ({"port": 0}, INVALID, "port"),
+                ({"port": 65536}, INVALID, "port"),
+                ({"port": "Not A Name"}, INVALID, "port"),
+                ({"port": "far-too-long-a-name"}, INVALID, "port"),
+                ({"port": 80, "endPort": 79}, INVALID, "endPort"),
+                ({"port": 80, "endPort": 65536}, INVALID, "endPort"),
+                ({"port": "http", "endPort": 90}, INVALID, "endPort"),
+                ({"endPort": 90}, INVALID, "endPort"),
+                ({"port": 80, "protocol": "ICMP"}, UNSUPPORTED, "protocol"),
+            )
+        ),
+        (kinds.NETWORK_POLICY, {"spec": {"policyTypes": ["Inwards"]}}, UNSUPPORTED, "spec.policyTypes[0]"),
+        (kinds.NETWORK_POLICY, {"spec": {"policyTypes": ["Ingress"] * 3}}, INVALID, "spec.policyTypes"),
+        (
+            kinds.NAMESPACE,
+            {"metadata": {"name": "x", "labels": {"slipway.dev/isolation": "yes"}}},
+            UNSUPPORTED,
+            "metadata.labels[slipway.dev/isolation]",
+        ),
         (kinds.SECRET, {"data": {"a": "plain text"}}, INVALID, "data[a]"),
         (kinds.SECRET, {"data": {"a": "eA="}}, INVALID, "data[a]"),
         (kinds.SECRET, {"stringData": {"a": 1}}, TYPE, "stringData[a]"),
@@ -104,6 +222,181 @@ def base64_of(data):
             },
             INVALID,
             "spec.scopeSelector.matchExpressions[0].operator",
+        ),
+        (kinds.POD_DISRUPTION_BUDGET, {"spec": {"minAvailable": 1, "maxUnavailable": 1}}, INVALID, "spec"),
+        (kinds.POD_DISRUPTION_BUDGET, {"spec": {"minAvailable": -1}}, INVALID, "spec.minAvailable"),
+        (kinds.POD_DISRUPTION_BUDGET, {"spec": {"maxUnavailable": "half"}}, INVALID, "spec.maxUnavailable"),
+        (kinds.POD_DISRUPTION_BUDGET, {"spec": {"maxUnavailable": "101%"}}, INVALID, "spec.maxUnavailable"),
+        (
+            kinds.POD_DISRUPTION_BUDGET,
+            {"spec": {"unhealthyPodEvictionPolicy": "Maybe"}},
+            UNSUPPORTED,
+            "spec.unhealthyPodEvictionPolicy",
+        ),
+        (
+            kinds.POD_DISRUPTION_BUDGET,
+            {"spec": {"selector": {"matchLabels": {"a b": "c"}}}},
+            INVALID,
+            "spec.selector.matchLabels",
+        ),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(minReplicas=4), INVALID, "spec.maxReplicas"),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(minReplicas=0), INVALID, "spec.minReplicas"),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(scaleTargetRef={}), REQUIRED, "spec.scaleTargetRef.kind"),
+        (kinds.HORIZONTAL_POD_AUTOSCALER, autoscaler(metrics=[{"type": "Pods"}]), UNSUPPORTED, "spec.metrics[0].type"),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            autoscaler(metrics=[{"type": "Resource"}]),
+            REQUIRED,
+            "spec.metrics[0].resource",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric("disk", type="Utilization", averageUtilization=1),
+            UNSUPPORTED,
+            "spec.metrics[0].resource.name",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric(type="Utilization"),
+            REQUIRED,
+            "spec.metrics[0].resource.target.averageUtilization",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric(type="AverageValue", averageValue="0"),
+            INVALID,
+            "spec.metrics[0].resource.target.averageValue",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            metric(type="Value", value="1"),
+            UNSUPPORTED,
+            "spec.metrics[0].resource.target.type",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            scaling_down(stabilizationWindowSeconds=3601),
+            INVALID,
+            "spec.behavior.scaleDown.stabilizationWindowSeconds",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            scaling_down(policies=[{"type": "Pods", "value": 0, "periodSeconds": 1}]),
+            INVALID,
+            "spec.behavior.scaleDown.policies[0].value",
+        ),
+        (
+            kinds.HORIZONTAL_POD_AUTOSCALER,
+            scaling_down(policies=[{"type": "Pods", "value": 1, "periodSeconds": 1801}]),
+            INVALID,
+            "spec.behavior.scaleDown.policies[0].periodSeconds",
+        ),
+        (kinds.JOB, {}, REQUIRED, "spec"),
+        (kinds.JOB, {"spec": {}}, REQUIRED, "spec.template"),
+        (kinds.JOB, job(parallelism=-1), INVALID, "spec.parallelism"),
+        (kinds.JOB, job(completionMode="Some"), UNSUPPORTED, "spec.completionMode"),
+        (kinds.JOB, job(completionMode="Indexed", parallelism=2), REQUIRED, "spec.completions"),
+        (kinds.JOB, job(backoffLimitPerIndex=1), INVALID, "spec.backoffLimitPerIndex"),
+        (kinds.JOB, job(successPolicy={"rules": [{"succeededCount": 1}]}), INVALID, "spec.successPolicy"),
+        (kinds.JOB, indexed(maxFailedIndexes=1), REQUIRED, "spec.backoffLimitPerIndex"),
+        (kinds.JOB, indexed(backoffLimitPerIndex=1, maxFailedIndexes=4), INVALID, "spec.maxFailedIndexes"),
+        (kinds.JOB, indexed(completions=100_001), INVALID, "spec.completions"),
+        (kinds.JOB, indexed(successPolicy={"rules": []}), REQUIRED, "spec.successPolicy.rules"),
+        (kinds.JOB, indexed(successPolicy={"rules": [{}]}), REQUIRED, "spec.successPolicy.rules[0]"),
+        (
+            kinds.JOB,
+            indexed(successPolicy={"rules": [{"succeededIndexes": "2-1"}]}),
+            INVALID,
+            "spec.successPolicy.rules[0].succeededIndexes",
+        ),
+        (
+            kinds.JOB,
+            indexed(successPolicy={"rules": [{"succeededIndexes": "0-3"}]}),
+            INVALID,
+            "spec.successPolicy.rules[0].succeededIndexes",
+        ),
+        (
+            kinds.JOB,
+            indexed(successPolicy={"rules": [{"succeededIndexes": "0", "succeededCount": 2}]}),
+            INVALID,
+            "spec.successPolicy.rules[0].succeededCount",
+        ),
+        (kinds.JOB, failing({"action": "Count"}), INVALID, "spec.podFailurePolicy.rules[0]"),
+        (
+            kinds.JOB,
+            failing({"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [1]}}),
+            INVALID,
+            "spec.podFailurePolicy.rules[0].action",
+        ),
+        (
+            kinds.JOB,
+            failing({"action": "FailJob", "onExitCodes": {"operator": "In", "values": [0]}}),
+            INVALID,
+            "spec.podFailurePolicy.rules[0].onExitCodes.values",
+        ),
+        (
+            kinds.JOB,
+            failing({"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1], "containerName": "x"}}),
+            INVALID,
+            "spec.podFailurePolicy.rules[0].onExitCodes.containerName",
+        ),
+        (
+            kinds.JOB,
+            failing(podReplacementPolicy="TerminatingOrFailed"),
+            UNSUPPORTED,
+            "spec.podReplacementPolicy",
+        ),
+        (
+            kinds.JOB,
+            job(template={"spec": {**TEMPLATE["spec"], "restartPolicy": "Always"}}),
+            UNSUPPORTED,
+            "spec.template.spec.restartPolicy",
+        ),
+        (
+            kinds.JOB,
+            job(template={"spec": {"containers": TEMPLATE["spec"]["containers"]}}),
+            REQUIRED,
+            "spec.template.spec.restartPolicy",
+        ),
+        (
+            kinds.JOB,
+            job(template={"spec": {"containers": [{"name": "A"}], "restartPolicy": "Never"}}),
+            INVALID,
+            "spec.template.spec.containers[0].name",
+        ),
+        (kinds.JOB, job(selector={"matchLabels": {"a": "b"}}), INVALID, "spec.selector"),
+        (kinds.JOB, job(manualSelector=True), REQUIRED, "spec.selector"),
+        (
+            kinds.JOB,
+            job(manualSelector=True, selector={"matchLabels": {"a": "b"}}),
+            INVALID,
+            "spec.template.metadata.labels",
+        ),
+        (kinds.JOB, job(managedBy="a b"), INVALID, "spec.managedBy"),
+        (kinds.CRON_JOB, cron_job(schedule=""), REQUIRED, "spec.schedule"),
+        (kinds.CRON_JOB, cron_job(schedule="* * * *"), INVALID, "spec.schedule"),
+        (kinds.CRON_JOB, cron_job(schedule="* * * * * *"), INVALID, "spec.schedule"),
+        (kinds.CRON_JOB, cron_job(schedule="60 * * * *"), INVALID, "spec.schedule"),
+        (kinds.CRON_JOB, cron_job(schedule="* * * FOO *"), INVALID, "spec.schedule"),
+        (kinds.CRON_JOB, cron_job(schedule="0 0 30 2 *"), INVALID, "spec.schedule"),
+        (kinds.CRON_JOB, cron_job(schedule="@often"), INVALID, "spec.schedule"),
+        (kinds.CRON_JOB, cron_job(schedule="TZ=UTC 0 0 * * *"), INVALID, "spec.schedule"),
+        (kinds.CRON_JOB, cron_job(timeZone="Mars/Olympus"), INVALID, "spec.timeZone"),
+        (kinds.CRON_JOB, cron_job(timeZone="../etc/passwd"), INVALID, "spec.timeZone"),
+        (kinds.CRON_JOB, cron_job(timeZone=""), INVALID, "spec.timeZone"),
+        (kinds.CRON_JOB, cron_job(concurrencyPolicy="Maybe"), UNSUPPORTED, "spec.concurrencyPolicy"),
+        (kinds.CRON_JOB, cron_job(startingDeadlineSeconds=-1), INVALID, "spec.startingDeadlineSeconds"),
+        (
+            kinds.CRON_JOB,
+            cron_job(jobTemplate={"spec": {"template": {"spec": {**TEMPLATE["spec"], "restartPolicy": "Always"}}}}),
+            UNSUPPORTED,
+            "spec.jobTemplate.spec.template.spec.restartPolicy",
+        ),
+        (
+            kinds.CRON_JOB,
+            {**cron_job(), "metadata": {"name": "a" * 53, "namespace": "default"}},
+            INVALID,
+            "metadata.name",
         ),
         (kinds.LIMIT_RANGE, {"spec": {"limits": [{"type": "Node"}]}}, UNSUPPORTED, "spec.limits[0].type"),
         (
@@ -204,13 +497,13 @@ def test_known_fields_are_not():
 
 def test_what_is_accepted_but_not_honoured_is_said():
     pod = copy.deepcopy(POD)
-    pod["spec"]["containers"][0]["livenessProbe"] = {"exec": {"command": ["true"]}}
-    pod["spec"]["volumes"].append({"name": "p", "persistentVolumeClaim": {"claimName": "c"}})
+    pod["spec"]["containers"][0]["volumeDevices"] = [{"name": "p", "devicePath": "/dev/xvda"}]
+    pod["spec"]["volumes"].append({"name": "p", "nfs": {"server": "s", "path": "/"}})
     validation.default(kinds.POD, pod)
     sentences = validation.unsupported(kinds.POD, pod)
     assert [sentence.partition(":")[0] for sentence in sentences] == [
-        "spec.volumes[1].persistentVolumeClaim",
-        "spec.containers[0].livenessProbe",
+        "spec.volumes[1].nfs",
+        "spec.containers[0].volumeDevices",
     ]
 
 

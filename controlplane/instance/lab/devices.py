@@ -26,6 +26,8 @@ from controlplane.instance.lab.state import Link
 
 _TABLE_MAIN, _TYPE_UNICAST = 254, 1
 _LOOPBACK = 1
+_FIRST, _CLASS, _SECOND = 0x10000, 0x10001, 0x20000
+"""Queueing disciplines 1: and 2:, and the class 1:1 where the second stands below the first."""
 INSIDE = "eth0"
 """The node's own interface, in its namespace."""
 _T = TypeVar("_T")
@@ -123,31 +125,28 @@ class Devices:
                 if error.errno != errno.EINVAL:  # likewise, by older kernels
                     raise
         if latency_ms:
-            rate = {"rate": f"{bandwidth_bits}bit"} if bandwidth_bits else {}
-            try:
-                # The queue must hold what is on its way, at whatever rate.
-                _asked(
-                    self._route.tc,
-                    "add",
-                    "netem",
-                    index,
-                    0x10000,
-                    delay=round(latency_ms * 1000),
-                    limit=100_000,
-                    **rate,
-                )
-            except OSError as error:
-                if error.errno == errno.ENOENT:
-                    raise Unsupported(
-                        "this kernel cannot delay packets: it has no netem (CONFIG_NET_SCH_NETEM, module sch_netem); loss "
-                        "and bandwidth work without"
-                    ) from None
-                raise
-        elif bandwidth_bits:
+            self._delay(index, latency_ms)
+        if bandwidth_bits:
+            below = {"parent": _CLASS} if latency_ms else {}
             bucket = max(bandwidth_bits // 8 // 250, 16 * 1024)  # bytes in a timer's tick, and a few large packets
-            _asked(
-                self._route.tc, "add", "tbf", index, 0x10000, rate=f"{bandwidth_bits}bit", burst=bucket, latency="50ms"
-            )
+            rate = f"{bandwidth_bits}bit"
+            _asked(self._route.tc, "add", "tbf", index, _SECOND, rate=rate, burst=bucket, latency="50ms", **below)
+
+    def _delay(self, index: int, latency_ms: float) -> None:
+        try:
+            # The queue must hold what is on its way, at whatever rate.
+            _asked(self._route.tc, "add", "netem", index, _FIRST, delay=round(latency_ms * 1000), limit=100_000)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            raise Unsupported(
+                "this kernel cannot delay packets: it has no netem (CONFIG_NET_SCH_NETEM, module sch_netem); loss and "
+                "bandwidth work without"
+            ) from None
+
+    def try_delay(self) -> None:
+        """On the loopback of a namespace that is thrown away. Raises `Unsupported`."""
+        self._delay(_LOOPBACK, 1.0)
 
     def delete(self, name: str) -> None:
         index = self.index(name)
@@ -189,12 +188,24 @@ def is_pinned(path: Path) -> bool:
         return False
 
 
-def ensure_namespace(path: Path) -> None:
+def ensure_namespace(path: Path) -> bool:
+    """Whether it had to be made."""
     if is_pinned(path):
-        return
+        return False
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch()
     _run("unshare", f"--net={path}", "true")
+    return True
+
+
+def check_delay(scratch: Path) -> None:
+    """Whether this kernel can delay packets, tried in a namespace pinned at ``scratch`` meanwhile. Raises `Unsupported`."""
+    ensure_namespace(scratch)
+    try:
+        with opened(scratch) as inside:
+            inside.try_delay()
+    finally:
+        remove_namespace(scratch)
 
 
 def remove_namespace(path: Path) -> None:

@@ -24,6 +24,7 @@ from controlplane.instance.layout import Layout
 
 TOKEN_LIFE = timedelta(minutes=15)
 CGROUP_SECONDS = 5.0
+FLUSH_SECONDS = 2.0
 
 
 def up(layout: Layout, *, count: int = 0, link: Link | None = None) -> Lab:
@@ -60,7 +61,7 @@ def kill(layout: Layout, name: str, *, host: bool = False) -> None:
     power cut."""
     with state.locked(layout):
         lab = _known(layout)
-        state.save(layout, lab.with_node(replace(lab.find(name), running=False)))
+        state.save(layout, lab.with_node(replace(find_up(layout, lab, name), running=False)))
         with contextlib.suppress(control.NotRunning):
             _kill_agent(layout, name)
         if host:
@@ -78,7 +79,7 @@ def partition(layout: Layout, name: str, *, others: Sequence[str] = ()) -> None:
     """Cut the node from ``others``, or from everybody. What was cut before stays cut."""
     with state.locked(layout):
         lab = _known(layout)
-        node = lab.find(name)
+        node = find_up(layout, lab, name)
         for other in others:
             if other == name:
                 raise BadSetting(f"a node cannot be cut from itself ({name})")
@@ -94,7 +95,7 @@ def heal(layout: Layout, name: str) -> None:
     """Undo `kill` and `partition`, and what other nodes are cut from this one."""
     with state.locked(layout):
         lab = _known(layout)
-        node = replace(lab.find(name), running=True, cut=())
+        node = replace(find_up(layout, lab, name), running=True, cut=())
         others = (replace(each, cut=tuple(c for c in each.cut if c != name)) for each in lab.nodes)
         lab = replace(lab, nodes=tuple(others)).with_node(node)
         network.ensure(layout, lab)
@@ -107,7 +108,7 @@ def connect(layout: Layout, name: str, link: Link) -> None:
     """Give the node another cable: latency, loss and bandwidth as in ``link`` from now on."""
     with state.locked(layout):
         lab = _known(layout)
-        lab = lab.with_node(replace(lab.find(name), link=link))
+        lab = lab.with_node(replace(find_up(layout, lab, name), link=link))
         network.ensure(layout, lab)
         state.save(layout, lab)
 
@@ -148,6 +149,14 @@ def _known(layout: Layout) -> Lab:
     return lab
 
 
+def find_up(layout: Layout, lab: Lab, name: str) -> Node:
+    """The node, if its network is there to be changed. Raises `LabError`."""
+    node = lab.find(name)
+    if not network.is_up(layout, node):
+        raise LabError("the lab is not up: `make up` makes its network")
+    return node
+
+
 def _check_port(layout: Layout, lab: Lab) -> None:
     if lab.nodes and not layout.api_port:
         raise BadSetting("nodes join over TLS: SLIPWAY_API_PORT must not be 0")
@@ -186,7 +195,7 @@ def remove_from_cluster(name: str, *, running: bool) -> None:
     """Revoke the node's credential and delete its Node object."""
     from controlplane.access import tokens
     from controlplane.nodes import liveness
-    from controlplane.store import objects
+    from controlplane.store import announce, objects
     from controlplane.store.errors import NotFound
     from controlplane.store.signals import committed
     from schema import kinds
@@ -197,6 +206,7 @@ def remove_from_cluster(name: str, *, running: bool) -> None:
     for kind, namespace in ((kinds.NODE, ""), (kinds.LEASE, liveness.NAMESPACE)):
         with contextlib.suppress(NotFound):
             objects.delete(kind, namespace, name)
+    announce.flush(FLUSH_SECONDS)
 
 
 def kill_all(find: Callable[[], set[int]]) -> None:

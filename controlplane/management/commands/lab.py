@@ -102,7 +102,7 @@ class Command(BaseCommand):
         lab = state.load(layout)
         if lab is None or not words:
             raise CommandError("usage: lab exec NODE -- COMMAND …")
-        where = state.places(layout, lab.find(options["node"]).name)
+        where = state.places(layout, operations.find_up(layout, lab, options["node"]).name)
         raise SystemExit(subprocess.run(where.inside(*words), check=False).returncode)
 
 

@@ -18,22 +18,24 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from controlplane.access import kubeconfig, pki, tokens, users
-from controlplane.instance import greeting, network
+from controlplane.instance import address, greeting, network
 from controlplane.instance.lab import network as lab_network
 from controlplane.instance.lab import operations
 from controlplane.instance.lab.errors import LabError
 from controlplane.instance.lab.state import Link
 from controlplane.instance.layout import Layout
 from controlplane.management.commands.lab import add_link_arguments, link_of
-from controlplane.store import objects
+from controlplane.store import allocation, objects
 from controlplane.store.errors import NotFound
 from controlplane.store.signals import committed
 from schema import kinds, meta
+from schema.ranges import RangeError
 
 READY_SECONDS = 60.0
 PROGRAMS = ("redis-server", "conmon", "crun", "nft", "setpriv", "nsenter", "unshare")
@@ -63,7 +65,7 @@ class Command(BaseCommand):
         try:
             password = self.prepare(layout)
             lab = operations.up(layout, count=options["nodes"], link=given_link(options))
-        except LabError as error:
+        except (LabError, RangeError, network.NoFreeRange) as error:
             raise CommandError(str(error)) from None
         if options["prepare_only"]:
             return
@@ -78,9 +80,18 @@ class Command(BaseCommand):
         # Nobody listens yet; the worker looks at everything when it starts.
         committed.disconnect(dispatch_uid="controllers.queue")
         os.environ["SLIPWAY_POD_NETWORK"] = os.environ.get("SLIPWAY_POD_NETWORK") or network.settle(layout.home)
+        if not os.environ.get("SLIPWAY_SERVICE_NETWORK"):
+            chosen = network.settle_services(layout.home, os.environ["SLIPWAY_POD_NETWORK"])
+            os.environ["SLIPWAY_SERVICE_NETWORK"] = settings.SERVICE_NETWORK = chosen
+        lab = lab_network.settle(layout, may_move=True)
+        network.check(
+            os.environ["SLIPWAY_POD_NETWORK"],
+            services=settings.SERVICE_NETWORK,
+            lab=lab.network,
+            host=network.segments(but=settings.INSTANCE),
+        )
         call_command("migrate", verbosity=0, interactive=False)
         # The lab's gateway is in the certificate from the start, so that nodes may be added at any time.
-        lab = lab_network.settle(layout)
         pki.ensure(layout.home, hosts=[*host_names(layout), str(lab.gateway)])
         user, password = users.ensure_admin()
         if password is not None:
@@ -163,7 +174,14 @@ def host_names(layout: Layout) -> list[str]:
     names = {socket.gethostname(), socket.getfqdn(), layout.node_name}
     names.update(name for name in os.environ.get("SLIPWAY_HOSTS", "").split(",") if name)
     addresses = {str(entry[4][0]).split("%")[0] for entry in _addresses(socket.gethostname())}
-    return sorted(names | addresses)
+    return sorted(names | addresses | set(address.outward()) | in_cluster_names())
+
+
+def in_cluster_names() -> set[str]:
+    """By which clients in pods know the API server: those of the service ``kubernetes``, and its addresses."""
+    names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc"]
+    networks = allocation.service_networks(settings.SERVICE_NETWORK).values()
+    return {*names, f"{names[-1]}.{settings.CLUSTER_DOMAIN}", *(str(network[1]) for network in networks)}
 
 
 def _addresses(name: str) -> list[tuple[Any, ...]]:

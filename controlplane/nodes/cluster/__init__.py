@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from controlplane.nodes.cluster import node
+from controlplane.nodes.cluster import endpointslice, namespace, networkpolicy, node, pod, service
 from schema import kinds
 from schema.base import Wire
 from schema.kinds import Kind
@@ -17,5 +17,10 @@ from schema.kinds import Kind
 Projection = Callable[[Wire], Wire | None]
 
 PROJECTIONS: Mapping[Kind, Projection] = {
+    kinds.NAMESPACE: namespace.project,
+    kinds.NETWORK_POLICY: networkpolicy.project,
     kinds.NODE: node.project,
+    kinds.SERVICE: service.project,
+    kinds.ENDPOINT_SLICE: endpointslice.project,
+    kinds.POD: pod.project,
 }

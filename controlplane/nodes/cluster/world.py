@@ -30,9 +30,12 @@ class World:
     def everything(self) -> list[Wire]:
         return list(self._objects.values())
 
-    def load(self, found: Iterable[tuple[Kind, Wire]]) -> None:
-        """Start over from lists of the store."""
+    def load(self, found: Iterable[tuple[Kind, Wire]], *, cluster: Wire | None = None) -> None:
+        """Start over from lists of the store. ``cluster`` says what holds for all of it, as ``Cluster`` named ``cluster``."""
         self._objects, self._revisions = {}, {}
+        if cluster is not None:
+            whole = {"kind": "Cluster", "metadata": {"name": "cluster"}, "spec": cluster}
+            self._objects[Key("Cluster", "", "cluster")] = whole
         for kind, wire in found:
             metadata = wire["metadata"]
             key = Key(kind.kind, metadata.get("namespace", ""), metadata["name"])

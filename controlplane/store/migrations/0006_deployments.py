@@ -4,7 +4,6 @@ import controlplane.store.resource
 from django.db import migrations, models
 
 TABLES = (
-    ("ControllerRevision", "store_controllerrevision"),
     ("Deployment", "store_deployment"),
     ("ReplicaSet", "store_replicaset"),
     ("ReplicationController", "store_replicationcontroller"),
@@ -37,5 +36,5 @@ def _table(name, table):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0008_batch")]
+    dependencies = [('store', '0005_networkpolicy')]
     operations = [_table(name, table) for name, table in TABLES]

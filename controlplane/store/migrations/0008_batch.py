@@ -4,7 +4,11 @@ import controlplane.store.resource
 from django.db import migrations, models
 
 TABLES = (
+    ("CronJob", "store_cronjob"),
+    ("HorizontalPodAutoscaler", "store_horizontalpodautoscaler"),
+    ("Job", "store_job"),
     ("LimitRange", "store_limitrange"),
+    ("PodDisruptionBudget", "store_poddisruptionbudget"),
     ("PriorityClass", "store_priorityclass"),
     ("ResourceQuota", "store_resourcequota"),
 )
@@ -36,5 +40,5 @@ def _table(name, table):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("store", "0001_initial")]
+    dependencies = [('store', '0007_statefulsets')]
     operations = [_table(name, table) for name, table in TABLES]

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from controlplane.access import tokens, users
 from controlplane.access.errors import AccessError
+from controlplane.nodes import joining
 
 
 class Command(BaseCommand):
@@ -34,5 +35,5 @@ class Command(BaseCommand):
     @staticmethod
     def _revoke(options: dict[str, Any]) -> int:
         if options["node"]:
-            return tokens.revoke(node=options["node"])
+            return int(joining.revoke(options["node"]))
         return tokens.revoke(user=users.find(options["user"]), name=options["name"])

@@ -1,0 +1,1 @@
+"""CronJobs: `plan` decides (pure), `controller` reads and writes."""
