@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from controlplane.controllers import events, ownership, pods, progress, rollout
+from controlplane.controllers import autorollback, events, ownership, pods, progress, rollout
 from controlplane.controllers.base import DONE, Controller, Key, Verdict, write
 from controlplane.controllers.errors import Stalled, Wait
 from controlplane.controllers.events import Record
@@ -22,7 +22,7 @@ from controlplane.controllers.plan import Condition, Plan, Step
 from controlplane.controllers.rollout import Bounds, Part, Sizes
 from controlplane.store import objects
 from controlplane.store.errors import AlreadyExists, Conflict, StoreError
-from controlplane.store.objects import ChangeRecord, Create, Delete, Patch
+from controlplane.store.objects import ChangeRecord, ChangeType, Create, Delete, Patch
 from schema import kinds
 from schema.base import Wire
 from schema.meta import DeleteOptions, Preconditions
@@ -33,7 +33,7 @@ REVISION = "deployment.kubernetes.io/revision"
 HISTORY = "deployment.kubernetes.io/revision-history"
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MOST = "deployment.kubernetes.io/max-replicas"
-_OURS = (REVISION, HISTORY, DESIRED, MOST, "kubectl.kubernetes.io/last-applied-configuration")
+_OURS = (REVISION, HISTORY, DESIRED, MOST, autorollback.SAID, "kubectl.kubernetes.io/last-applied-configuration")
 """Annotations that a ReplicaSet does not take over from its Deployment."""
 COMPONENT = "deployment-controller"
 
@@ -46,6 +46,8 @@ class Family:
     """Its ReplicaSets."""
     old_pods: int = 0
     """Pods of old ReplicaSets that are not over yet; counted only where they must go first (Recreate)."""
+    members: Sequence[Wire] = ()
+    """Pods of the newest ReplicaSet; read only where it may have to be left again."""
 
 
 class DeploymentController(Controller[Family]):
@@ -59,11 +61,17 @@ class DeploymentController(Controller[Family]):
             yield from ownership.owner_keys(change, self.kind)
             if ownership.is_up_for_adoption(change):
                 yield change.namespace, ""
-        if change.kind is kinds.POD and change.type == "DELETED":
-            # A Recreate waits for the last old pod. The ReplicaSet's name is the Deployment's and a hash.
-            found = ownership.controller_of(change.object)
-            if found is not None and found["kind"] == kinds.REPLICA_SET.kind and HASH in change.labels:
-                yield change.namespace, found["name"].rpartition("-")[0]
+        if change.kind is kinds.POD and HASH in change.labels:
+            yield from self._keys_of_pod(change)
+
+    def _keys_of_pod(self, change: ChangeRecord) -> Iterable[Key]:
+        """A Recreate waits for the last old pod, and a crash loop may send the Deployment back. The name of the
+        ReplicaSet is the Deployment's and a hash."""
+        found = ownership.controller_of(change.object)
+        if found is None or found["kind"] != kinds.REPLICA_SET.kind:
+            return
+        if change.type is ChangeType.DELETED or autorollback.crash_of(change.object):
+            yield change.namespace, found["name"].rpartition("-")[0]
 
     def reconcile(self, namespace: str, name: str) -> Verdict:
         if name:
@@ -77,7 +85,9 @@ class DeploymentController(Controller[Family]):
         if selector is None:
             return Family()
         claims = ownership.claim(obj, selector, pods.owned_by(obj, selector, kinds.REPLICA_SET))
-        return Family(claims, _old_pods(obj, claims.mine))
+        new = newest(obj, claims.mine)
+        members = _pods_of(new) if new is not None and autorollback.needs_pods(obj, new) else ()
+        return Family(claims, _old_pods(obj, claims.mine, new), members)
 
     def plan(self, obj: Wire, children: Family, now: datetime) -> Plan:
         return _Decision(obj, children, now).plan()
@@ -86,17 +96,15 @@ class DeploymentController(Controller[Family]):
         return ()
 
 
-def _old_pods(deployment: Wire, replica_sets: Sequence[Wire]) -> int:
+def _old_pods(deployment: Wire, replica_sets: Sequence[Wire], new: Wire | None) -> int:
     if (deployment["spec"].get("strategy") or {}).get("type") != "Recreate":
         return 0
-    new = newest(deployment, replica_sets)
     old = [each for each in replica_sets if each is not new]
-    return sum(
-        1
-        for each in old
-        for pod in objects.dependents_of(each["metadata"]["uid"])
-        if pod["kind"] == "Pod" and not pods.is_finished(pod)
-    )
+    return sum(1 for each in old for pod in _pods_of(each) if not pods.is_finished(pod))
+
+
+def _pods_of(replica_set: Wire) -> list[Wire]:
+    return [each for each in objects.dependents_of(replica_set["metadata"]["uid"]) if each["kind"] == "Pod"]
 
 
 # Which is which
@@ -164,7 +172,21 @@ class _Decision:
         self.paused = bool(self.spec.get("paused"))
 
     def plan(self) -> Plan:
-        steps = []
+        report = progress.report(self.deployment, self.new, self.all, self.limits, self.now)
+        conditions = [*report.conditions, self._went_back()]
+        back = autorollback.decide(
+            self.deployment,
+            self.new,
+            self.old,
+            self.family.members,
+            late=progress.is_late(self.deployment, report),
+            revision=revision_of,
+        )
+        steps = [self._go_back(back)] if back is not None else self._steps()
+        return Plan(steps, conditions, report.status, report.outcome)
+
+    def _steps(self) -> list[Step]:
+        steps: list[Step] = []
         claims = self.family.claims
         if claims.adopted or claims.released:
             steps.append(Step("claim ReplicaSets", claims.writes(kinds.REPLICA_SET, self.deployment)))
@@ -177,8 +199,23 @@ class _Decision:
             steps += self._resize(self._sizes())
         steps += self._number_revision()
         steps += self._forget()
-        report = progress.report(self.deployment, self.new, self.all, self.limits, self.now)
-        return Plan(steps, report.conditions, report.status, report.outcome)
+        return steps
+
+    # Back to what worked
+
+    def _go_back(self, back: autorollback.Return) -> Step:
+        change = partial(
+            autorollback.went_back,
+            seen=self.spec["template"],
+            template=plain_template(back.target),
+            said=f"{back.target['metadata']['name']} {back.message}",
+        )
+        record = Record(self.deployment, "Warning", "RolledBack", f"{back.reason}: {back.message}", COMPONENT)
+        return Step("go back", [_patch(kinds.DEPLOYMENT, self.deployment, change)], [record])
+
+    def _went_back(self) -> Condition:
+        message = autorollback.told(self.deployment, self.new)
+        return Condition(autorollback.CONDITION, "True" if message else "", "AutoRollback", message)
 
     # New revisions
 
@@ -256,7 +293,8 @@ class _Decision:
         writes = []
         if self.new is not None:
             revision = max(revision_of(self.new), self._next_revision())
-            change = partial(_brought_up_to_date, deployment=self.deployment, revision=revision)
+            proven = autorollback.is_proven(self.new) or progress.is_complete(self.deployment, self.new, self.all)
+            change = partial(_brought_up_to_date, deployment=self.deployment, revision=revision, proven=proven)
             if change(self.new) is not None:
                 writes.append(_patch(kinds.REPLICA_SET, self.new, change))
             change = partial(_with_annotation, name=REVISION, value=str(revision))
@@ -368,11 +406,11 @@ def _with_annotation(wire: Wire, name: str, value: str) -> Wire | None:
     return {**wire, "metadata": {**wire["metadata"], "annotations": {**annotations, name: value}}}
 
 
-def _brought_up_to_date(wire: Wire, deployment: Wire, revision: int) -> Wire | None:
+def _brought_up_to_date(wire: Wire, deployment: Wire, revision: int, proven: bool) -> Wire | None:
     """The newest ReplicaSet: its revision, the Deployment's annotations and minReadySeconds."""
     held = wire["metadata"].get("annotations") or {}
     own = {k: v for k, v in (deployment["metadata"].get("annotations") or {}).items() if k not in _OURS}
-    annotations = {**held, **own, REVISION: str(revision)}
+    annotations = {**held, **own, REVISION: str(revision), **({autorollback.PROVEN: "true"} if proven else {})}
     if revision_of(wire) and revision_of(wire) != revision:
         before = held.get(HISTORY, "")
         annotations[HISTORY] = ",".join(filter(None, [*before.split(","), str(revision_of(wire))]))

@@ -35,6 +35,12 @@ def report(deployment: Wire, new: Wire | None, all_: Sequence[Wire], limits: Bou
     return Report(status, conditions, outcome)
 
 
+def is_late(deployment: Wire, report: Report) -> bool:
+    """Whether the deadline is missed, after this pass."""
+    said = next((each for each in report.conditions if each.type == "Progressing"), None)
+    return (said.reason if said is not None else find(deployment, "Progressing").get("reason")) == TIMED_OUT
+
+
 def counts(new: Wire | None, all_: Sequence[Wire]) -> Wire:
     available = _sum(all_, "availableReplicas")
     return {

@@ -82,6 +82,9 @@ class Workloads:
         self.pump.settle()
         return len(chosen)
 
+    def set_status(self, pod: Wire, status: Wire) -> None:
+        objects.write_many([_status(pod, status)])
+
     def end_leaving(self) -> None:
         for pod in self.pods(leaving=True):
             objects.write_many([Finish(kinds.POD, "default", pod["metadata"]["name"], pod["metadata"]["uid"])])

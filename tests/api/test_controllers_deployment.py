@@ -305,3 +305,70 @@ def test_deletion_takes_all_with_it(world, policy):
     assert world.pods() == []
     assert world.replica_sets() == []
     assert world.api.get(f"{ROOT}/deployments/web")[0] == 404
+
+
+# Going back by itself
+
+AUTO = {"annotations": {"slipway.dev/auto-rollback": "true"}}
+
+
+def crash(world, image, *, restarts=3):
+    looping = {
+        "name": "main",
+        "restartCount": restarts,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 7}},
+    }
+    for one in world.pods():
+        if image_of(one) == image:
+            world.set_status(one, {"phase": "Running", "containerStatuses": [looping]})
+    world.pump.settle()
+
+
+def test_a_crash_loop_goes_back_to_the_last_revision_that_worked(world):
+    world.make(deployment(replicas=2, metadata=AUTO))
+    world.finish()
+    world.set_image("app:2")
+    crash(world, "app:2", restarts=2)
+    assert image_of(world.deployment()["spec"]["template"]) == "app:2", "it may still come right"
+    crash(world, "app:2")
+    world.finish()
+    assert world.images() == ["app:1"] * 2
+    told = condition(world.deployment(), "RolledBack")
+    assert (told["status"], told["reason"]) == ("True", "AutoRollback")
+    assert "keeps crashing, last with exit code 7): went back to revision 1" in told["message"]
+    assert [reason for reason, *_ in event_reasons("web")].count("RolledBack") == 1
+    # It moves on: the next template that is asked for is tried, and nothing speaks of the past any more.
+    world.set_image("app:3")
+    world.finish()
+    assert world.images() == ["app:3"] * 2
+    assert condition(world.deployment(), "RolledBack") == {}
+
+
+def test_a_missed_deadline_goes_back_and_what_once_worked_is_never_left(world, monkeypatch):
+    world.make(deployment(replicas=1, progressDeadlineSeconds=10, metadata=AUTO))
+    world.finish()
+    world.set_image("app:2")
+    later = meta.now() + timedelta(seconds=11)
+    monkeypatch.setattr(meta, "now", lambda: later)
+    registry.CONTROLLERS["deployment"].reconcile("default", "web")
+    world.pump.settle()
+    assert image_of(world.deployment()["spec"]["template"]) == "app:1"
+    crash(world, "app:1", restarts=9)
+    world.finish()
+    assert image_of(world.deployment()["spec"]["template"]) == "app:1"
+
+
+def test_a_first_revision_has_nowhere_to_go_back_to_and_who_has_not_asked_stays(world):
+    world.make(deployment(replicas=1, metadata=AUTO))
+    crash(world, "app:1")
+    assert image_of(world.deployment()["spec"]["template"]) == "app:1"
+    world.make(deployment("calm", replicas=1))
+    world.finish()
+    code, _ = world.api.patch(
+        f"{ROOT}/deployments/calm", {"spec": {"template": {"metadata": {"labels": {"app": "calm", "v": "2"}}}}}
+    )
+    assert code == 200
+    world.pump.settle()
+    crash(world, "app:1", restarts=9)
+    assert world.deployment("calm")["spec"]["template"]["metadata"]["labels"]["v"] == "2"
