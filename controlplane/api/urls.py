@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import URLPattern, re_path
 
-from controlplane.api import discovery, health, joining, metrics, openapi, streams, usage, usage_history, version, views
+from controlplane.api import (
+    discovery,
+    exposure,
+    health,
+    joining,
+    metrics,
+    openapi,
+    streams,
+    usage,
+    usage_history,
+    version,
+    views,
+)
 
 _GROUP = r"(?P<group>[^/]+)"
 _VERSION = r"(?P<version>[^/]+)"
@@ -22,6 +34,14 @@ urlpatterns: list[URLPattern] = [
     re_path(
         r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/metrics/(?P<plural>[a-z]+)/(?P<name>[^/]+)/?$",
         usage_history.UsageHistoryView.as_view(),
+    ),
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/services/(?P<name>[^/]+)/exposure/?$",
+        exposure.ServiceExposureView.as_view(),
+    ),
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<name>[^/]+)/exposure/?$",
+        exposure.PodExposureView.as_view(),
     ),
     re_path(r"^apis/slipway\.dev/v1/jointokens/?$", joining.JoinTokensView.as_view()),
     re_path(r"^apis/slipway\.dev/v1/jointokens/(?P<token>[^/]+)/?$", joining.JoinTokenView.as_view()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
@@ -25,14 +25,15 @@ class Bridge:
     mtu: int
 
 
-def ensure(name: str, pod_networks: Sequence[Range], *, overhead: int = 0) -> Bridge:
+def ensure(name: str, pod_networks: Sequence[Range], *, overhead: int = 0, tunnel: str = "") -> Bridge:
     """Make the bridge with the first address of each range, or find it. Raises `HostConflict`.
 
-    ``overhead``: bytes that a packet may grow by on its way to other nodes.
+    ``overhead``: bytes that a packet may grow by on its way to other nodes. ``tunnel``: the device to them, which an agent
+    that was restarted finds with an address of the range.
     """
     try:
         with Netlink() as host:
-            _check_conflicts(host, name, pod_networks)
+            _check_conflicts(host, {name, tunnel}, pod_networks)
             mtu = _outward_mtu(host) - overhead
             link = host.link(name)
             if link is None:
@@ -60,34 +61,34 @@ def _make(host: Netlink, name: str, mtu: int) -> Link:
     return link
 
 
-def _check_conflicts(host: Netlink, bridge: str, pod_networks: Iterable[Range]) -> None:
+def _check_conflicts(host: Netlink, own: Set[str], pod_networks: Iterable[Range]) -> None:
     names = {link.index: link.name for link in host.links()}
     for network in pod_networks:
         if network.version == 4:
-            _check_addresses(names, bridge, network, host.addresses())
-            _check_routes(names, bridge, network, host.routes())
+            _check_addresses(names, own, network, host.addresses())
+            _check_routes(names, own, network, host.routes())
         else:
-            _check_addresses(names, bridge, network, host.addresses6())
-            _check_routes(names, bridge, network, host.routes6())
+            _check_addresses(names, own, network, host.addresses6())
+            _check_routes(names, own, network, host.routes6())
 
 
 def _check_addresses(
-    names: dict[int, str], bridge: str, network: Range, found: Iterable[tuple[int, IPv4Interface | IPv6Interface]]
+    names: dict[int, str], own: Set[str], network: Range, found: Iterable[tuple[int, IPv4Interface | IPv6Interface]]
 ) -> None:
     for index, held in found:
-        if names.get(index) != bridge and held.ip in network:
+        if names.get(index) not in own and held.ip in network:
             raise HostConflict(
                 f"the node's pod range {network} holds {held.ip}, the address of {names.get(index, index)} on "
                 "this host: choose another range with SLIPWAY_POD_NETWORK"
             )
 
 
-def _check_routes(names: dict[int, str], bridge: str, network: Range, found: Iterable[Route | Route6]) -> None:
+def _check_routes(names: dict[int, str], own: Set[str], network: Range, found: Iterable[Route | Route6]) -> None:
     for route in found:
         device = names.get(route.device, str(route.device))
         narrower = ranges.contains(network, route.destination)
         wider = ranges.contains(route.destination, network)
-        if device == bridge or not (narrower or wider) or route.destination.prefixlen == 0:
+        if device in own or not (narrower or wider) or route.destination.prefixlen == 0:
             continue
         # A wider route by a gateway still leads to all but our range; one to a link means that hosts are there.
         if narrower or route.gateway is None:

@@ -28,7 +28,7 @@ from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.dns import consumer
 from nodeagent.network.errors import NetworkError
-from nodeagent.network.overlay import Overlay
+from nodeagent.network.overlay import Overlay, device_name
 from nodeagent.network.policies import Policies
 from nodeagent.network.rules import PublishedPort
 from nodeagent.network.services import Services
@@ -89,7 +89,9 @@ class BridgeNetwork:
     async def start(self, *, pod_cidrs: Sequence[str], cluster_cidrs: Sequence[str]) -> None:
         networks = [ip_network(each) for each in pod_cidrs]
         clusters = {network.version: network for network in map(ip_network, cluster_cidrs)}
-        made = await asyncio.to_thread(bridge.ensure, self._bridge_name, networks, overhead=self._overhead)
+        made = await asyncio.to_thread(
+            bridge.ensure, self._bridge_name, networks, overhead=self._overhead, tunnel=device_name(self._instance)
+        )
         directory = self._home / "addresses"
         self._node = _Node(made, [await asyncio.to_thread(Addresses, directory, network) for network in networks])
         self._ports = {}

@@ -1,1 +1,1 @@
-"""The group autoscaling, version v2: how many replicas there should be, by what they use."""
+"""The group autoscaling: how many replicas there should be. Scale is of version v1, the autoscaler of v2."""

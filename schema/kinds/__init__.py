@@ -93,7 +93,6 @@ ALL: tuple[Kind, ...] = (
     *networking.ALL,
     *scheduling.ALL,
     *storage.ALL,
-    *apps.ALL,
 )
 
 DERIVED: tuple[Kind, ...] = metrics.DERIVED

@@ -14,6 +14,11 @@ from schema.shapes import Field, Structure
 _CORE = "io.k8s.api.core.v1"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _PACKAGES = {
+    "schema.apps.controllerrevision": "io.k8s.api.apps.v1",
+    "schema.apps.daemonset": "io.k8s.api.apps.v1",
+    "schema.apps.deployment": "io.k8s.api.apps.v1",
+    "schema.apps.replicaset": "io.k8s.api.apps.v1",
+    "schema.apps.statefulset": "io.k8s.api.apps.v1",
     "schema.autoscaling.horizontalpodautoscaler": "io.k8s.api.autoscaling.v2",
     "schema.batch.cronjob": "io.k8s.api.batch.v1",
     "schema.batch.job": "io.k8s.api.batch.v1",
@@ -23,12 +28,14 @@ _PACKAGES = {
     "schema.apps.deployment": "io.k8s.api.apps.v1",
     "schema.apps.replicaset": "io.k8s.api.apps.v1",
     "schema.autoscaling.scale": "io.k8s.api.autoscaling.v1",
+    "schema.autoscaling.scale": "io.k8s.api.autoscaling.v1",
+    "schema.batch.cronjob": "io.k8s.api.batch.v1",
+    "schema.batch.job": "io.k8s.api.batch.v1",
     "schema.coordination": "io.k8s.api.coordination.v1",
     "schema.discovery.endpointslice": "io.k8s.api.discovery.v1",
     "schema.meta": _META,
-    "schema.policy.poddisruptionbudget": "io.k8s.api.policy.v1",
-    "schema.storage.storageclass": "io.k8s.api.storage.v1",
     "schema.networking.networkpolicy": "io.k8s.api.networking.v1",
+    "schema.policy.poddisruptionbudget": "io.k8s.api.policy.v1",
     "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",
 }
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"

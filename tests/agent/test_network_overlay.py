@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
 from nodeagent.cluster import ClusterView
 from nodeagent.errors import HostConflict
+from nodeagent.network import bridge
 from nodeagent.network.overlay import Overlay, device_name
 from nodeagent.settings import Settings
 from schema.base import Wire
@@ -92,8 +95,6 @@ async def test_each_family_goes_its_shortest_way(host):
 
 
 async def _removed(made: Overlay) -> None:
-    import asyncio
-
     await asyncio.to_thread(made.remove)
     assert ways() == {}
     assert not [link for link in shown("ip", "-j", "link") if link["ifname"].startswith("slvx")]
@@ -143,3 +144,18 @@ async def test_a_route_of_the_host_in_another_nodes_range_is_a_conflict(host):
             await _removed(made)
     finally:
         subprocess.run(["ip", "-6", "route", "del", "fd77:3:0:0:1::/80", "dev", "out0"], check=True)
+
+
+async def test_the_tunnel_of_an_agent_that_was_restarted_is_no_conflict(host):
+    """Its address is of the node's own range, and so are its routes."""
+    with instance() as settings:
+        made, tunnel = overlay(settings), device_name(settings.instance)
+        await apply(made, NODES)
+        own, name = [ip_network("10.177.0.0/24"), ip_network("fd77:0::/64")], f"slip{settings.instance}"
+        try:
+            with pytest.raises(HostConflict, match=tunnel):
+                await asyncio.to_thread(bridge.ensure, name, own)
+            assert await asyncio.to_thread(bridge.ensure, name, own, tunnel=tunnel)
+        finally:
+            await asyncio.to_thread(bridge.delete_link, name)
+        await _removed(made)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 import pytest
 from django.db import connection
 
+from controlplane.api.exposure import check, places_of_pod, places_of_service
 from controlplane.store import objects
 from controlplane.store.errors import Invalid
 from schema import kinds
@@ -377,3 +379,66 @@ def test_the_store_itself_lets_no_two_have_the_same():
     objects.create(kinds.SERVICE, service(clusterIP="10.96.1.1"))
     with pytest.raises(Invalid, match="already allocated"):
         objects.create(kinds.SERVICE, service("other", clusterIP="10.96.1.1"))
+
+
+# Exposure
+
+
+def exposure(api, name="web", resource="services"):
+    code, answer = api.get(f"/apis/slipway.dev/v1/namespaces/default/{resource}/{name}/exposure")
+    assert code == 200, answer
+    return answer
+
+
+def test_exposure_tells_what_really_answers(api: Api):
+    node()
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_server(("127.0.0.1", 0)) as closed:
+        open_port, closed_port = listener.getsockname()[1], closed.getsockname()[1]
+        closed.close()
+        with_address("127.0.0.1")
+        ports = [
+            {"name": "open", "port": 80, "nodePort": open_port},
+            {"name": "closed", "port": 81, "nodePort": closed_port},
+            {"name": "dns", "port": 53, "protocol": "UDP", "nodePort": open_port},
+        ]
+        wire = service(type="NodePort", ports=ports, clusterIP="127.0.0.1", externalIPs=["198.51.100.1"])
+        found = {(each.by, each.port, each.protocol): check(each) for each in places_of_service(wire, nodes())}
+    assert found["nodePort", open_port, "TCP"]["result"] == "Answers"
+    assert found["nodePort", open_port, "TCP"]["milliseconds"] < 1000
+    assert found["nodePort", closed_port, "TCP"]["result"] == "Refused"
+    assert found["nodePort", open_port, "UDP"]["result"] == "NotChecked"
+    assert found["externalIP", 80, "TCP"]["reason"] == "somebody else routes this address"
+
+
+def nodes():
+    return objects.list_objects(kinds.NODE).items
+
+
+def test_exposure_is_a_document_of_the_service(api: Api, pump):
+    api.created(SERVICES, service(selector={"app": "web"}))
+    pod("one", metadata={"labels": {"app": "web"}}, status=running("10.244.0.5"))
+    pump.settle()
+    answer = exposure(api)
+    assert (answer["kind"], answer["metadata"]["name"]) == ("ServiceExposure", "web")
+    assert answer["status"]["readyEndpoints"] == 1
+    assert [each["by"] for each in answer["status"]["addresses"]] == ["clusterIP"]
+    assert exposure(api, "one", "pods")["status"] | {"checkedAt": "", "checkedFrom": ""} == {
+        "checkedAt": "",
+        "checkedFrom": "",
+        "addresses": [],
+        "omitted": 0,
+        "services": ["web"],
+    }
+    assert api.get("/apis/slipway.dev/v1/namespaces/default/services/none/exposure")[0] == 404
+
+
+def test_a_host_port_is_checked_where_it_was_opened():
+    ports = [{"containerPort": 80, "hostPort": 8080}, {"containerPort": 81, "hostPort": 8081, "hostIP": "127.0.0.1"}]
+    wire = {"spec": {"containers": [{"ports": ports}]}, "status": {"hostIPs": [{"ip": "192.0.2.7"}]}}
+    found = [(each.reach, each.address, each.port, bool(each.why_not_checked)) for each in places_of_pod(wire)]
+    assert found == [("Outside", "192.0.2.7", 8080, False), ("Node", "127.0.0.1", 8081, True)]
+
+
+def test_exposure_is_for_those_who_may_read(api: Api):
+    api.created(SERVICES, service())
+    assert api.get("/apis/slipway.dev/v1/namespaces/default/services/web/exposure", authorization="")[0] == 401

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -190,8 +189,16 @@ def test_services_go_on_without_a_control_plane(cluster: Lab, web: str) -> None:
         cluster.up()
 
 
-def test_nothing_is_left(cluster: Lab, web: str) -> None:
-    tables = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
-    assert f"{cluster.id}" in tables or "services" in tables
+def test_exposure_is_verified_by_connecting(cluster: Lab, web: str) -> None:
+    found = cluster.api.get("/apis/slipway.dev/v1/namespaces/default/services/web/exposure").json()["status"]
+    assert found["readyEndpoints"] == len(cluster.nodes)
+    results = {(each["by"], each["address"]): each["result"] for each in found["addresses"]}
+    assert results["clusterIP", web] == "Answers"
+    assert all(results["nodePort", cluster.address(node)] == "Answers" for node in cluster.nodes[1:])
+
+
+def test_a_deleted_service_answers_nobody_and_has_no_slices(cluster: Lab, web: str) -> None:
     cluster.kubectl("delete", "service", "web")
     wait_for("its slices went", lambda: endpoints(cluster) == [])
+    for node in cluster.nodes:
+        wait_for(f"{node} forgot it", lambda n=node: get(cluster, n, web, seconds=1) == "")

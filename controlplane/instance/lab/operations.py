@@ -1,6 +1,7 @@
 """What is done with a lab. Each changes the state first, then makes the kernel and the supervisor follow it.
 
-Django must be set up: joining takes a token from the database, and a removed node is deleted from the store.
+Django must be set up for what adds and removes nodes: joining takes a token from the database, and a removed node is
+deleted from the store. `kill`, `partition`, `heal` and `connect` of nodes that have joined do without.
 """
 
 from __future__ import annotations
@@ -164,13 +165,14 @@ def _check_port(layout: Layout, lab: Lab) -> None:
 
 def _provide_token(layout: Layout, lab: Lab) -> None:
     """A join token for those that have not joined yet."""
+    new = [node.name for node in lab.nodes if not (state.places(layout, node.name).home / "agent.json").exists()]
+    if not new:
+        return
     from controlplane.access import joining
     from controlplane.access.files import write_private
 
-    new = [node.name for node in lab.nodes if not (state.places(layout, node.name).home / "agent.json").exists()]
-    if new:
-        made = joining.create(life=TOKEN_LIFE, uses=len(new), description="lab", created_by="manage.py")
-        write_private(state.join_token(layout), made.token.encode() + b"\n")
+    made = joining.create(life=TOKEN_LIFE, uses=len(new), description="lab", created_by="manage.py")
+    write_private(state.join_token(layout), made.token.encode() + b"\n")
 
 
 def _reload(layout: Layout) -> None:

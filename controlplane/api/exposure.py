@@ -1,0 +1,186 @@
+"""What answers from where: ``GET /apis/slipway.dev/v1/namespaces/<ns>/services/<name>/exposure`` and ``…/pods/<name>/exposure``.
+
+For each address and port at which a service (a pod with host ports) means to answer, a TCP connection is made from the
+control plane's host, with a deadline, and closed at once; the answer says which came about, how long it took, and why not.
+Nothing is sent. What TCP cannot tell (UDP, SCTP), and addresses that somebody else routes, are listed as not checked.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.access import authorization
+from controlplane.api import errors
+from controlplane.api.base import ApiView
+from controlplane.controllers.slices import selects
+from controlplane.store import objects
+from schema import kinds, meta
+from schema.base import Wire
+from schema.discovery.endpointslice import SERVICE_NAME_LABEL
+from schema.kinds import Kind
+from schema.selectors import LabelSelector
+
+API_VERSION = "slipway.dev/v1"
+DEADLINE_SECONDS = 1.0
+AT_ONCE = 16
+MOST_ADDRESSES = 128
+_REASONS = {
+    errno.ECONNREFUSED: ("Refused", "nothing listens there, or no endpoint is ready"),
+    errno.EHOSTUNREACH: ("Unreachable", "there is no way to the host"),
+    errno.ENETUNREACH: ("Unreachable", "there is no route"),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """One address and port that means to answer."""
+
+    reach: str
+    """Who is meant to reach it: Cluster, Node or Outside."""
+    by: str
+    """clusterIP, nodePort, loadBalancer, externalIP, hostPort"""
+    address: str
+    port: int
+    protocol: str
+    why_not_checked: str = ""
+
+
+class ServiceExposureView(ApiView):
+    def get(self, request: Request, namespace: str, name: str) -> Response:
+        self.kind, self.name = kinds.SERVICE, name
+        _authorize(self, kinds.SERVICE, namespace, name)
+        service = objects.get(kinds.SERVICE, namespace, name)
+        ready = _ready_endpoints(namespace, name)
+        return Response(
+            _document("ServiceExposure", service, places_of_service(service, _nodes()), {"readyEndpoints": ready})
+        )
+
+
+class PodExposureView(ApiView):
+    def get(self, request: Request, namespace: str, name: str) -> Response:
+        self.kind, self.name = kinds.POD, name
+        _authorize(self, kinds.POD, namespace, name)
+        pod = objects.get(kinds.POD, namespace, name)
+        labels = pod["metadata"].get("labels") or {}
+        services = [
+            each["metadata"]["name"]
+            for each in objects.list_objects(kinds.SERVICE, namespace=namespace).items
+            if selects(each["spec"].get("selector") or {}, labels)
+        ]
+        return Response(_document("PodExposure", pod, places_of_pod(pod), {"services": services}))
+
+
+def _authorize(view: ApiView, kind: Kind, namespace: str, name: str) -> None:
+    if not authorization.allowed(view.identity, "get", kind, namespace, name):
+        user = view.identity.name
+        raise errors.forbidden("get", kind, user=user, namespace=namespace, name=name, subresource="exposure")
+
+
+# What means to answer
+
+
+def places_of_service(service: Wire, nodes: Iterable[Wire]) -> Iterator[Place]:
+    spec = service["spec"]
+    if spec.get("type") == "ExternalName":
+        return
+    addresses = list(_node_addresses(nodes))
+    ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
+    for port in spec.get("ports") or ():
+        protocol = port.get("protocol", "TCP")
+        unchecked = "" if protocol == "TCP" else f"{protocol} does not tell whether somebody answers"
+        for address in spec.get("clusterIPs") or ():
+            if address != "None":
+                yield Place("Cluster", "clusterIP", address, port["port"], protocol, unchecked)
+        if port.get("nodePort"):
+            for address in addresses:
+                yield Place("Outside", "nodePort", address, port["nodePort"], protocol, unchecked)
+        for each in ingress if spec.get("type") == "LoadBalancer" else ():
+            if each.get("ip"):
+                yield Place("Outside", "loadBalancer", each["ip"], port["port"], protocol, unchecked)
+        for address in spec.get("externalIPs") or ():
+            why = unchecked or "somebody else routes this address"
+            yield Place("Outside", "externalIP", address, port["port"], protocol, why)
+
+
+def places_of_pod(pod: Wire) -> Iterator[Place]:
+    hosts = [each.get("ip") for each in (pod.get("status") or {}).get("hostIPs") or ()]
+    for container in pod["spec"].get("containers") or ():
+        for port in container.get("ports") or ():
+            if not port.get("hostPort"):
+                continue
+            protocol = port.get("protocol", "TCP")
+            unchecked = "" if protocol == "TCP" else f"{protocol} does not tell whether somebody answers"
+            given = port.get("hostIP") or ""
+            everywhere = given in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
+            loopback = given.startswith("127.")
+            for address in hosts if everywhere else [given]:
+                why = unchecked or ("only the pod's own node can reach it" if loopback else "")
+                yield Place("Node" if loopback else "Outside", "hostPort", address, port["hostPort"], protocol, why)
+
+
+def _nodes() -> list[Wire]:
+    return objects.list_objects(kinds.NODE).items
+
+
+def _node_addresses(nodes: Iterable[Wire]) -> Iterator[str]:
+    for node in nodes:
+        for each in (node.get("status") or {}).get("addresses") or ():
+            if each.get("type") in ("InternalIP", "ExternalIP"):
+                yield each["address"]
+
+
+def _ready_endpoints(namespace: str, name: str) -> int:
+    own = LabelSelector.from_labels({SERVICE_NAME_LABEL: name})
+    found = objects.list_objects(kinds.ENDPOINT_SLICE, namespace=namespace, labels=own).items
+    return sum(
+        (each.get("conditions") or {}).get("ready") is not False for one in found for each in one.get("endpoints") or ()
+    )
+
+
+# What does
+
+
+def _document(kind: str, subject: Wire, places: Iterable[Place], more: Wire) -> Wire:
+    every = list(dict.fromkeys(places))
+    checked = every[:MOST_ADDRESSES]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        answers = list(threads.map(check, checked))
+    metadata = {key: subject["metadata"][key] for key in ("name", "namespace", "uid")}
+    status = {
+        "checkedAt": meta.format_time(meta.now()),
+        "checkedFrom": socket.gethostname(),
+        "addresses": answers,
+        "omitted": len(every) - len(checked),
+        **more,
+    }
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "status": status}
+
+
+def check(place: Place) -> Wire:
+    """Really connects."""
+    about: Wire = {
+        "reach": place.reach,
+        "by": place.by,
+        "address": place.address,
+        "port": place.port,
+        "protocol": place.protocol,
+    }
+    if place.why_not_checked:
+        return {**about, "result": "NotChecked", "reason": place.why_not_checked}
+    began = time.perf_counter()
+    try:
+        socket.create_connection((place.address, place.port), timeout=DEADLINE_SECONDS).close()
+    except TimeoutError:
+        return {**about, "result": "TimedOut", "reason": f"no answer within {DEADLINE_SECONDS:g} s"}
+    except OSError as error:
+        result, reason = _REASONS.get(error.errno or 0, ("Failed", error.strerror or str(error)))
+        return {**about, "result": result, "reason": reason}
+    return {**about, "result": "Answers", "milliseconds": round((time.perf_counter() - began) * 1000, 2)}
