@@ -10,6 +10,7 @@ from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
 from controlplane.controllers.cronjobs.controller import CronJobController
 from controlplane.controllers.daemonsets.controller import DaemonSetController
+from controlplane.controllers.deployment import DeploymentController
 from controlplane.controllers.endpointslice import EndpointSliceController
 from controlplane.controllers.ephemeral import EphemeralVolumeController
 from controlplane.controllers.garbage import GarbageCollector
@@ -21,6 +22,7 @@ from controlplane.controllers.node import NodeController
 from controlplane.controllers.persistentvolume import PersistentVolumeController
 from controlplane.controllers.persistentvolumeclaim import PersistentVolumeClaimController
 from controlplane.controllers.poddisruptionbudget import PodDisruptionBudgetController
+from controlplane.controllers.replicaset import ReplicaSetController, ReplicationControllerController
 from controlplane.controllers.resourcequota import ResourceQuotaController
 from controlplane.controllers.service import ServiceController
 from controlplane.controllers.serviceaccount import ServiceAccountController
@@ -44,6 +46,9 @@ _ALL: tuple[Controller[Any], ...] = (
     PersistentVolumeController(),
     PersistentVolumeClaimController(),
     ResourceQuotaController(),
+    ReplicaSetController(),
+    ReplicationControllerController(),
+    DeploymentController(),
     EndpointSliceController(),
     ServiceController(),
     KubernetesServiceController(),

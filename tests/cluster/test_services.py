@@ -190,6 +190,7 @@ def test_services_go_on_without_a_control_plane(cluster: Lab, web: str) -> None:
 
 
 def test_exposure_is_verified_by_connecting(cluster: Lab, web: str) -> None:
+    wait_for("all are endpoints again", lambda: len(endpoints(cluster)) == len(cluster.nodes))
     found = cluster.api.get("/apis/slipway.dev/v1/namespaces/default/services/web/exposure").json()["status"]
     assert found["readyEndpoints"] == len(cluster.nodes)
     results = {(each["by"], each["address"]): each["result"] for each in found["addresses"]}
