@@ -16,6 +16,7 @@ from controlplane.api import (
     usage_history,
     version,
     views,
+    why,
 )
 
 _GROUP = r"(?P<group>[^/]+)"
@@ -42,6 +43,10 @@ urlpatterns: list[URLPattern] = [
     re_path(
         r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/pods/(?P<name>[^/]+)/exposure/?$",
         exposure.PodExposureView.as_view(),
+    ),
+    re_path(
+        rf"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/(?P<plural>{why.PLURALS})/(?P<name>[^/]+)/why/?$",
+        why.WhyView.as_view(),
     ),
     re_path(r"^apis/slipway\.dev/v1/jointokens/?$", joining.JoinTokensView.as_view()),
     re_path(r"^apis/slipway\.dev/v1/jointokens/(?P<token>[^/]+)/?$", joining.JoinTokenView.as_view()),
