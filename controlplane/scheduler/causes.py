@@ -110,7 +110,7 @@ def _of_container(pod: Wire, status: Wire, spec: Wire, field: str, events: Seque
         suggestion = _WAITING.get(reason) or _WAITING.get((warning or {}).get("reason", ""), "")
         evidence = {"reason": reason, "image": spec.get("image"), **_last_event(events, name)}
         return Finding("Waiting", cause, suggestion, name, _without_empty(evidence))
-    if state.get("running") and field == "containerStatuses" and not status.get("ready"):
+    if state.get("running") is not None and field == "containerStatuses" and not status.get("ready"):
         return _unready(status, events)
     return None
 

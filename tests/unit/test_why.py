@@ -156,6 +156,8 @@ def test_a_large_cluster_is_cut_short_after_the_nearest() -> None:
 
 
 labels = st.dictionaries(st.sampled_from(["disk", "zone"]), st.sampled_from(["x", "y"]))
+EFFECTS = ["NoSchedule", "NoExecute", "PreferNoSchedule"]
+KEYS = ["k", "node.kubernetes.io/unreachable"]
 requirements = st.builds(
     Requirement,
     st.sampled_from(["disk", "zone"]),
@@ -179,11 +181,7 @@ amounts = st.fixed_dictionaries(
     }
 )
 tolerations = st.lists(
-    st.builds(
-        Toleration,
-        st.sampled_from(["k", "node.kubernetes.io/unreachable", "node.kubernetes.io/unschedulable"]),
-        st.just("Exists"),
-    ),
+    st.builds(Toleration, st.sampled_from([*KEYS, "node.kubernetes.io/unschedulable"]), st.just("Exists")),
     max_size=2,
 )
 demands = st.builds(
