@@ -65,6 +65,9 @@ def _without_node(pod: Wire, placement: Wire | None, details: Wire) -> Verdict:
     if gates:
         names = ", ".join(gates)
         return Verdict("Pending", f"it waits for its scheduling gates: {names}", f"remove the gates {names}", details)
+    if nominated := (pod.get("status") or {}).get("nominatedNodeName"):
+        words = f"node {nominated} has been promised to it; pods of lower priority are ending there"
+        return Verdict("Pending", words, details=details)
     if placement is not None:
         return Verdict("Pending", placement["summary"], placement["change"], details)
     told = _condition(pod, "PodScheduled").get("message")

@@ -238,12 +238,12 @@ def _resources(pod: Demand, nodes: NodeTable, index: int, several: bool) -> Iter
         if not need:
             continue
         asked, left, short = amount(dimension, need), amount(dimension, free), need - free
-        what = "room for more pods" if dimension == "pods" else dimension
+        has = f"{node} has room for {left} more pods" if dimension == "pods" else f"{node} has {left} {dimension} free"
         if short <= 0:
-            yield Check("Resources", dimension, True, f"{node} has {left} {what} free of {asked} asked", asked, left)
+            yield Check("Resources", dimension, True, f"{has}, {asked} asked", asked, left)
             continue
         missing = amount(dimension, _rounded_up(dimension, short))
-        message = f"{node} has {left} {what} free, {asked} asked: {missing} missing"
+        message = f"{has}, {asked} asked: {missing} missing"
         remedies = tuple(_shortage(node, dimension, need, free, total, several))
         yield Check("Resources", dimension, False, message, asked, left, missing, remedies)
 

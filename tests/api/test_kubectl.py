@@ -133,6 +133,18 @@ def test_describe(kubectl: Kubectl):
     assert "Active" in kubectl.run("describe", "namespace", kubectl.namespace)
 
 
+def test_why_a_pod_does_not_run(kubectl: Kubectl):
+    kubectl.make(POD.replace("spec:\n", "spec:\n  nodeSelector: {example.com/nowhere: here}\n"))
+    path = f"/apis/slipway.dev/v1/namespaces/{kubectl.namespace}/pods/web/why"
+    told = json.loads(kubectl.run("get", "--raw", path))
+    assert (told["of"], told["status"]["state"]) == ("Pod", "Pending")
+    assert (
+        "remove the selector example.com/nowhere=here" in told["status"]["suggestion"]
+        or not told["status"]["placement"]["nodes"]
+    )
+    assert "not found" in kubectl.run("get", "--raw", path.replace("web", "none"), fails=True)
+
+
 def test_apply_creates_then_leaves_then_changes_then_removes(kubectl: Kubectl):
     assert kubectl.run("apply", "-f", "-", given=SETTINGS) == "configmap/settings created\n"
     assert kubectl.run("apply", "-f", "-", given=SETTINGS) == "configmap/settings unchanged\n"

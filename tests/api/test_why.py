@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import User
 
+from controlplane.access import tokens
 from controlplane.store import objects
 from schema import kinds
 from tests.api.client import Api
@@ -117,3 +119,23 @@ def test_it_is_for_those_who_may_read_what_is_there(api: Api):
     assert api.get(PATH.format("deployments", "none"))[0] == 404
     assert api.get(PATH.format("services", "web"))[0] == 404
     assert api.get(PATH.format("pods", "web"), authorization="")[0] == 401
+    charlie = Api(tokens.issue_for_user(User.objects.create(username="charlie"), "tests"))
+    for plural in ("pods", "jobs"):
+        code, answer = charlie.get(PATH.format(plural, "web"))
+        assert (code, answer["reason"]) == (403, "Forbidden")
+
+
+def test_a_daemonset_and_a_job_answer(api: Api, pump):
+    node(cpu="1")
+    container = {"name": "c", "image": "busybox:1", "resources": {"requests": {"cpu": "1500m"}}}
+    workload(kinds.DAEMON_SET, template={**template(), "spec": {"containers": [container]}})
+    job = {"containers": [container], "restartPolicy": "Never"}
+    metadata = {"name": "once", "namespace": "default"}
+    api.created(
+        "/apis/batch/v1/namespaces/default/jobs",
+        {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": {"spec": job}}},
+    )
+    pump.settle()
+    for plural, name in (("daemonsets", "web"), ("jobs", "once")):
+        status = asked(api, name, plural)["status"]
+        assert (status["suggestion"], status["pods"]["made"]) == ("lower the cpu request to 1", 1)

@@ -385,6 +385,12 @@ def test_a_gated_pod_waits_for_its_gates() -> None:
     assert verdicts.of_pod(wire).suggestion == "remove the gates quota"
 
 
+def test_a_pod_for_which_room_is_being_made_needs_nothing() -> None:
+    wire = {"metadata": {"name": "w"}, "spec": {"containers": []}, "status": {"nominatedNodeName": "a"}}
+    verdict = verdicts.of_pod(wire, (), {"summary": "0/1", "change": "free 1 of cpu on a"})
+    assert (verdict.suggestion, "node a has been promised" in verdict.summary) == ("", True)
+
+
 def test_a_readiness_gate_that_is_closed_is_told() -> None:
     wire = started({"running": {}}, ready=True)
     wire["status"]["conditions"] = [{"type": "Ready", "status": "False", "message": 'gate "x" is False'}]
