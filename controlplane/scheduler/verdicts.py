@@ -121,7 +121,7 @@ def of_workload(
         return Verdict("Waiting", "it is suspended", "set spec.suspend to false", details)
     if not wanted:
         return Verdict("Running", "it asks for no pods", details=details)
-    if lacking <= 0 and not bad:
+    if lacking <= 0 and all(verdict.state == "Terminating" for _, verdict in bad):
         return Verdict("Running", f"all {wanted} pods are there", details=details)
     return _lacking(workload, counts, bad, events, details)
 
@@ -134,14 +134,12 @@ def _lacking(
         refused = _refusal(workload, events)
         unmade = counts["wanted"] - counts["made"]
         parts.append(f"{unmade} not made{': ' + refused if refused else ''}")
-    state, suggestion = "Waiting" if counts["missing"] else "Running", ""
     if bad:
         pod, verdict = bad[0]
         parts.append(f"pod {pod['metadata']['name']}: {verdict.summary}")
         return Verdict(verdict.state, "; ".join(parts), verdict.suggestion, details)
-    if workload["spec"].get("paused"):
-        suggestion = f"resume it (kubectl rollout resume {workload['kind'].lower()} {workload['metadata']['name']})"
-    return Verdict("Waiting" if state == "Waiting" else "Running", "; ".join(parts), suggestion, details)
+    paused = f"resume it (kubectl rollout resume {workload['kind'].lower()} {workload['metadata']['name']})"
+    return Verdict("Waiting", "; ".join(parts), paused if workload["spec"].get("paused") else "", details)
 
 
 def _refusal(workload: Wire, events: Sequence[Wire]) -> str:

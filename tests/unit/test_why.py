@@ -456,6 +456,14 @@ def test_a_refusal_is_read_from_the_events_where_no_condition_says_it() -> None:
     assert "Error creating: forbidden" in judged(of("StatefulSet", {"replicas": 1}), [], told).summary
 
 
+def test_a_pod_that_leaves_does_not_spoil_a_workload_that_is_whole() -> None:
+    well = named("new", started({"running": {}}, ready=True))
+    well["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    leaving = {**well, "metadata": {"name": "old", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    verdict = judged(of("Deployment", {"replicas": 1}), [well, leaving])
+    assert (verdict.state, verdict.details["pods"]["made"]) == ("Running", 1)
+
+
 def test_a_workload_says_what_its_worst_pod_says() -> None:
     verdict = judged(of("Deployment", {"replicas": 1}), [started(LOOP, ended(137, "OOMKilled"))])
     assert verdict.state == "CrashLooping"
