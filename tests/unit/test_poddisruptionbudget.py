@@ -41,8 +41,12 @@ def group(found: list[dict[str, Any]], wanted: int | None = None) -> Group:
 
 def numbers(spec: dict[str, Any], found: Group) -> tuple[int, int, int, int]:
     status = plan(budget(**spec), found).status
-    names = ("expectedPods", "desiredHealthy", "currentHealthy", "disruptionsAllowed")
-    return tuple(status[name] for name in names)  # type: ignore[return-value]
+    return (
+        status["expectedPods"],
+        status["desiredHealthy"],
+        status["currentHealthy"],
+        status["disruptionsAllowed"],
+    )
 
 
 @pytest.mark.parametrize(
