@@ -16,6 +16,8 @@ import pytest
 
 from nodeagent.ingress import certificates, configuration, routes
 from nodeagent.ingress.proxy import Proxy, ProxyError, connections_possible
+from nodeagent.settings import Settings
+from schema.base import Wire
 from tests.agent.host import instance, needs_host, until
 from tests.unit.test_ingress_routes import ingress, path
 
@@ -71,7 +73,7 @@ class Echo:
 class Bench:
     def __init__(self, proxy: Proxy, port: int, secure_port: int) -> None:
         self.proxy, self.port, self.secure_port = proxy, port, secure_port
-        self.services: dict[routes.Key, dict] = {}
+        self.services: dict[routes.Key, Wire] = {}
 
     def service(self, name: str, port: int) -> None:
         self.services["shop", name] = {
@@ -79,7 +81,7 @@ class Bench:
             "spec": {"clusterIP": "127.0.0.1", "ports": [{"name": "http", "port": port}]},
         }
 
-    async def apply(self, *ingresses: dict, pem: dict[str, tuple[bytes, tuple[str, ...]]] | None = None) -> None:
+    async def apply(self, *ingresses: Wire, pem: dict[str, tuple[bytes, tuple[str, ...]]] | None = None) -> None:
         pem = pem or {}
         listening = configuration.Listening(
             http_port=self.port,
@@ -112,7 +114,7 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 @contextlib.contextmanager
-def _settings() -> Iterator:
+def _settings() -> Iterator[Settings]:
     with instance() as settings:
         yield settings
 

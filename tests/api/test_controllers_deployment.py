@@ -11,6 +11,7 @@ from controlplane.controllers import deployment as deployments
 from controlplane.controllers import pods, registry
 from controlplane.controllers.ownership import is_controlled_by
 from controlplane.store import objects
+from controlplane.store.errors import StoreError
 from schema import kinds, meta, validation
 from tests.api.client import Api
 from tests.api.cluster_objects import condition, event_reasons, node, pod
@@ -102,7 +103,7 @@ def test_two_passes_over_one_state_make_no_pod_twice(world):
     seen = controller.gather(owner)
     for _ in range(2):
         plan = controller.plan(owner, seen, meta.now())
-        with contextlib.suppress(objects.StoreError):
+        with contextlib.suppress(StoreError):
             controller._take(plan)
     assert len(world.pods()) == 5
 

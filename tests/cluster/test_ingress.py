@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from schema.base import Wire
 from tests import images, registry
 from tests.cluster.instance import Instance, condition, free_port, running, wait_for
 from tests.cluster.pods import container, pod
@@ -50,7 +51,7 @@ def make(cluster: Instance, name: str, host: str, *, service: str = "web", tls: 
     cluster.create({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}, "spec": spec})
 
 
-def read(cluster: Instance, name: str) -> dict:
+def read(cluster: Instance, name: str) -> Wire:
     return dict(cluster.api.get(f"/apis/networking.k8s.io/v1/namespaces/default/ingresses/{name}").json())
 
 

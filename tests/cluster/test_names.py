@@ -35,7 +35,7 @@ def asking(cluster: Lab) -> Iterator[Lab]:
             answer = cluster.api.post(f"/api/v1/namespaces/{NAMESPACE}/pods", json=wire)
             assert answer.status_code == 201, answer.text
         for name in ("server", "client"):
-            wait_for(f"{name} runs", lambda name=name: phase(cluster, name) == "Running", seconds=60)
+            wait_for(f"{name} runs", lambda: phase(cluster, name) == "Running", seconds=60)  # noqa: B023 - called at once
         yield cluster
         cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 

@@ -8,6 +8,7 @@ import pytest
 
 from nodeagent.ingress import routes
 from schema.base import Wire
+from schema.networking.ingress import CONTROLLER
 
 
 def service(name: str, *ports: tuple[str, int], address: str = "10.96.0.7", **spec: Any) -> tuple[routes.Key, Wire]:
@@ -42,7 +43,7 @@ def ingress(name: str, *rules: tuple[str, list[Wire]], made: str = "2026-01-01T0
 
 
 CLASSES = [
-    {"metadata": {"name": "slipway"}, "spec": {"controller": routes.CONTROLLER}},
+    {"metadata": {"name": "slipway"}, "spec": {"controller": CONTROLLER}},
     {"metadata": {"name": "other"}, "spec": {"controller": "example.org/other"}},
 ]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlplane.controllers import replicaset, rollout
+from controlplane.controllers import pods, replicaset, rollout
 from controlplane.controllers.rollout import Bounds, Part
 from tests.unit.test_workload_parts import OWNER, pod
 
@@ -182,7 +182,7 @@ def crowds(draw):
 def test_a_replica_set_makes_and_ends_just_so_many(crowd, wanted):
     owner = {**OWNER, "spec": {"replicas": wanted, "template": {"metadata": {"labels": {"app": "web"}}}}}
     decision = replicaset.decide(owner, crowd, NOW)
-    active = [one for one in crowd if replicaset.pods.is_active(one)]
+    active = [one for one in crowd if pods.is_active(one)]
     assert len(active) + len(decision.create) - len(decision.delete) == wanted
     assert not (decision.create and decision.delete)
     assert all(one in active for one in decision.delete)
