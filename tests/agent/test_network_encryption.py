@@ -44,6 +44,7 @@ def test_the_doctor_says_it(word, level, monkeypatch):
 def test_join_refuses_what_the_agent_would_not_know(word, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["nodeagent", "join"])
     monkeypatch.setattr("nodeagent.join.join", lambda *_, **__: pytest.fail("it joined"))
-    words = ["join", "https://127.0.0.1:1", "--home", str(tmp_path / "node"), "--token", "t", "--encryption", word]
+    words = ["join", "https://127.0.0.1:1", "--home", str(tmp_path / "node"), "--token", "t", "--ca-hash", "sha256:0"]
+    words += ["--encryption", word]
     assert command.main(words) == 1
     assert encryption.SETTING in capsys.readouterr().err
