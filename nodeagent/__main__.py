@@ -135,6 +135,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         labels=joined.labels,
         taints=joined.taints,
         runtime=getattr(arguments, "runtime", "crun"),
+        ingress_http_port=int(os.environ.get("SLIPWAY_INGRESS_HTTP_PORT") or 80),
+        ingress_https_port=int(os.environ.get("SLIPWAY_INGRESS_HTTPS_PORT") or 443),
         node_port_addresses=os.environ.get("SLIPWAY_NODE_PORT_ADDRESSES", ""),
         overlay=getattr(arguments, "overlay", "auto"),
         vxlan_port=getattr(arguments, "vxlan_port", 4789),

@@ -92,6 +92,7 @@ class Agent:
         self._removals = Removals(self.context, self.records)
         credential = Credential(settings.credential_file, settings.token)
         dialler = dialler or Dialler(settings, credential)
+        self.cluster.secret = lambda namespace, name: self.context.objects.secrets.get((namespace, name))
         self._streams = Streams(self, dialler)
         self._session = Session(dialler, self._status, self._outbox, self)
         self._renewal = Renewal(settings, credential, self._session.reconnect)
@@ -315,6 +316,7 @@ class Agent:
         }
         if not changed:
             return
+        self.cluster.poke("ingress")  # it may be a certificate
         self._checkpoint.save_objects(objects)
         for record in self.records.values():
             if record.namespace in changed:

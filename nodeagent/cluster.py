@@ -74,6 +74,8 @@ class ClusterView:
         self._tasks = Tasks("cluster view")
         self.known = asyncio.Event()
         """Set once something was said, now or before the last restart."""
+        self.secret: Callable[[str, str], Wire | None] = lambda namespace, name: None
+        """A Secret that this node has, by namespace and name."""
         self.problems: dict[str, str] = {}
         """What keeps a consumer from following, by its name."""
         if stored is not None:

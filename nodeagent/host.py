@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def real(settings: Settings) -> Facilities:
     from nodeagent.images.settings import from_environment
     from nodeagent.images.store import ImageStore
+    from nodeagent.ingress.consumer import Ingresses
     from nodeagent.network.dns.consumer import Dns
     from nodeagent.network.overlay import Overlay
     from nodeagent.network.pods import BridgeNetwork
@@ -33,7 +34,7 @@ def real(settings: Settings) -> Facilities:
         images=images,
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
-        consumers=(Overlay(settings), network.services, policies, Dns(settings)),
+        consumers=(Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings)),
     )
 
 

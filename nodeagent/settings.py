@@ -31,6 +31,9 @@ class Settings:
     taints: Sequence[Mapping[str, str]] = ()
     """Likewise."""
     runtime: str = "crun"
+    ingress_http_port: int = 80
+    """Where this node answers for Ingresses, if it is labelled for that."""
+    ingress_https_port: int = 443
     node_port_addresses: str = ""
     """Ranges of this node's addresses at which node ports answer, with commas between them; empty: all of them."""
     overlay: str = "auto"

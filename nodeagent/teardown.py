@@ -17,6 +17,7 @@ from nodeagent import removal
 from nodeagent.errors import AgentError
 from nodeagent.images.settings import from_environment
 from nodeagent.images.store import ImageStore
+from nodeagent.ingress import consumer
 from nodeagent.network.pods import BridgeNetwork
 from nodeagent.runtime import cgroups, preparation
 from nodeagent.runtime.oci import OciRuntime
@@ -32,6 +33,7 @@ async def remove(settings: Settings) -> None:
     """Stop and remove every container, namespace, device, rule, mount and cgroup. Raises `AgentError` for what stays."""
     home, run_dir = settings.home.absolute(), settings.run_dir.absolute()
     await _remove_containers(settings)
+    await consumer.remove(settings)
     await _remove_roots(home)
     await BridgeNetwork(settings).remove_everything()
     for directory in (run_dir, home):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_PERCENT = re.compile(r"([0-9]+)%", re.ASCII)
+_PERCENT = re.compile(r"([0-9]{1,9})%", re.ASCII)
 
 
 def percentage(value: int | str) -> int | None:

@@ -211,6 +211,16 @@ class LabelSelector:
         return ",".join(map(str, self.requirements))
 
 
+def of_workload(selector: Wire | None) -> LabelSelector | None:
+    """The ``spec.selector`` of a workload: an object with matchLabels or, in the oldest kinds, the labels themselves. None
+    where it is absent or empty, and chooses nothing."""
+    if not selector:
+        return None
+    if set(selector) <= {"matchLabels", "matchExpressions"} and not any(isinstance(v, str) for v in selector.values()):
+        return LabelSelector.from_object(selector)
+    return LabelSelector.from_labels(selector)
+
+
 def _expression(expression: Wire) -> Requirement:
     try:
         operator = Operator(expression["operator"])

@@ -19,7 +19,7 @@ as_root() {
 # --- distribution packages -------------------------------------------------------------------------------------------
 # Checked by the file each one brings, so that programs installed in another way count as well.
 run_files="crun:/usr/bin/crun conmon:/usr/bin/conmon nftables:/usr/sbin/nft
-  iproute2:/sbin/ip util-linux:/usr/bin/setpriv ca-certificates:/etc/ssl/certs/ca-certificates.crt
+  iproute2:/sbin/ip haproxy:/usr/sbin/haproxy util-linux:/usr/bin/setpriv ca-certificates:/etc/ssl/certs/ca-certificates.crt
   golang-github-containers-common:/usr/share/containers/seccomp.json"
 [ -n "$agent" ] || run_files="$run_files redis-server:/usr/bin/redis-server"
 dev_files="catatonit:/usr/bin/catatonit busybox-static:/bin/busybox docker-registry:/usr/bin/docker-registry skopeo:/usr/bin/skopeo

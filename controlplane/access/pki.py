@@ -66,6 +66,33 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
+class NoAuthority(Exception):
+    """This process has no access to the authority's key."""
+
+
+def issue(home: Path, hosts: Sequence[str]) -> tuple[bytes, bytes]:
+    """A new certificate for servers with these names, signed by the authority of ``home``: (chain, key), both PEM."""
+    authority = _read(home / "pki" / "ca.crt", home / "pki" / "ca.key")
+    if authority is None:
+        raise NoAuthority(f"there is no certificate authority in {home / 'pki'}")
+    pair = _make_server(authority, _subject_alternative_names(hosts))
+    key = pair.key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return pair.certificate.public_bytes(serialization.Encoding.PEM), key
+
+
+def good_until(chain: bytes, hosts: Sequence[str]) -> datetime | None:
+    """When a certificate that `issue` made is to be made anew; None: at once, since it is not for all of these names."""
+    try:
+        certificate = x509.load_pem_x509_certificate(chain)
+        present = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return None
+    wanted = set(_subject_alternative_names(hosts))
+    return certificate.not_valid_after_utc - RENEW_BEFORE if wanted <= set(present) else None
+
+
 def _ensure_authority(directory: Path) -> _Pair:
     pair = _read(directory / "ca.crt", directory / "ca.key")
     if pair is not None and pair.certificate.not_valid_after_utc > datetime.now(UTC) + RENEW_BEFORE:

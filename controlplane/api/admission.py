@@ -18,6 +18,7 @@ from schema import kinds, quantity
 from schema.base import Wire
 from schema.defaulting import service
 from schema.kinds import Kind
+from schema.networking.ingress import DEFAULT_CLASS as DEFAULT_INGRESS_CLASS
 from schema.validation import Cause, persistentvolumeclaim
 
 
@@ -90,8 +91,26 @@ def refuse_priority_without_class(request: Request) -> None:
         priority.check_number(request.wire["metadata"].get("name") or "", request.wire, classes)
 
 
+def default_ingress_class(request: Request) -> None:
+    """An Ingress that names no class gets the default one; of several the newest, as in Kubernetes."""
+    if request.kind is not kinds.INGRESS or request.verb != "create":
+        return
+    spec = request.wire.get("spec")
+    annotations = (request.wire.get("metadata") or {}).get("annotations") or {}
+    if not isinstance(spec, dict) or spec.get("ingressClassName") or annotations.get("kubernetes.io/ingress.class"):
+        return
+    marked = [
+        (one["metadata"]["creationTimestamp"], one["metadata"]["name"])
+        for one in objects.list_objects(kinds.INGRESS_CLASS).items
+        if (one["metadata"].get("annotations") or {}).get(DEFAULT_INGRESS_CLASS) == "true"
+    ]
+    if marked:
+        spec["ingressClassName"] = max(marked)[1]
+
+
 PLUGINS: tuple[Callable[[Request], None], ...] = (
     default_service_account,
+    default_ingress_class,
     refuse_priority_without_class,
     keep_service_addresses,
     resize_needs_the_class,

@@ -17,7 +17,7 @@ from controlplane.store import objects
 from schema.autoscaling.scale import Scale
 from schema.base import Wire
 from schema.kind import Kind
-from schema.selectors import LabelSelector
+from schema.selectors import of_workload
 from schema.validation import Cause, Problems, structure
 
 SCALE = Kind(
@@ -30,7 +30,7 @@ def of(wire: Wire) -> Wire:
     """The Scale of an object."""
     metadata, spec, status = wire["metadata"], wire["spec"], wire.get("status") or {}
     shown = {"replicas": status.get("replicas") or 0}
-    if selector := query(spec.get("selector")):
+    if selector := of_workload(spec.get("selector")):
         shown["selector"] = str(selector)
     return {
         "apiVersion": SCALE.api_version,
@@ -39,15 +39,6 @@ def of(wire: Wire) -> Wire:
         "spec": {"replicas": spec.get("replicas", 1)},
         "status": shown,
     }
-
-
-def query(selector: Wire | None) -> LabelSelector | None:
-    """A spec's selector: an object with matchLabels or, in the oldest kinds, the labels themselves."""
-    if not selector:
-        return None
-    if set(selector) <= {"matchLabels", "matchExpressions"}:
-        return LabelSelector.from_object(selector)
-    return LabelSelector.from_labels(selector)
 
 
 def read(target: Target) -> Wire:

@@ -71,6 +71,8 @@ class Controller(ABC, Generic[Children]):
     """The status is written only onto the object that was read: somebody else writes it too."""
     observes_generation: ClassVar[bool] = True
     """The kind's status has an observedGeneration."""
+    conditions_observe_generation: ClassVar[bool] = True
+    """So have its conditions."""
 
     @abstractmethod
     def gather(self, obj: Wire) -> Children:
@@ -147,6 +149,7 @@ class Controller(ABC, Generic[Children]):
 
     def _report(self, obj: Wire, plan: Plan, outcome: Wait | Stalled | None) -> None:
         generation = obj["metadata"].get("generation") if self.observes_generation else None
+        spoken_of = generation if self.conditions_observe_generation else None
         conditions = [*plan.conditions, *self.progress(outcome)]
         now = meta.now()
 
@@ -154,7 +157,7 @@ class Controller(ABC, Generic[Children]):
             if self.swaps and stored["metadata"]["resourceVersion"] != obj["metadata"]["resourceVersion"]:
                 raise conflict(self.kind, obj["metadata"]["name"])
             status = stored.get("status") or {}
-            merged = merge(status.get("conditions") or (), conditions, now, generation)
+            merged = merge(status.get("conditions") or (), conditions, now, spoken_of)
             observed = {} if generation is None else {"observedGeneration": generation}
             return {**stored, "status": {**status, **plan.status, **observed, "conditions": merged}}
 

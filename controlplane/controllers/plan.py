@@ -17,12 +17,15 @@ from schema.base import Wire
 class Condition:
     type: str
     status: str
-    """True, False or Unknown."""
+    """True, False or Unknown; empty: the object shall not have this condition."""
     reason: str = ""
     message: str = ""
+    updated: str = ""
+    """Its lastUpdateTime, in kinds whose conditions have one."""
 
     def wire(self) -> Wire:
-        return {"type": self.type, "status": self.status, "reason": self.reason, "message": self.message}
+        updated = {"lastUpdateTime": self.updated} if self.updated else {}
+        return {"type": self.type, "status": self.status, "reason": self.reason, "message": self.message, **updated}
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,9 @@ def merge(present: Iterable[Wire], wanted: Iterable[Condition], now: datetime, g
     with ``generation`` each says which generation it speaks of."""
     conditions = {each["type"]: each for each in present}
     for one in wanted:
+        if not one.status:
+            conditions.pop(one.type, None)
+            continue
         held = conditions.get(one.type, {})
         since = held.get("lastTransitionTime") if held.get("status") == one.status else None
         observed = {} if generation is None else {"observedGeneration": generation}

@@ -18,7 +18,7 @@ from controlplane.controllers.seen import Seen
 from controlplane.store import objects
 from controlplane.store.errors import NotFound
 from controlplane.store.objects import ChangeRecord, ChangeType
-from schema import intstr, kinds
+from schema import amounts, kinds
 from schema.base import Wire
 from schema.selectors import LabelSelector
 
@@ -157,9 +157,9 @@ def _expected(spec: Wire, pods: Sequence[Wire], group: Group) -> int:
 
 def _desired(spec: Wire, expected: int) -> int:
     if spec.get("maxUnavailable") is not None:
-        return max(0, expected - intstr.scaled(spec["maxUnavailable"], expected, up=True))
+        return max(0, expected - amounts.resolve(spec["maxUnavailable"], expected, round_up=True))
     if spec.get("minAvailable") is not None:
-        return intstr.scaled(spec["minAvailable"], expected, up=True)
+        return amounts.resolve(spec["minAvailable"], expected, round_up=True)
     return 1 if expected else 0  # neither is given: Kubernetes' default
 
 

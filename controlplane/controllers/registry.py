@@ -10,9 +10,11 @@ from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
 from controlplane.controllers.cronjobs.controller import CronJobController
 from controlplane.controllers.daemonsets.controller import DaemonSetController
+from controlplane.controllers.deployment import DeploymentController
 from controlplane.controllers.endpointslice import EndpointSliceController
 from controlplane.controllers.ephemeral import EphemeralVolumeController
 from controlplane.controllers.garbage import GarbageCollector
+from controlplane.controllers.ingress import IngressController
 from controlplane.controllers.jobs.controller import JobController
 from controlplane.controllers.kubernetes import KubernetesServiceController
 from controlplane.controllers.namespace import NamespaceController
@@ -20,6 +22,7 @@ from controlplane.controllers.node import NodeController
 from controlplane.controllers.persistentvolume import PersistentVolumeController
 from controlplane.controllers.persistentvolumeclaim import PersistentVolumeClaimController
 from controlplane.controllers.poddisruptionbudget import PodDisruptionBudgetController
+from controlplane.controllers.replicaset import ReplicaSetController, ReplicationControllerController
 from controlplane.controllers.resourcequota import ResourceQuotaController
 from controlplane.controllers.service import ServiceController
 from controlplane.controllers.serviceaccount import ServiceAccountController
@@ -43,6 +46,9 @@ _ALL: tuple[Controller[Any], ...] = (
     PersistentVolumeController(),
     PersistentVolumeClaimController(),
     ResourceQuotaController(),
+    ReplicaSetController(),
+    ReplicationControllerController(),
+    DeploymentController(),
     EndpointSliceController(),
     ServiceController(),
     KubernetesServiceController(),
@@ -52,6 +58,7 @@ _ALL: tuple[Controller[Any], ...] = (
     StatefulSetController(),
     TaintEvictionController(),
     AutoscalerController(),
+    IngressController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

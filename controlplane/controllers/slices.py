@@ -23,6 +23,8 @@ ENDPOINTS_LIMIT = 1000
 """Of one Endpoints object; beyond it, old clients see only these."""
 OVER_CAPACITY = "endpoints.kubernetes.io/over-capacity"
 HEADLESS = "None"
+NODE_NOT_READY = "NodeNotReady"
+"""What the node controller gives as the reason."""
 SKIP_MIRROR = "endpointslice.kubernetes.io/skip-mirror"
 ENDPOINTS_MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 FINISHED = ("Succeeded", "Failed")
@@ -63,6 +65,13 @@ def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
 def is_ready(pod: Wire) -> bool:
     conditions = (pod.get("status") or {}).get("conditions") or ()
     return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+
+
+def silenced(pod: Wire) -> bool:
+    """Not ready only because its node is not heard of. It may well serve: it is used while no other is ready, so that a
+    control plane that returns before its nodes do takes nothing away from anybody."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(each.get("type") == "Ready" and each.get("reason") == NODE_NOT_READY for each in conditions)
 
 
 def counts(pod: Wire) -> bool:
@@ -121,11 +130,11 @@ def endpoint(service: Wire, pod: Wire, address: str, zones: Mapping[str, str]) -
     metadata, spec = pod["metadata"], pod["spec"]
     terminating = "deletionTimestamp" in metadata
     anyway = bool(service["spec"].get("publishNotReadyAddresses"))
-    serving = is_ready(pod) or anyway
+    serving = is_ready(pod) or anyway or silenced(pod)
     made: Wire = {
         "addresses": [address],
         "conditions": {
-            "ready": anyway or (serving and not terminating),
+            "ready": anyway or (is_ready(pod) and not terminating),
             "serving": serving,
             "terminating": terminating,
         },

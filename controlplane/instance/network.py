@@ -66,9 +66,10 @@ def settle(home: Path) -> str:
 
 
 def segments(
-    table: Path = Path("/proc/net/route"), table6: Path = Path("/proc/net/ipv6_route"), *, but: str
+    table: Path = Path("/proc/net/route"), table6: Path = Path("/proc/net/ipv6_route"), *, but: tuple[str, ...]
 ) -> list[Segment]:
-    """Of this host, but those of its instance's own devices, whose names all end with ``but``.
+    """Of this host, but those of its instance's own devices, whose names all end with one of ``but``: the ids of the
+    instance (the lab's bridge) and of its agent, which has a home of its own (the pods' bridge, the tunnel).
 
     A route by a gateway is left out: the agent's own to other nodes look like that, and it checks what it adds.
     """

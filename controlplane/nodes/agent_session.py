@@ -132,7 +132,9 @@ class AgentSession:
             self._apply(change)
 
     def cluster_changed(self, key: Key) -> None:
-        self._desired.cluster_changed(key)
+        interest = self._desired.cluster_changed(key)
+        if interest is not None:
+            self._follow(interest)
         self._wake.set()
 
     # The conversation

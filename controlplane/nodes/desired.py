@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from controlplane.nodes import references
+from controlplane.nodes.cluster import certificates
 from controlplane.nodes.cluster.world import Key, World
 from schema.base import Wire
 from schema.session import ObjectKey, Sync, Update, VolumeRemoval
@@ -75,6 +76,8 @@ class Desired:
         self._revisions: dict[Ref, int] = {}
         """Of each object in use, the newest revision seen; absent until it has been looked up."""
         self._waiting = _Waiting()
+        self._certificates: frozenset[Ref] = frozenset()
+        """Secrets in use that no pod asks for."""
 
     @property
     def refs(self) -> frozenset[Ref]:
@@ -101,6 +104,8 @@ class Desired:
         self._pods, self._uses, self._revisions, self._waiting = {}, Counter(), {}, _Waiting()
         for pod in pods:
             self._know(pod)
+        self._certificates = self._wanted_certificates()
+        self._uses.update(self._certificates)
         return Interest(self.refs - before, before - self.refs)
 
     def sync(self, pods: list[Wire]) -> Sync:
@@ -121,8 +126,18 @@ class Desired:
         """Said again it does no harm; the agent answers with a report."""
         self._waiting.removals[volume["metadata"]["uid"]] = volume
 
-    def cluster_changed(self, key: Key) -> None:
+    def cluster_changed(self, key: Key) -> Interest | None:
         self._waiting.cluster[key] = None
+        if key.kind not in certificates.DECIDE or (wanted := self._wanted_certificates()) == self._certificates:
+            return None
+        before = self.refs
+        self._uses.subtract(self._certificates)
+        self._uses.update(wanted)
+        self._certificates = wanted
+        return self._interest(before)
+
+    def _wanted_certificates(self) -> frozenset[Ref]:
+        return frozenset(Ref(SECRET, *name) for name in certificates.of_node(self._world, self.node))
 
     def pod_changed(self, pod: Wire, revision: int) -> Interest | None:
         if revision <= self.revision or (pod.get("spec") or {}).get("nodeName") != self.node:
@@ -187,6 +202,9 @@ class Desired:
             self._uses.subtract(known.refs)
         if pod is not None:
             self._know(pod)
+        return self._interest(before)
+
+    def _interest(self, before: frozenset[Ref]) -> Interest:
         self._uses = +self._uses
         ceased = before - self.refs
         for ref in ceased:

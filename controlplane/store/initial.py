@@ -9,12 +9,15 @@ from django.db import IntegrityError, connection, transaction
 from controlplane.store import objects
 from controlplane.store.errors import AlreadyExists
 from schema.base import Wire
-from schema.kinds import NAMESPACE, PRIORITY_CLASS, STORAGE_CLASS, Kind
+from schema.kinds import INGRESS_CLASS, NAMESPACE, PRIORITY_CLASS, STORAGE_CLASS, Kind
+from schema.networking.ingress import CONTROLLER as INGRESS_CONTROLLER
+from schema.networking.ingress import DEFAULT_CLASS as DEFAULT_INGRESS_CLASS
 from schema.storage.storageclass import FIRST_CONSUMER, IS_DEFAULT, PROVISIONER
 from schema.validation.priorityclass import SYSTEM
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 LOCAL_CLASS = "local"
+OWN_INGRESS_CLASS = "slipway"
 
 
 def ensure_initial() -> None:
@@ -25,6 +28,7 @@ def ensure_initial() -> None:
     for name, value in SYSTEM.items():
         _ensure(PRIORITY_CLASS, _system_class(name, value))
     _ensure_storage_class()
+    _ensure_ingress_class()
 
 
 def _ensure_storage_class() -> None:
@@ -43,6 +47,17 @@ def _ensure_storage_class() -> None:
             "allowVolumeExpansion": True,
         },
     )
+
+
+def _ensure_ingress_class() -> None:
+    """The class ``slipway``, likewise."""
+    present = objects.list_objects(INGRESS_CLASS).items
+    if any(one["metadata"]["name"] == OWN_INGRESS_CLASS for one in present):
+        return
+    chosen = any((one["metadata"].get("annotations") or {}).get(DEFAULT_INGRESS_CLASS) == "true" for one in present)
+    annotations = {} if chosen else {DEFAULT_INGRESS_CLASS: "true"}
+    metadata = {"name": OWN_INGRESS_CLASS, "annotations": annotations}
+    _ensure(INGRESS_CLASS, {"metadata": metadata, "spec": {"controller": INGRESS_CONTROLLER}})
 
 
 def _ensure(kind: Kind, obj: Wire) -> None:

@@ -38,7 +38,7 @@ from schema.kinds.core import (
 )
 from schema.kinds.discovery import ENDPOINT_SLICE
 from schema.kinds.metrics import NODE_METRICS, POD_METRICS
-from schema.kinds.networking import NETWORK_POLICY
+from schema.kinds.networking import INGRESS, INGRESS_CLASS, NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
 from schema.kinds.storage import STORAGE_CLASS
@@ -56,6 +56,8 @@ __all__ = [
     "ENDPOINT_SLICE",
     "EVENT",
     "HORIZONTAL_POD_AUTOSCALER",
+    "INGRESS",
+    "INGRESS_CLASS",
     "JOB",
     "LEASE",
     "LIMIT_RANGE",

@@ -3,8 +3,29 @@
 from __future__ import annotations
 
 from schema.kind import Kind
+from schema.networking.ingress import Ingress, IngressClass
 from schema.networking.networkpolicy import NetworkPolicy
 
+INGRESS = Kind(
+    group="networking.k8s.io",
+    version="v1",
+    kind="Ingress",
+    plural="ingresses",
+    singular="ingress",
+    namespaced=True,
+    model=Ingress,
+    short_names=("ing",),
+    subresources=("status",),
+)
+INGRESS_CLASS = Kind(
+    group="networking.k8s.io",
+    version="v1",
+    kind="IngressClass",
+    plural="ingressclasses",
+    singular="ingressclass",
+    namespaced=False,
+    model=IngressClass,
+)
 NETWORK_POLICY = Kind(
     group="networking.k8s.io",
     version="v1",
@@ -16,4 +37,4 @@ NETWORK_POLICY = Kind(
     short_names=("netpol",),
 )
 
-ALL: tuple[Kind, ...] = (NETWORK_POLICY,)
+ALL: tuple[Kind, ...] = (INGRESS, INGRESS_CLASS, NETWORK_POLICY)

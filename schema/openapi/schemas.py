@@ -26,10 +26,10 @@ _PACKAGES = {
     "schema.coordination": "io.k8s.api.coordination.v1",
     "schema.discovery.endpointslice": "io.k8s.api.discovery.v1",
     "schema.meta": _META,
+    "schema.networking.ingress": "io.k8s.api.networking.v1",
     "schema.networking.networkpolicy": "io.k8s.api.networking.v1",
     "schema.policy.poddisruptionbudget": "io.k8s.api.policy.v1",
     "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",
-    "schema.storage.storageclass": "io.k8s.api.storage.v1",
 }
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"

@@ -171,7 +171,7 @@ def _check_rule(rule: PodFailurePolicyRule, spec: JobSpec, containers: set[str],
 
 
 def check_update(new: Wire, old: Wire, problems: Problems) -> None:
-    given, stored = new["spec"], old["spec"]
+    given, stored = new.get("spec") or {}, old["spec"]
     for name in _FIXED:
         if (given.get(name) or None) != (stored.get(name) or None):
             problems.immutable(f"spec.{name}", given.get(name))

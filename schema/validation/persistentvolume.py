@@ -59,7 +59,7 @@ def _check_source(spec: PersistentVolumeSpec, problems: Problems) -> None:
 
 
 def check_update(new: Wire, old: Wire, problems: Problems) -> None:
-    given, stored = new["spec"], old["spec"]
+    given, stored = new.get("spec") or {}, old["spec"]
     for name in SOURCES:
         if given.get(name) != stored.get(name):
             problems.forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation")

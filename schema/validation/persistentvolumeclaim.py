@@ -57,7 +57,7 @@ def check_storage(amounts: ResourceList, path: str, problems: Problems) -> None:
 
 
 def check_update(new: Wire, old: Wire, problems: Problems) -> None:
-    given, stored = new["spec"], old["spec"]
+    given, stored = new.get("spec") or {}, old["spec"]
     if given == stored:
         return
     was, wanted = requested(stored), requested(given)

@@ -17,7 +17,7 @@ _GATED_PLACEMENT = ("nodeSelector", "affinity")
 
 
 def check(new: Wire, old: Wire, problems: Problems) -> None:
-    given, stored = new["spec"], old["spec"]
+    given, stored = (new.get("spec") or {}), old["spec"]
     if given == stored:
         return
     if not stored.get("nodeName") and given.get("nodeName"):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from schema import intstr
 from schema.policy.poddisruptionbudget import PodDisruptionBudget
 from schema.validation.affinity import check_selector
 from schema.validation.causes import Problems
+from schema.validation.workload import check_amount
 
 
 def check(budget: PodDisruptionBudget, problems: Problems) -> None:
@@ -13,7 +13,6 @@ def check(budget: PodDisruptionBudget, problems: Problems) -> None:
     if spec.min_available is not None and spec.max_unavailable is not None:
         problems.invalid("spec", "", "minAvailable and maxUnavailable cannot be both set")
     for name, value in (("minAvailable", spec.min_available), ("maxUnavailable", spec.max_unavailable)):
-        if value is not None and (why := intstr.fault(value, most_percent=100)):
-            problems.invalid(f"spec.{name}", value, why)
+        check_amount(value, f"spec.{name}", problems, at_most_all=True)
     if spec.selector is not None:
         check_selector(spec.selector, "spec.selector", problems)

@@ -214,7 +214,7 @@ def _check_load_balancer(spec: ServiceSpec, problems: Problems) -> None:
 
 
 def check_update(new: Wire, old: Wire, problems: Problems) -> None:
-    given, stored = new["spec"], old["spec"]
+    given, stored = new.get("spec") or {}, old["spec"]
     if "ExternalName" not in (given.get("type"), stored.get("type")):
         _check_address_update(given, stored, problems)
     stays = stored.get("type") == given.get("type") == "LoadBalancer" and stored.get("loadBalancerClass")

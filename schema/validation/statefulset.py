@@ -79,7 +79,7 @@ def _check_update(spec: StatefulSetSpec, problems: Problems) -> None:
 
 
 def check_update(new: Wire, old: Wire, problems: Problems) -> None:
-    given, stored = new["spec"], old["spec"]
+    given, stored = new.get("spec") or {}, old["spec"]
     names = sorted(name for name in {*given, *stored} if given.get(name) != stored.get(name))
     wrong = [name for name in names if name not in _CHANGEABLE]
     if wrong:

@@ -57,7 +57,7 @@ class Namespace:
         def body() -> subprocess.CompletedProcess[str]:
             return subprocess.run(["sh", "-ec", commands], input=input_, capture_output=True, text=True)
 
-        done = self.call(body)
+        done: subprocess.CompletedProcess[str] = self.call(body)
         assert done.returncode == 0, f"{self.name}: {commands}: {done.stderr} {input_ or ''}"
         return done.stdout
 
@@ -94,17 +94,20 @@ class Echo:
             for key, _ in self._selector.select():
                 if key.data is None:
                     return
+                own = key.fileobj
+                assert isinstance(own, socket.socket)
                 with contextlib.suppress(OSError):
                     if key.data == socket.SOCK_STREAM:
-                        key.fileobj.accept()[0].close()
+                        own.accept()[0].close()
                     else:
-                        _, peer = key.fileobj.recvfrom(100)
-                        key.fileobj.sendto(b"here", peer)
+                        _, peer = own.recvfrom(100)
+                        own.sendto(b"here", peer)
 
     def close(self) -> None:
         self._waker.send(b"x")
         self._thread.join()
         for key in list(self._selector.get_map().values()):
+            assert isinstance(key.fileobj, socket.socket)
             key.fileobj.close()
         self._waker.close()
 

@@ -33,6 +33,8 @@ class Resolver(asyncio.DatagramProtocol):
 
     def __init__(self, behaviour):
         self.behaviour, self.asked, self.by_tcp = behaviour, [], 0
+        self.stream: asyncio.Server
+        self.place: tuple[str, int]
 
     @classmethod
     async def start(cls, behaviour):
@@ -179,7 +181,7 @@ async def test_several_records_take_turns(serve):
 async def test_edns_is_answered_with_edns_and_an_unknown_version_refused(serve):
     server = await serve()
     assert (await ask(server, "web.shop.svc.cluster.local")).edns == -1
-    cookie = dns.edns.GenericOption(10, b"12345678")
+    cookie = dns.edns.GenericOption(dns.edns.OptionType.COOKIE, b"12345678")
     for _ in range(2):
         assert (await ask(server, "web.shop.svc.cluster.local", use_edns=0, options=[cookie])).edns == 0
     assert (await ask(server, "web.shop.svc.cluster.local", use_edns=7)).rcode() == dns.rcode.BADVERS
@@ -205,7 +207,7 @@ async def test_edns_is_answered_with_edns_and_an_unknown_version_refused(serve):
 async def test_what_is_no_question_is_refused_or_ignored(serve, wire, rcode):
     server = await serve()
     loop = asyncio.get_running_loop()
-    answers = asyncio.Queue()
+    answers: asyncio.Queue[bytes] = asyncio.Queue()
 
     class Client(asyncio.DatagramProtocol):
         def datagram_received(self, data, peer):

@@ -9,6 +9,7 @@ import socket
 import pytest
 
 from nodeagent.errors import AgentError
+from schema.base import Wire
 from tests.agent.host import needs_host
 from tests.agent.host import pod as pod_object
 from tests.agent.policy_world import World
@@ -49,10 +50,10 @@ def policy(namespace="shop", name="p", /, **spec):
 
 WEB = {"podSelector": {"matchLabels": {"app": "web"}}}
 DB = {"podSelector": {"matchLabels": {"app": "db"}}}
-ALL = {"podSelector": {}}
+ALL: Wire = {"podSelector": {}}
 FRONT = {"podSelector": {"matchExpressions": [{"key": "tier", "operator": "In", "values": ["front"]}]}}
 LAB = {"namespaceSelector": {"matchLabels": {"team": "research"}}}
-ANYWHERE = {"namespaceSelector": {}}
+ANYWHERE: Wire = {"namespaceSelector": {}}
 
 
 def into(selected, *rules, **more):

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -281,7 +282,7 @@ async def test_a_service_without_endpoints_is_refused_at_once(node: Node):
         ("client", NODE, 30080),
     ]:
         with pytest.raises(ConnectionRefusedError):
-            node.places[place].call(lambda a=address, p=port: fetch(a, p))
+            node.places[place].call(partial(fetch, address, port))
     with pytest.raises(ConnectionRefusedError):
         fetch(ADDRESS, 80)
 

@@ -134,7 +134,8 @@ def test_it_does_not_overwrite_a_number_that_somebody_else_has_set_meanwhile(met
     used(0.8)
     autoscaler(api)
     controller = registry.CONTROLLERS["horizontalpodautoscaler"]
-    gather, done = type(controller).gather, []
+    gather = type(controller).gather
+    done: list[object] = []
 
     def late(self, obj):
         found = gather(self, obj)

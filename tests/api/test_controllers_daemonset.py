@@ -7,7 +7,7 @@ from controlplane.store import objects
 from schema import kinds
 from tests.api import cluster_objects as make
 from tests.api.pump import pumping
-from tests.api.workloads import Agents, get, images, pods, set_ready, template, update, workload
+from tests.api.workloads import Agents, images, pods, present, set_ready, template, update, workload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,7 +31,7 @@ def nodes():
 
 
 def status():
-    return get(SET, "web")["status"]
+    return present(SET, "web")["status"]
 
 
 def test_each_node_has_one_and_a_new_node_at_once(agents):
@@ -85,7 +85,7 @@ def test_a_pod_that_is_deleted_or_has_failed_is_replaced(agents):
     objects.delete(kinds.POD, "default", name)
     agents.settle()
     assert nodes() == ["a", "b"]
-    assert get(kinds.POD, name)["metadata"]["uid"] != pod["metadata"]["uid"]
+    assert present(kinds.POD, name)["metadata"]["uid"] != pod["metadata"]["uid"]
     set_ready(name, "False", phase="Failed")
     agents.settle()
     assert name in pods()  # its back-off is not over

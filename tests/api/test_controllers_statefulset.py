@@ -8,7 +8,7 @@ from schema import kinds
 from schema.meta import DeleteOptions
 from tests.api import cluster_objects as make
 from tests.api.pump import pumping
-from tests.api.workloads import Agents, get, images, pods, set_ready, template, update, workload
+from tests.api.workloads import Agents, images, pods, present, set_ready, template, update, workload
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,7 +32,7 @@ def claim_template(name="data"):
 
 
 def status():
-    return get(SET, "web")["status"]
+    return present(SET, "web")["status"]
 
 
 def claims():
@@ -52,7 +52,7 @@ def test_pods_come_one_after_another_and_keep_their_names(agents):
     workload(SET, replicas=3, serviceName="db")
     agents.pump.settle()
     assert list(pods()) == ["web-0"]
-    waiting = make.condition(get(SET, "web"), "Reconciling")
+    waiting = make.condition(present(SET, "web"), "Reconciling")
     assert (waiting["status"], waiting["message"]) == ("True", "pod web-0 is not available yet")
     agents.settle()
     assert sorted(pods()) == ["web-0", "web-1", "web-2"]
@@ -64,8 +64,8 @@ def test_pods_come_one_after_another_and_keep_their_names(agents):
     assert labels["controller-revision-hash"] == status()["updateRevision"] == status()["currentRevision"]
     for field in ("replicas", "readyReplicas", "availableReplicas", "currentReplicas", "updatedReplicas"):
         assert status()[field] == 3
-    assert status()["observedGeneration"] == get(SET, "web")["metadata"]["generation"]
-    assert make.condition(get(SET, "web"), "Reconciling")["status"] == "False"
+    assert status()["observedGeneration"] == present(SET, "web")["metadata"]["generation"]
+    assert make.condition(present(SET, "web"), "Reconciling")["status"] == "False"
     before = objects.current_revision()
     CONTROLLERS["statefulset"].reconcile("default", "web")
     assert objects.current_revision() == before
@@ -94,7 +94,7 @@ def test_a_pod_that_is_deleted_comes_back_with_its_data(agents):
     workload(SET, replicas=2, volumeClaimTemplates=[claim_template()])
     agents.settle()
     assert claims() == ["data-web-0", "data-web-1"]
-    volume, node = get(CLAIM, "data-web-1")["spec"]["volumeName"], pods()["web-1"]["spec"]["nodeName"]
+    volume, node = present(CLAIM, "data-web-1")["spec"]["volumeName"], pods()["web-1"]["spec"]["nodeName"]
     before = pods()["web-1"]["metadata"]["uid"]
     delete("web-1")
     agents.settle()
@@ -102,7 +102,7 @@ def test_a_pod_that_is_deleted_comes_back_with_its_data(agents):
     assert after["metadata"]["uid"] != before
     assert after["spec"]["nodeName"] == node
     assert after["spec"]["volumes"][0] == {"name": "data", "persistentVolumeClaim": {"claimName": "data-web-1"}}
-    assert get(CLAIM, "data-web-1")["spec"]["volumeName"] == volume
+    assert present(CLAIM, "data-web-1")["spec"]["volumeName"] == volume
 
 
 def test_an_ordinal_on_a_node_that_does_not_answer_waits_and_says_so(agents):
@@ -121,7 +121,7 @@ def test_an_ordinal_on_a_node_that_does_not_answer_waits_and_says_so(agents):
     delete("web-1")
     agents.settle()
     assert "deletionTimestamp" in pods()["web-1"]["metadata"]
-    assert "does not answer" in make.condition(get(SET, "web"), "Reconciling")["message"]
+    assert "does not answer" in make.condition(present(SET, "web"), "Reconciling")["message"]
     delete("web-1", grace_period_seconds=0)  # by force
     agents.settle()
     assert pods()["web-1"]["spec"]["nodeName"] != node
@@ -180,7 +180,7 @@ def test_revisions_are_kept_up_to_the_limit_and_gone_back_to(agents):
         agents.settle()
     assert [number for number, _ in revisions()] == [3, 4, 5]
     target = revisions()[1][1]
-    patch = get(kinds.CONTROLLER_REVISION, target)["data"]["spec"]["template"]
+    patch = present(kinds.CONTROLLER_REVISION, target)["data"]["spec"]["template"]
     assert patch["$patch"] == "replace"
     update(SET, template={key: value for key, value in patch.items() if key != "$patch"})
     agents.settle()

@@ -172,7 +172,8 @@ def test_the_controller_does_not_overwrite_what_an_eviction_took(pump, monkeypat
     budget(minAvailable=2)
     pump.settle()
     controller = registry.CONTROLLERS["poddisruptionbudget"]
-    gather, evicted = type(controller).gather, []
+    gather = type(controller).gather
+    evicted: list[object] = []
 
     def late(self, obj):
         found = gather(self, obj)

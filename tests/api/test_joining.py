@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from controlplane.nodes import registration
 from controlplane.nodes.errors import CredentialRevoked
 from controlplane.store import objects
 from schema import kinds
+from schema.base import Wire
 from tests import agents
 from tests.api.client import Api
 
@@ -35,14 +36,19 @@ def unthrottled():
     throttle.tokens.clear("127.0.0.1")
 
 
-def join(token: str, node: str = "n1") -> tuple[int, dict]:
+def join(token: str, node: str = "n1") -> tuple[int, Wire]:
     return Api(token).post(JOIN, {"nodeName": node})
 
 
 def joined(node: str = "n1") -> str:
     code, answer = join(joining.create().token, node)
     assert code == 201, answer
-    return answer["token"]
+    return str(answer["token"])
+
+
+def _expiry(token: Token) -> datetime:
+    assert token.expires is not None
+    return token.expires
 
 
 def register(node: str, token: str):
@@ -60,7 +66,7 @@ def test_a_join_token_becomes_a_credential_of_that_node_and_no_other(db):
     found = tokens.authenticate(answer["token"])
     assert found is not None
     assert found.node == "n1"
-    days = (Token.objects.get(node="n1").expires - timezone.now()).total_seconds() / 86400
+    days = (_expiry(Token.objects.get(node="n1")) - timezone.now()).total_seconds() / 86400
     assert 29.9 < days <= 30
 
 
@@ -217,7 +223,7 @@ def test_a_renewed_credential_overlaps_with_the_former(db):
         found = tokens.authenticate(token)
         assert found is not None
         assert found.node == "n1"
-    lives = sorted((token.expires - timezone.now()).total_seconds() for token in Token.objects.filter(node="n1"))
+    lives = sorted((_expiry(token) - timezone.now()).total_seconds() for token in Token.objects.filter(node="n1"))
     assert 0 < lives[0] <= 600
     assert lives[1] > 29 * 86400
 

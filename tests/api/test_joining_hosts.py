@@ -27,6 +27,7 @@ from django.core.management.base import CommandError
 from controlplane.management.commands import join_token
 from nodeagent import __main__ as main
 from nodeagent import config, credential
+from schema.base import Wire
 from tests.instance import DEADLINE_SECONDS, ROOT, Instance
 
 WRONG_HASH = "sha256:" + "0" * 64
@@ -133,7 +134,7 @@ def host(served: Instance, tmp_path: Path, request: pytest.FixtureRequest) -> It
         made.end()
 
 
-def api(served: Instance, method: str, path: str) -> tuple[int, dict]:
+def api(served: Instance, method: str, path: str) -> tuple[int, Wire]:
     request = urllib.request.Request(
         served.url + path, method=method, headers={"Authorization": f"Bearer {served.token}"}
     )
@@ -206,7 +207,7 @@ def uses_of(served: Instance, words: list[str]) -> int:
     """How often the join token of a line has been used."""
     identifier = words[words.index("--token") + 1].partition(".")[0]
     _, tokens = api(served, "GET", "/apis/slipway.dev/v1/jointokens")
-    return next(item["status"]["used"] for item in tokens["items"] if item["metadata"]["name"] == identifier)
+    return next(int(item["status"]["used"]) for item in tokens["items"] if item["metadata"]["name"] == identifier)
 
 
 def test_a_wrong_hash_stores_nothing_and_sends_no_token(host: Host, line: str) -> None:

@@ -26,8 +26,8 @@ def is_status(answer: Any, code: int, reason: str) -> bool:
     [
         ("GET", f"{PODS}/none", 404, "NotFound"),
         ("GET", "/api/v1/starships", 404, "NotFound"),
-        ("GET", "/apis/apps/v1/deployments", 404, "NotFound"),
-        ("GET", "/apis/apps/v1", 404, "NotFound"),
+        ("GET", "/apis/apps/v1/widgets", 404, "NotFound"),
+        ("GET", "/apis/nothing.example/v1", 404, "NotFound"),
         ("GET", f"{PODS}/web/status/more", 404, "NotFound"),
         ("GET", f"{PODS}/a%00b", 404, "NotFound"),
         ("PUT", PODS, 405, "MethodNotAllowed"),

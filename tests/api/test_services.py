@@ -256,6 +256,15 @@ def test_unready_addresses_are_published_where_that_is_asked_for(pump):
     assert one["metadata"]["labels"]["service.kubernetes.io/headless"] == ""
 
 
+def test_pods_of_a_silent_node_serve_where_nobody_else_does(pump):
+    objects.create(kinds.SERVICE, service(selector={"app": "web"}))
+    silent = running("10.244.0.5", ready="False")
+    silent["conditions"][0]["reason"] = "NodeNotReady"
+    pod("one", metadata={"labels": {"app": "web"}}, status=silent)
+    pump.settle()
+    assert endpoints_of()["10.244.0.5"] == {"ready": False, "serving": True, "terminating": False}
+
+
 def test_endpoints_that_somebody_writes_become_slices(pump):
     objects.create(kinds.SERVICE, service())
     subsets = [{"addresses": [{"ip": "192.0.2.4"}], "ports": [{"port": 9, "protocol": "TCP"}]}]

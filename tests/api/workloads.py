@@ -40,6 +40,12 @@ def get(kind: Kind, name: str) -> Wire | None:
         return None
 
 
+def present(kind: Kind, name: str) -> Wire:
+    found = get(kind, name)
+    assert found is not None, f"there is no {kind.kind} {name}"
+    return found
+
+
 def pods() -> dict[str, Wire]:
     return {pod["metadata"]["name"]: pod for pod in objects.list_objects(kinds.POD, namespace="default").items}
 

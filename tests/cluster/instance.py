@@ -27,6 +27,7 @@ import httpx
 import pytest
 import yaml
 
+from schema import kinds
 from schema.instance import instance_id
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per request of a waiting test tells nobody anything
@@ -168,8 +169,11 @@ class Instance:
         )
 
     def create(self, obj: Wire, *, namespace: str = "default") -> Wire:
-        plural = {"Pod": "pods", "ConfigMap": "configmaps", "Secret": "secrets"}[obj["kind"]]
-        answer = self.api.post(f"/api/v1/namespaces/{namespace}/{plural}", json=obj)
+        kind = kinds.by_kind(obj.get("apiVersion", "v1"), obj["kind"])
+        assert kind is not None
+        base = f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.api_version}"
+        where = f"/namespaces/{namespace}" if kind.namespaced else ""
+        answer = self.api.post(f"{base}{where}/{kind.plural}", json=obj)
         assert answer.status_code == httpx.codes.CREATED, answer.text
         return dict(answer.json())
 

@@ -162,7 +162,7 @@ def test_an_important_pod_takes_the_place_of_another(instance: Instance, busybox
     allocatable = get(instance, "node", instance.node)["status"]["allocatable"]
     most = allocatable["cpu"]
     kubectl(instance, "create", "priorityclass", "vip", "--value=1000")
-    asking = {"resources": {"requests": {"cpu": most}}}
+    asking: dict[str, Any] = {"resources": {"requests": {"cpu": most}}}
     try:
         instance.create(pod("low", container("main", busybox, **asking)))
         instance.wait_running("low")

@@ -20,7 +20,7 @@ from tests.cluster.pods import container, pod
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
-LOST_SECONDS = 4.0
+LOST_SECONDS = 6.0
 TOLERATED_SECONDS = 2.0
 FOR_EVER = [{"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute"}]
 

@@ -27,7 +27,6 @@ SERVER = "mkdir -p /www && hostname > /www/name && head -c 2000000 /dev/zero > /
 @pytest.fixture(scope="module", params=["auto", "vxlan"])
 def cluster(request: pytest.FixtureRequest) -> Iterator[Lab]:
     with lab(nodes=3, SLIPWAY_OVERLAY=request.param) as made:
-        made.mode = request.param
         yield made
 
 
@@ -133,7 +132,7 @@ def test_nodes_on_one_segment_need_no_tunnel(cluster: Lab, pods: dict[str, str])
     routes = {route["dst"]: route for route in json.loads(cluster.exec_on(second, ["ip", "-j", "route"]).stdout)}
     assert routes[nodes[first]]["dev"].startswith("slvx")
     direct = not routes[nodes[third]]["dev"].startswith("slvx")
-    assert direct == (cluster.mode == "auto")
+    assert direct == (cluster.environment["SLIPWAY_OVERLAY"] == "auto")
     forwarding = json.loads(
         cluster.exec_on(second, ["bridge", "-j", "fdb", "show", "dev", routes[nodes[first]]["dev"]]).stdout
     )
@@ -161,9 +160,11 @@ def test_a_flow_survives_the_death_of_both_agents(cluster: Lab, pods: dict[str, 
     with flow(cluster, "web-1", "web-2", pods["web-2"], "9100") as lines:
         next(lines)
         for node in cluster.nodes[1:]:
-            os.kill(cluster.agent_pid(node), signal.SIGKILL)
+            pid = cluster.agent_pid(node)
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
         for node in cluster.nodes[1:]:
-            wait_for("the agent", lambda node=node: cluster.node_status(node) == "True" or None)
+            wait_for("the agent", lambda: cluster.node_status(node) == "True" or None)  # noqa: B023 - called at once
         before = time.monotonic()
         for line in lines:
             assert line.strip().isdecimal()

@@ -35,10 +35,11 @@ def directory_of(instance: Instance, claim: str) -> Path:
     """Where the data of a claim is, once its volume says so."""
 
     def told() -> str | None:
-        found = get(instance, f"{CLAIMS}/{claim}")
-        name = found and found["spec"].get("volumeName")
-        volume = name and get(instance, f"/api/v1/persistentvolumes/{name}")
-        return volume and (volume["metadata"].get("annotations") or {}).get("slipway.dev/path")
+        found = get(instance, f"{CLAIMS}/{claim}") or {}
+        name = (found.get("spec") or {}).get("volumeName")
+        volume = get(instance, f"/api/v1/persistentvolumes/{name}") if name else None
+        annotations = ((volume or {}).get("metadata") or {}).get("annotations") or {}
+        return str(annotations["slipway.dev/path"]) if "slipway.dev/path" in annotations else None
 
     return Path(wait_for(f"the directory of claim {claim}", told))
 

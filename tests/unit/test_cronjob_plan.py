@@ -149,8 +149,8 @@ def test_a_long_absence_leaves_the_latest_entries() -> None:
 def test_only_the_latest_few_jobs_are_kept() -> None:
     done = [job(f"ok-{n}", "Complete", BORN + timedelta(seconds=n)) for n in range(4)]
     failed = [job(f"no-{n}", "Failed", BORN + timedelta(seconds=n)) for n in range(3)]
-    spec = {"successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1}
-    decision = plan.decide(cronjob(**spec), [*done, *failed], seconds(-1))
+    limited = cronjob(successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
+    decision = plan.decide(limited, [*done, *failed], seconds(-1))
     assert sorted(each["metadata"]["name"] for each in decision.delete) == ["no-0", "no-1", "ok-0"]
     assert decision.status["lastSuccessfulTime"] == meta.format_time(BORN + timedelta(seconds=8))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from controlplane.nodes.desired import Desired, Ref
+from schema.session import Update
 
 CM = Ref("ConfigMap", "default", "settings")
 SECRET = Ref("Secret", "default", "key")
@@ -23,6 +24,12 @@ def _pod(uid="u1", *, revision=1, generation=1, maps=(), secrets=(), node="n1", 
 def _object(ref, revision, **data):
     metadata = {"namespace": ref.namespace, "name": ref.name, "resourceVersion": str(revision)}
     return {"metadata": metadata, "data": data}
+
+
+def taken(desired: Desired) -> Update:
+    update = desired.take()
+    assert update is not None
+    return update
 
 
 def _started(*pods, revision=10) -> Desired:
@@ -197,22 +204,22 @@ def test_a_pod_brings_the_volumes_of_its_claims():
     desired.found(VOLUME, _volume(5))
     assert desired.sync([_user()]).volumes == [_volume(5)]
     desired.object_changed(VOLUME, _volume(12), 12)
-    assert desired.take().volumes == [_volume(12)]
+    assert taken(desired).volumes == [_volume(12)]
     desired.pod_removed("u1", 13)
-    (gone,) = desired.take().removed_volumes
+    (gone,) = taken(desired).removed_volumes
     assert (gone.namespace, gone.name) == ("default", "data")
 
 
 def test_a_volume_that_is_bound_while_its_pod_waits_is_told():
     desired = _started(_user())
     desired.object_changed(VOLUME, _volume(12), 12)
-    assert desired.take().volumes == [_volume(12)]
+    assert taken(desired).volumes == [_volume(12)]
 
 
 def test_a_volume_is_to_be_removed_until_the_agent_has_been_told():
     desired = _started()
     desired.volume_to_remove(_volume(11))
     desired.volume_to_remove(_volume(12))
-    (removal,) = desired.take().volume_removals
+    (removal,) = taken(desired).volume_removals
     assert (removal.name, removal.uid, removal.namespace, removal.claim) == ("pvc-1", "v", "default", "data")
     assert desired.take() is None

@@ -61,7 +61,7 @@ def test_a_host_s_own_segments_are_those_without_a_gateway_and_not_of_the_instan
             for to, length, by, flags, device in lines
         )
     )
-    found = network.segments(table, table6, but="1a2b3c4d")
+    found = network.segments(table, table6, but=("1a2b3c4d",))
     assert [(str(one.network), one.device) for one in found] == [
         ("10.0.0.0/24", "eth0"),
         ("10.244.4.0/24", "slip99999999"),

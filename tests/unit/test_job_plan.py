@@ -116,7 +116,7 @@ class World:
 
     @property
     def status(self) -> Wire:
-        return self.job["status"]
+        return dict(self.job["status"])
 
     def state(self, name: str) -> str:
         return str(find(self.job, name).get("status") or "")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.controllers.poddisruptionbudget import Group, plan
-from schema import intstr
+from schema import amounts
 
 
 def budget(**spec: Any) -> dict[str, Any]:
@@ -41,8 +41,12 @@ def group(found: list[dict[str, Any]], wanted: int | None = None) -> Group:
 
 def numbers(spec: dict[str, Any], found: Group) -> tuple[int, int, int, int]:
     status = plan(budget(**spec), found).status
-    names = ("expectedPods", "desiredHealthy", "currentHealthy", "disruptionsAllowed")
-    return tuple(status[name] for name in names)  # type: ignore[return-value]
+    return (
+        status["expectedPods"],
+        status["desiredHealthy"],
+        status["currentHealthy"],
+        status["disruptionsAllowed"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,4 +101,4 @@ def test_what_it_allows_leaves_what_it_wants(
     assert 0 <= allowed <= healthy
     assert not allowed or healthy - allowed >= desired
     if field == "maxUnavailable":
-        assert expected - (healthy - allowed) <= intstr.scaled(value, expected, up=True) or not allowed
+        assert expected - (healthy - allowed) <= amounts.resolve(value, expected, round_up=True) or not allowed

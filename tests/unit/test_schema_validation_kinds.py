@@ -24,6 +24,8 @@ NEEDY = {
     kinds.PERSISTENT_VOLUME_CLAIM,
     kinds.STORAGE_CLASS,
     kinds.CONTROLLER_REVISION,
+    kinds.INGRESS,
+    kinds.INGRESS_CLASS,
 }
 """Kinds that must say something beside a spec."""
 TEMPLATE: Wire = {"spec": {"containers": [{"name": "main", "image": "busybox"}], "restartPolicy": "Never"}}

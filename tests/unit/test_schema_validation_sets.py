@@ -5,11 +5,12 @@ import copy
 import pytest
 
 from schema import kinds, validation
+from schema.base import Wire
 from tests.unit.test_schema_validation import DUPLICATE, FORBIDDEN, INVALID, REQUIRED, TYPE, UNSUPPORTED, faults
 
 CONTAINER = {"name": "c", "image": "busybox"}
 TEMPLATE = {"metadata": {"labels": {"app": "x"}}, "spec": {"containers": [CONTAINER]}}
-CLAIM = {
+CLAIM: Wire = {
     "metadata": {"name": "data"},
     "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
 }

@@ -5,21 +5,22 @@ import copy
 import pytest
 
 from schema import kinds, validation
+from schema.base import Wire
 from tests.unit.test_schema_validation import FORBIDDEN, INVALID, REQUIRED, UNSUPPORTED, faults
 
-CLAIM = {
+CLAIM: Wire = {
     "apiVersion": "v1",
     "kind": "PersistentVolumeClaim",
     "metadata": {"name": "data", "namespace": "default"},
     "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
 }
-VOLUME = {
+VOLUME: Wire = {
     "apiVersion": "v1",
     "kind": "PersistentVolume",
     "metadata": {"name": "disk"},
     "spec": {"accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}, "hostPath": {"path": "/srv"}},
 }
-CLASS = {
+CLASS: Wire = {
     "apiVersion": "storage.k8s.io/v1",
     "kind": "StorageClass",
     "metadata": {"name": "fast"},

@@ -10,20 +10,21 @@ from hypothesis import strategies as st
 
 from controlplane.controllers import ownership, pods
 from schema import amounts, meta
+from schema.base import Wire
 from schema.selectors import LabelSelector
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
-OWNER = {
+OWNER: Wire = {
     "apiVersion": "apps/v1",
     "kind": "ReplicaSet",
     "metadata": {"name": "web", "namespace": "default", "uid": "u-web", "resourceVersion": "7"},
 }
-OTHER = {**OWNER, "metadata": {**OWNER["metadata"], "name": "other", "uid": "u-other"}}
+OTHER: Wire = {**OWNER, "metadata": {**OWNER["metadata"], "name": "other", "uid": "u-other"}}
 SELECTOR = LabelSelector.parse("app=web")
 
 
 def pod(name="p", *, owner=None, labels=None, leaving=False, phase="Running", ready=None, node="a", **metadata):
-    wire = {
+    wire: Wire = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name, "namespace": "default", "uid": f"u-{name}", "labels": labels or {}, **metadata},
@@ -69,12 +70,15 @@ def test_adopting_and_releasing_are_each_others_opposite_and_keep_other_owners()
     friend = {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "u-c"}
     orphan = pod(ownerReferences=[friend])
     adopted = ownership.with_controller(orphan, OWNER)
+    assert adopted is not None
     assert ownership.is_controlled_by(adopted, OWNER)
     assert ownership.with_controller(adopted, OTHER) is None, "it has a controller"
-    assert ownership.without_controller(adopted, "u-web")["metadata"]["ownerReferences"] == [friend]
+    released = ownership.without_controller(adopted, "u-web")
+    assert released is not None
+    assert released["metadata"]["ownerReferences"] == [friend]
 
 
-RANKED = [
+RANKED: list[tuple[str, Wire]] = [
     ("no node", {"node": "", "phase": "Pending"}),
     ("pending", {"phase": "Pending"}),
     ("not ready", {}),
@@ -111,7 +115,7 @@ def test_available_after_having_been_ready_for_so_long(ready, minimum, available
 
 
 def test_a_pod_from_a_template_belongs_to_its_owner_and_has_all_defaults():
-    template = {
+    template: Wire = {
         "metadata": {"labels": {"app": "web"}, "annotations": {"a": "1"}},
         "spec": {"containers": [{"name": "main", "image": "busybox"}]},
     }

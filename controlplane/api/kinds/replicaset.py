@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from controlplane.api import scale
 from controlplane.api.columns import AGE, NAME, Cell, Column, pick
 from schema.base import Wire
+from schema.selectors import of_workload
 
 
 def number(path: str) -> Cell:
@@ -20,7 +20,7 @@ def images(wire: Wire) -> str:
 
 
 def selector(wire: Wire) -> str:
-    found = scale.query(pick(wire, "spec.selector"))
+    found = of_workload(pick(wire, "spec.selector"))
     return str(found) if found else "<none>"
 
 

@@ -35,6 +35,7 @@ from controlplane.store import allocation, objects
 from controlplane.store.errors import NotFound
 from controlplane.store.signals import committed
 from schema import kinds, meta
+from schema.instance import instance_id
 from schema.ranges import RangeError
 
 READY_SECONDS = 60.0
@@ -88,7 +89,7 @@ class Command(BaseCommand):
             os.environ["SLIPWAY_POD_NETWORK"],
             services=settings.SERVICE_NETWORK,
             lab=lab.network,
-            host=network.segments(but=settings.INSTANCE),
+            host=network.segments(but=(settings.INSTANCE, instance_id(layout.node_home))),
         )
         call_command("migrate", verbosity=0, interactive=False)
         # The lab's gateway is in the certificate from the start, so that nodes may be added at any time.

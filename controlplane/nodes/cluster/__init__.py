@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from controlplane.nodes.cluster import endpointslice, namespace, networkpolicy, node, pod, service
+from controlplane.nodes.cluster import (
+    endpointslice,
+    ingress,
+    ingressclass,
+    namespace,
+    networkpolicy,
+    node,
+    pod,
+    service,
+)
 from schema import kinds
 from schema.base import Wire
 from schema.kinds import Kind
@@ -20,6 +29,8 @@ PROJECTIONS: Mapping[Kind, Projection] = {
     kinds.NAMESPACE: namespace.project,
     kinds.NETWORK_POLICY: networkpolicy.project,
     kinds.NODE: node.project,
+    kinds.INGRESS: ingress.project,
+    kinds.INGRESS_CLASS: ingressclass.project,
     kinds.SERVICE: service.project,
     kinds.ENDPOINT_SLICE: endpointslice.project,
     kinds.POD: pod.project,

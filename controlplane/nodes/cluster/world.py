@@ -56,6 +56,9 @@ class World:
     def get(self, key: Key) -> Wire | None:
         return self._objects.get(key)
 
+    def of_kind(self, kind: str) -> list[Wire]:
+        return [wire for key, wire in self._objects.items() if key.kind == kind]
+
     def _project(self, kind: Kind, wire: Wire) -> Wire | None:
         projected = self._projections[kind](wire)
         if projected is None:

@@ -1,0 +1,1 @@
+"""HTTP from outside to services: Ingress objects made into the configuration of one haproxy on each ingress node."""

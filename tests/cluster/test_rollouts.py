@@ -1,0 +1,169 @@
+"""Deployments on real containers, by the real kubectl: roll out, go back, scale, and a worker that is killed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.instance import Instance, wait_for
+
+pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+Wire = dict[str, Any]
+PODS = "/api/v1/namespaces/default/pods"
+PATH = "/apis/apps/v1/namespaces/default"
+
+
+def manifest(name: str, image: str, replicas: int, **spec: Any) -> str:
+    httpd = {"name": "httpd", "image": image, "command": ["httpd", "-f", "-p", "8080", "-h", "/etc"]}
+    return yaml.safe_dump(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": name},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": {"app": name}},
+                "template": {
+                    "metadata": {"labels": {"app": name}},
+                    "spec": {"terminationGracePeriodSeconds": 0, "containers": [httpd]},
+                },
+                **spec,
+            },
+        }
+    )
+
+
+class Tool:
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+
+    def __call__(self, *words: str, given: str | None = None) -> str:
+        done = self.instance.kubectl(*words, stdin=given)
+        assert done.returncode == 0, f"kubectl {words}: {done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def pods(self, name: str) -> list[Wire]:
+        found: list[Wire] = self.instance.api.get(PODS, params={"labelSelector": f"app={name}"}).json()["items"]
+        return found
+
+    def replica_sets(self, name: str) -> list[Wire]:
+        query = {"labelSelector": f"app={name}"}
+        found: list[Wire] = self.instance.api.get(f"{PATH}/replicasets", params=query).json()["items"]
+        return found
+
+    def wait_gone(self, name: str) -> None:
+        wait_for(f"the pods of {name} gone", lambda: not self.pods(name), seconds=60)
+
+
+@pytest.fixture
+def kubectl(instance: Instance) -> Iterator[Tool]:
+    tool = Tool(instance)
+    yield tool
+    instance.api.delete(f"{PATH}/deployments")
+    for name in ("web", "killed", "ladder"):
+        tool.wait_gone(name)
+
+
+def test_what_users_do_with_a_deployment(kubectl: Tool, busybox: str) -> None:
+    kubectl("apply", "-f", "-", given=manifest("web", busybox, 2))
+    assert "successfully rolled out" in kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    ready, current, available = kubectl("get", "deploy", "web", "--no-headers").split()[1:4]
+    assert (ready, current, available) == ("2/2", "2", "2")
+    kubectl("annotate", "deploy/web", "kubernetes.io/change-cause=second")
+    kubectl("set", "env", "deploy/web", "COLOUR=blue")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    kubectl("set", "resources", "deploy/web", "--limits=memory=32Mi")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    history = kubectl("rollout", "history", "deploy/web")
+    assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["1", "2", "3"]
+    assert "COLOUR" in kubectl("rollout", "history", "deploy/web", "--revision=2")
+    assert "rolled back" in kubectl("rollout", "undo", "deploy/web", "--to-revision=1")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    (container,) = kubectl.instance.api.get(f"{PATH}/deployments/web").json()["spec"]["template"]["spec"]["containers"]
+    assert "env" not in container
+    assert not container["resources"]
+
+    kubectl("rollout", "pause", "deploy/web")
+    kubectl("set", "env", "deploy/web", "COLOUR=red")
+    assert len(kubectl.replica_sets("web")) == 3
+    kubectl("rollout", "resume", "deploy/web")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    before = {pod["metadata"]["uid"] for pod in kubectl.pods("web")}
+    kubectl("rollout", "restart", "deploy/web")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    wait_for("all pods are new", lambda: not before & {pod["metadata"]["uid"] for pod in kubectl.pods("web")})
+    described = kubectl("describe", "deploy", "web")
+    assert "NewReplicaSetAvailable" in described
+    assert "Scaled up replica set" in described
+    kubectl("scale", "deploy/web", "--replicas=1", "--current-replicas=2")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    kubectl("delete", "deploy", "web", "--cascade=foreground", "--timeout=60s")
+    assert kubectl.replica_sets("web") == []
+    assert kubectl.pods("web") == []
+
+
+def test_create_deployment_and_orphan(kubectl: Tool, busybox: str) -> None:
+    kubectl("create", "deployment", "web", f"--image={busybox}", "--replicas=1", "--", "sleep", "3600")
+    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    (kept,) = kubectl.pods("web")
+    kubectl("delete", "deploy", "web", "--cascade=orphan")
+    (orphan,) = kubectl.replica_sets("web")
+    assert not wait_for("the orphan is free", lambda: _freed(kubectl)).get("ownerReferences")
+    assert [pod["metadata"]["uid"] for pod in kubectl.pods("web")] == [kept["metadata"]["uid"]]
+    kubectl("delete", "rs", orphan["metadata"]["name"], "--cascade=background")
+    kubectl.wait_gone("web")
+
+
+def _freed(kubectl: Tool) -> Wire | None:
+    (orphan,) = kubectl.replica_sets("web")
+    return None if orphan["metadata"].get("ownerReferences") else dict(orphan["metadata"])
+
+
+def test_a_worker_that_is_killed_again_and_again_loses_nothing(kubectl: Tool, busybox: str) -> None:
+    kubectl("apply", "-f", "-", given=manifest("killed", busybox, 4))
+    kubectl("rollout", "status", "deploy/killed", "--timeout=60s")
+    over = threading.Event()
+
+    def kill() -> None:
+        while not over.wait(0.5):
+            try:
+                os.kill(kubectl.instance.pid_of("worker"), signal.SIGKILL)
+            except (ProcessLookupError, AssertionError, LookupError, ValueError):
+                continue  # it is just being started
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    try:
+        for colour in ("blue", "red", "green"):
+            kubectl("set", "env", "deploy/killed", f"COLOUR={colour}")
+            over.wait(2)
+    finally:
+        over.set()
+        killer.join()
+    kubectl("rollout", "status", "deploy/killed", "--timeout=90s")
+    pods = wait_for("four pods, no more", lambda: found if len(found := kubectl.pods("killed")) == 4 else None)
+    colours = {each["value"] for pod in pods for each in pod["spec"]["containers"][0]["env"]}
+    assert colours == {"green"}
+    owners = {pod["metadata"]["ownerReferences"][0]["uid"] for pod in pods}
+    living = {each["metadata"]["uid"]: each["spec"]["replicas"] for each in kubectl.replica_sets("killed")}
+    assert [living[uid] for uid in owners] == [4]
+    assert sum(living.values()) == 4
+    kubectl("delete", "deploy", "killed")
+    kubectl.wait_gone("killed")
+
+
+def test_one_to_twenty_to_none_leaves_nothing(kubectl: Tool, busybox: str) -> None:
+    kubectl("apply", "-f", "-", given=manifest("ladder", busybox, 1))
+    kubectl("scale", "deploy/ladder", "--replicas=20")
+    kubectl("rollout", "status", "deploy/ladder", "--timeout=90s")
+    kubectl("scale", "deploy/ladder", "--replicas=0")
+    kubectl.wait_gone("ladder")
+    kubectl("delete", "deploy", "ladder")
+    wait_for("no ReplicaSet is left", lambda: not kubectl.replica_sets("ladder"))
