@@ -69,6 +69,11 @@ def _add_runtime(command: argparse.ArgumentParser) -> None:
         "for clouds and switches that drop addresses they do not know) or direct (never wrapped)",
     )
     command.add_argument(
+        "--encryption",
+        default=os.environ.get("SLIPWAY_ENCRYPTION") or "off",
+        help="of packets between nodes: off or wireguard (not built yet: pods then get no network)",
+    )
+    command.add_argument(
         "--vxlan-port", type=int, default=int(os.environ.get("SLIPWAY_VXLAN_PORT") or 4789), help="UDP (default: 4789)"
     )
 
@@ -135,13 +140,17 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         node_port_addresses=os.environ.get("SLIPWAY_NODE_PORT_ADDRESSES", ""),
         overlay=getattr(arguments, "overlay", "auto"),
         vxlan_port=getattr(arguments, "vxlan_port", 4789),
+        encryption=getattr(arguments, "encryption", "off"),
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from nodeagent.network import encryption
+
     try:
         settings = settings_of(arguments)
-    except AgentError as error:
+        encryption.parse(settings.encryption)
+    except (AgentError, ValueError) as error:
         return _fail(error)
     if not settings.server or not (settings.token or settings.credential_file):
         print(
@@ -163,10 +172,13 @@ def _fail(error: Exception) -> int:
 
 def join(arguments: argparse.Namespace) -> int:
     from nodeagent import join as joining
+    from nodeagent.network import encryption
 
     home = arguments.home = arguments.home.absolute()
     instance = instance_id(home)
     try:
+        if problem := encryption.problem(arguments.encryption):  # the agent's unit would not know that it was asked for
+            raise AgentError(problem)
         joining.join(
             arguments,
             run_dir=(arguments.run_dir or Path(f"/run/slipway-{instance}")).absolute(),
@@ -175,7 +187,7 @@ def join(arguments: argparse.Namespace) -> int:
         if arguments.systemd:
             joining.install_unit(home)
             print(f"{joining.UNIT} is enabled and runs the agent", file=sys.stderr)
-    except AgentError as error:
+    except (AgentError, ValueError) as error:
         return _fail(error)
     if arguments.run_after:
         words = ["run", "--home", str(home), "--runtime", arguments.runtime]

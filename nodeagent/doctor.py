@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from nodeagent.network import encryption
 from nodeagent.runtime import cgroups, host, preparation
 from schema.instance import default_home
 
@@ -307,10 +308,21 @@ def check_mount_right(_: Context) -> Finding:
     return Finding("capabilities", Level.ERROR, f"the agent lacks {', '.join(missing)}", "run it as root, privileged")
 
 
+def check_encryption(_: Context) -> Finding:
+    word = os.environ.get(encryption.SETTING) or "off"
+    try:
+        problem = encryption.problem(word)
+    except ValueError as error:
+        problem = str(error)
+    if problem:
+        return Finding("encryption", Level.ERROR, problem, f"{encryption.SETTING}=off")
+    return Finding("encryption", Level.OK, "off: packets between nodes are not encrypted")
+
+
 CHECKS: Sequence[Check] = (
     check_root, check_kernel, check_namespaces, check_mount_right, check_resource_capability, check_cgroups, check_hugetlb,
     check_swap_accounting, check_overlay, check_seccomp, check_runtime, check_conmon, check_nft, check_bridge, check_veth,
-    check_forwarding, check_forward_policy, check_inotify, check_disk,
+    check_forwarding, check_forward_policy, check_encryption, check_inotify, check_disk,
 )  # fmt: skip
 
 

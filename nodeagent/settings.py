@@ -39,6 +39,8 @@ class Settings:
     overlay: str = "auto"
     """How other nodes' pods are reached: auto, vxlan or direct (`network.topology.Mode`)."""
     vxlan_port: int = 4789
+    encryption: str = "off"
+    """Of packets between nodes: off, or wireguard, which is refused for now (`network.encryption`)."""
     pids_limit: int = 4096
     """Processes and threads that one pod may have; 0: no limit."""
     log_max_bytes: int = 10 * 1024 * 1024

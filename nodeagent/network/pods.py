@@ -23,7 +23,7 @@ from pathlib import Path
 from nodeagent import kernel
 from nodeagent.errors import AgentError, HostConflict
 from nodeagent.facilities import Mount, Sandbox
-from nodeagent.network import bandwidth, bridge, files, namespaces, policies, rules
+from nodeagent.network import bandwidth, bridge, encryption, files, namespaces, policies, rules
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.dns import consumer
@@ -77,6 +77,7 @@ class BridgeNetwork:
         self.cluster_domain = cluster_domain
         self._policies = policies
         self._overhead = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
+        self._encryption = settings.encryption
         self._overlay = Overlay(settings)
         self._node: _Node | None = None
         self._ports: dict[str, tuple[PublishedPort, ...]] = {}
@@ -87,6 +88,8 @@ class BridgeNetwork:
     # --- the node ------------------------------------------------------------------------------------------------
 
     async def start(self, *, pod_cidrs: Sequence[str], cluster_cidrs: Sequence[str]) -> None:
+        if problem := encryption.problem(self._encryption):
+            raise NetworkError(problem)
         networks = [ip_network(each) for each in pod_cidrs]
         clusters = {network.version: network for network in map(ip_network, cluster_cidrs)}
         made = await asyncio.to_thread(
