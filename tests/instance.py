@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -31,6 +30,8 @@ django.setup()
 from django.conf import settings
 from django.core.management import call_command
 from controlplane.access import kubeconfig, pki, tokens, users
+
+from tests.ports import free_port
 call_command("migrate", verbosity=0, interactive=False)
 files = pki.ensure(settings.HOME, hosts=["localhost"])
 user, _ = users.ensure_admin()
@@ -42,12 +43,6 @@ server = f"https://127.0.0.1:{settings.API_PORT}"
 kubeconfig.write(settings.HOME / "admin.kubeconfig", server=server, ca_file=files.ca_certificate, token=token)
 """
 ADMIN_PASSWORD = "correct horse battery staple"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

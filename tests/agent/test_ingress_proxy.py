@@ -19,15 +19,10 @@ from nodeagent.ingress.proxy import Proxy, ProxyError, connections_possible
 from nodeagent.settings import Settings
 from schema.base import Wire
 from tests.agent.host import instance, needs_host, until
+from tests.ports import free_port
 from tests.unit.test_ingress_routes import ingress, path
 
 pytestmark = needs_host
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Echo:

@@ -11,7 +11,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -29,6 +28,7 @@ import yaml
 
 from schema import kinds
 from schema.instance import instance_id
+from tests.ports import free_port
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per request of a waiting test tells nobody anything
 
@@ -36,12 +36,6 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
 Wire = dict[str, Any]
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(what: str, question: Callable[[], T | None], *, seconds: float = 30.0) -> T:

@@ -30,7 +30,8 @@ from controlplane.instance.lab import network, operations, plan, state
 from controlplane.instance.lab.state import Places
 from controlplane.instance.layout import Layout
 from tests import registry
-from tests.cluster.instance import ROOT, Instance, condition, free_port, prepare, wait_for
+from tests.cluster.instance import ROOT, Instance, condition, prepare, wait_for
+from tests.ports import free_port
 
 READY_SECONDS = 60.0
 

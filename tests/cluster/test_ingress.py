@@ -13,8 +13,9 @@ import pytest
 
 from schema.base import Wire
 from tests import images, registry
-from tests.cluster.instance import Instance, condition, free_port, running, wait_for
+from tests.cluster.instance import Instance, condition, running, wait_for
 from tests.cluster.pods import container, pod
+from tests.ports import free_port
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")
 

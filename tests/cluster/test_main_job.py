@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.instance import Instance, Wire, container_status, free_port, wait_for
+from tests.cluster.instance import Instance, Wire, container_status, wait_for
 from tests.cluster.pods import container, limits, pod
+from tests.ports import free_port
 
 
 def cgroup_file(instance: Instance, controller: str, container_id: str, name: str) -> str:

@@ -1,0 +1,19 @@
+"""Ports for what a test starts."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+
+def free_port() -> int:
+    """Nobody has it now, and nobody gets it by chance before it is used: it is below the range that the kernel gives to
+    connections on their way out, and below that of node ports."""
+    while True:
+        port = random.randrange(20_000, 30_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            return port
