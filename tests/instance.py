@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[1]
 DEADLINE_SECONDS = 30.0
 
@@ -30,8 +32,6 @@ django.setup()
 from django.conf import settings
 from django.core.management import call_command
 from controlplane.access import kubeconfig, pki, tokens, users
-
-from tests.ports import free_port
 call_command("migrate", verbosity=0, interactive=False)
 files = pki.ensure(settings.HOME, hosts=["localhost"])
 user, _ = users.ensure_admin()
