@@ -43,6 +43,7 @@ class Lab(Instance):
     options: Sequence[str] = ()
     """Of `manage.py up`."""
     started: list[str] = field(default_factory=list)
+    open_registry: registry.Registry | None = field(default=None, repr=False)
 
     @property
     def layout(self) -> Layout:
@@ -157,9 +158,17 @@ class Lab(Instance):
 
     @contextlib.contextmanager
     def registry(self) -> Iterator[registry.Registry]:
-        """A registry that every node of the lab reaches; the nodes take its plain http from the address given to `lab`."""
+        """A registry that every node of the lab reaches; the nodes take its plain http from the address given to `lab`. Asked
+        for again while it runs, it is the same one: the lab has one address for it."""
+        if self.open_registry is not None:
+            yield self.open_registry
+            return
         with registry.start(address=self.gateway, port=self.registry_port) as started:
-            yield started
+            self.open_registry = started
+            try:
+                yield started
+            finally:
+                self.open_registry = None
 
     @property
     def registry_port(self) -> int:
