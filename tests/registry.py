@@ -339,11 +339,11 @@ class FaultyProxy:
         is_blob = "/blobs/" in handler.path and handler.command == "GET"
         if self.statuses:
             status = self.statuses.pop(0)
+            self._note(handler, status, 0)  # first: who has the answer may look at once
             handler.reply(status, {"errors": [{"code": "TEST", "message": "as the test asked"}]})
-            self._note(handler, status, 0)
         elif is_blob and self.redirect_blobs_to:
-            handler.reply(307, b"", {"Location": f"http://{self.redirect_blobs_to}{handler.path}"})
             self._note(handler, 307, 0)
+            handler.reply(307, b"", {"Location": f"http://{self.redirect_blobs_to}{handler.path}"})
         else:
             self._relay(handler, is_blob=is_blob)
 
