@@ -1,17 +1,21 @@
 import "@mantine/core/styles.css";
-import "@xterm/xterm/css/xterm.css";
 import "./main.css";
 import { createTheme, MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app";
-import { ApiError } from "./lib/session";
+import { ApiError } from "./lib/api/errors";
+import { carryNonce } from "./lib/csp";
+
+carryNonce();
 
 const theme = createTheme({
   primaryColor: "teal",
+  primaryShade: { light: 8, dark: 7 },
   fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
   defaultRadius: "md",
+  cursorType: "pointer",
 });
 
 const queries = new QueryClient({
