@@ -12,7 +12,8 @@ carryNonce();
 
 const theme = createTheme({
   primaryColor: "teal",
-  primaryShade: { light: 8, dark: 7 },
+  // The lightest shade on which white text, and that on white, has a contrast of 4.5:1.
+  primaryShade: 9,
   fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
   defaultRadius: "md",
   cursorType: "pointer",

@@ -2,26 +2,27 @@
 import { useLocalStorage } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { createContext, useCallback, useContext, useEffect, useMemo } from "react";
-import { useSearchParams } from "wouter";
+import { useLocation, useSearchParams } from "wouter";
 import * as discovery from "../lib/api/discovery";
 import { builtIn, type Registry } from "../lib/kinds/registry";
 import { messages } from "../lib/messages";
 
-/** A word in the query of the address: what is shared by sending the link. Empty takes it out. */
+/**
+ * A word in the query of the address: what is shared by sending the link. Empty takes it out. Several may be set one
+ * after the other: each starts from the address as it is then.
+ */
 export function useParameter(name: string): [string, (value: string) => void] {
-  const [parameters, setParameters] = useSearchParams();
+  const [parameters] = useSearchParams();
+  const [, navigate] = useLocation();
   const set = useCallback(
-    (value: string) =>
-      setParameters(
-        (before) => {
-          const after = new URLSearchParams(before);
-          if (value) after.set(name, value);
-          else after.delete(name);
-          return after;
-        },
-        { replace: true },
-      ),
-    [name, setParameters],
+    (value: string) => {
+      const after = new URLSearchParams(window.location.search);
+      if (value) after.set(name, value);
+      else after.delete(name);
+      const query = after.toString();
+      navigate(window.location.pathname + (query ? `?${query}` : ""), { replace: true });
+    },
+    [name, navigate],
   );
   return [parameters.get(name) ?? "", set];
 }

@@ -114,7 +114,7 @@ function SearchButton({ onClick }: { onClick: () => void }) {
       <Text size="sm" visibleFrom="sm">
         {messages.palette.title}
       </Text>
-      <kbd>{messages.palette.hint}</kbd>
+      <kbd aria-hidden>{messages.palette.hint}</kbd>
     </UnstyledButton>
   );
 }

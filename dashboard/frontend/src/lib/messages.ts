@@ -208,6 +208,7 @@ export const messages = {
     worst: "Pods that are not well",
     fits: "fits",
     checked: "Worked out",
+    ago: "ago",
   },
   actions: {
     scale: "Scale",

@@ -40,6 +40,7 @@ export function TerminalOf({ item }: { item: Pod }) {
   };
   if (running.length === 0 && sessions.length === 0) return <Empty text={text.notRunning} />;
   const argv = words(command);
+  const titleOf = (id: number) => sessions.find((session) => session.id === id)?.title ?? "";
   return (
     <Stack gap="xs">
       <form
@@ -62,7 +63,7 @@ export function TerminalOf({ item }: { item: Pod }) {
             label={text.shell}
             value={command}
             onChange={(event) => setCommand(event.currentTarget.value)}
-            className="mono grow"
+            className="grow"
             size="xs"
             error={argv === null}
           />
@@ -87,17 +88,23 @@ export function TerminalOf({ item }: { item: Pod }) {
         </Group>
       </form>
       {sessions.length > 0 && (
-        <Tabs value={String(shown)} onChange={(value) => setShown(Number(value))} keepMounted>
-          <Tabs.List className="tabs">
-            {sessions.map(({ id, title }) => (
-              <Group key={id} gap={0} wrap="nowrap">
-                <Tabs.Tab value={String(id)}>{title}</Tabs.Tab>
-                <CloseButton size="xs" aria-label={text.closeTab(title)} onClick={() => close(id)} />
-              </Group>
-            ))}
-          </Tabs.List>
+        <Tabs
+          value={String(shown)}
+          onChange={(value) => setShown(Number(value))}
+          keepMountedMode="display-none"
+        >
+          <Group gap="xs" wrap="nowrap">
+            <Tabs.List className="tabs grow">
+              {sessions.map(({ id, title }) => (
+                <Tabs.Tab key={id} value={String(id)}>
+                  {title}
+                </Tabs.Tab>
+              ))}
+            </Tabs.List>
+            <CloseButton aria-label={text.closeTab(titleOf(shown))} onClick={() => close(shown)} />
+          </Group>
           {sessions.map(({ id, target }) => (
-            <Tabs.Panel key={id} value={String(id)} pt="xs" keepMounted>
+            <Tabs.Panel key={id} value={String(id)} pt="xs">
               <Terminal target={target} isShown={shown === id} />
             </Tabs.Panel>
           ))}

@@ -78,7 +78,13 @@ export function Terminal({ target, isShown }: { target: ExecTarget; isShown: boo
 
   return (
     <>
-      <div ref={frame} className="terminal" data-testid="terminal" role="group" aria-label={text.label} />
+      <div
+        ref={frame}
+        className="terminal-frame"
+        data-testid="terminal"
+        role="group"
+        aria-label={text.label}
+      />
       {over && (
         <Group mt="xs" role="status">
           <Text size="sm">{over}</Text>

@@ -13,6 +13,7 @@ import { messages } from "../../lib/messages";
 import type { WireObject } from "../../lib/wire";
 
 const AGAIN_MS = 5_000;
+const BAD = new Set(["CrashLooping", "Failed", "Pending"]);
 
 export function WhyPanel({ item }: { item: Resource<WireObject> }) {
   const target = { kind: item.info, namespace: item.namespace, name: item.name };
@@ -25,7 +26,7 @@ export function WhyPanel({ item }: { item: Resource<WireObject> }) {
   const { status } = data;
   return (
     <Alert
-      color={item.health === "bad" ? "red" : "blue"}
+      color={isBad(item, status) ? "red" : "blue"}
       icon={<IconHelpCircle />}
       title={
         <Group justify="space-between">
@@ -39,11 +40,16 @@ export function WhyPanel({ item }: { item: Resource<WireObject> }) {
       <Verdict status={status} namespace={item.namespace} />
       {status.checkedAt && (
         <Text size="xs" c="dimmed" mt="xs" component="div">
-          {messages.why.checked} <Age since={status.checkedAt} />
+          {messages.why.checked} <Age since={status.checkedAt} /> {messages.why.ago}
         </Text>
       )}
     </Alert>
   );
+}
+
+/** A workload that still starts may already have pods that never will. */
+function isBad({ health }: Resource<WireObject>, { state, worstPods = [] }: why.WhyStatus): boolean {
+  return health === "bad" || BAD.has(state) || worstPods.some((pod) => BAD.has(pod.state));
 }
 
 function Verdict({ status, namespace }: { status: why.WhyStatus; namespace: string }) {

@@ -94,7 +94,11 @@ function RevisionHead({ revision, isCurrent }: { revision: Revision; isCurrent: 
       <Text fw={600} size="sm">
         {messages.rollout.revision(revision.number)}
       </Text>
-      {isCurrent && <Badge variant="light">{messages.rollout.current}</Badge>}
+      {isCurrent && (
+        <Badge variant="outline" color="gray" tt="none">
+          {messages.rollout.current}
+        </Badge>
+      )}
       <span className="mono breakable">{revision.images.join(", ")}</span>
       <Text size="xs" c="dimmed" component="span">
         {revision.pods !== undefined && `${messages.rollout.pods(revision.pods)} · `}
