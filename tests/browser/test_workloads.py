@@ -37,9 +37,13 @@ def app(instance: Instance, busybox: str) -> Iterator[str]:
     """A Deployment of two replicas that is rolled out."""
     instance.create(deployment(busybox, replicas=2))
     path = f"/apis/apps/v1/namespaces/default/deployments/{APP}"
-    wait_for(f"{APP} is ready", lambda: instance.api.get(path).json()["status"].get("readyReplicas") == 2, seconds=60)
+    wait_for(f"{APP} is ready", lambda: _ready(instance.api.get(path).json()) == 2, seconds=60)
     yield path
     instance.api.delete(path)
+
+
+def _ready(workload: dict[str, Any]) -> int:
+    return int(workload.get("status", {}).get("readyReplicas", 0))
 
 
 def test_a_list_is_filtered_by_text_labels_and_link(signed_in: Page, app: str) -> None:

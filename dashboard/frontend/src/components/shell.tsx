@@ -109,11 +109,9 @@ function useTheme() {
 
 function SearchButton({ onClick }: { onClick: () => void }) {
   return (
-    <UnstyledButton onClick={onClick} className="search-button" aria-label={messages.palette.title}>
+    <UnstyledButton onClick={onClick} className="search-button">
       <IconSearch size={16} aria-hidden />
-      <Text size="sm" visibleFrom="sm">
-        {messages.palette.title}
-      </Text>
+      <span className="search-text">{messages.palette.title}</span>
       <kbd aria-hidden>{messages.palette.hint}</kbd>
     </UnstyledButton>
   );
