@@ -38,6 +38,7 @@ MAX_WATCHES = 64
 MAX_MESSAGE_BYTES = 64 * 1024
 _POLICY_VIOLATION = 1008
 _PONG = b'{"type":"PONG","object":{}}\n'
+_ERROR = b'{"type":"ERROR"'
 _END = b'{"type":"END","object":{}}\n'
 
 
@@ -122,10 +123,12 @@ class _Connection:
     async def _watch(self, name: str, message: Wire) -> None:
         try:
             watch = await self._open(name, message)
+            lines = b""
             async with aclosing(watch.events()) as events:
                 async for lines in events:
                     await self._tell(name, lines)
-            await self._tell(name, _END)
+            if not lines.startswith(_ERROR):
+                await self._tell(name, _END)
         except Exception as error:
             known = errors.from_exception(error)
             if known is None:
