@@ -179,7 +179,7 @@ def test_pages_are_accessible_and_fit_a_phone(
     for address in PAGES:
         signed_in.goto(address)
         expect(signed_in.get_by_role("heading", level=1)).to_be_visible()
-        expect(signed_in.get_by_label("Loading")).to_have_count(0)
+        expect(signed_in.get_by_label("Loading").filter(visible=True)).to_have_count(0)
         assert accessible(signed_in) == [], address
     signed_in.set_viewport_size({"width": 360, "height": 740})
     for address in PAGES:

@@ -17,7 +17,9 @@ export function current(): Promise<Session | null> {
   return ask({});
 }
 
-export function login(username: string, password: string): Promise<Session | null> {
+/** Asks for a fresh CSRF token first: the old one may have ended with the session. */
+export async function login(username: string, password: string): Promise<Session | null> {
+  await current();
   return ask({ method: "POST", body: { username, password } });
 }
 
