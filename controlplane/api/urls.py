@@ -13,6 +13,7 @@ from controlplane.api import (
     openapi,
     streams,
     usage,
+    usage_histories,
     usage_history,
     version,
     views,
@@ -32,6 +33,11 @@ urlpatterns: list[URLPattern] = [
         usage.UsageView.as_view(),
     ),
     re_path(r"^apis/slipway\.dev/v1/metrics/nodes/(?P<name>[^/]+)/?$", usage_history.UsageHistoryView.as_view()),
+    re_path(r"^apis/slipway\.dev/v1/metrics/nodes/?$", usage_histories.UsageHistoriesView.as_view()),
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/metrics/(?P<plural>[a-z]+)/?$",
+        usage_histories.UsageHistoriesView.as_view(),
+    ),
     re_path(
         r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/metrics/(?P<plural>[a-z]+)/(?P<name>[^/]+)/?$",
         usage_history.UsageHistoryView.as_view(),
