@@ -27,7 +27,9 @@ export const OWN_PAGES: readonly OwnPage[] = [
 ];
 
 /** List pages that are more than a table, by kind. */
-export const LISTS: Readonly<Record<string, Lazy<object>>> = {};
+export const LISTS: Readonly<Record<string, Lazy<object>>> = {
+  Node: lazy(() => import("./nodes/list").then((m) => ({ default: m.NodesPage }))),
+};
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type ItemProps = { item: any };
@@ -84,6 +86,9 @@ const rollout = lazy(() => import("./workloads/rollout").then((m) => ({ default:
 const containers = lazy(() => import("./pods/containers").then((m) => ({ default: m.ContainersPanel })));
 const keys = lazy(() => import("./resources/values").then((m) => ({ default: m.ValuesPanel })));
 
+const drain = lazy(() => import("./nodes/drain").then((m) => ({ default: m.DrainPanel })));
+const nodeImages = lazy(() => import("./nodes/images").then((m) => ({ default: m.ImagesPanel })));
+
 export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
   Pod: [containers],
   Deployment: [rollout],
@@ -91,6 +96,7 @@ export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
   DaemonSet: [rollout],
   ReplicaSet: [rollout],
   ReplicationController: [rollout],
+  Node: [drain, nodeImages],
   ConfigMap: [keys],
   Secret: [keys],
 };

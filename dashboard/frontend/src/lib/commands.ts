@@ -142,3 +142,46 @@ export function exec(target: Target, container: string, command: readonly string
     curl: { path: paths.object(kind, namespace, name, "exec") },
   };
 }
+
+export function cordon(target: Target, unschedulable: boolean): Command {
+  return {
+    kubectl: `kubectl ${unschedulable ? "cordon" : "uncordon"} ${quote(target.name)}`,
+    curl: patch(target, { spec: { unschedulable: unschedulable || null } }),
+  };
+}
+
+export function drain(target: Target, options: { emptyDir: boolean; unmanaged: boolean }): Command {
+  const flags = [
+    "--ignore-daemonsets",
+    ...(options.emptyDir ? ["--delete-emptydir-data"] : []),
+    ...(options.unmanaged ? ["--force"] : []),
+  ];
+  return {
+    kubectl: `kubectl drain ${quote(target.name)} ${flags.join(" ")}`,
+    curl: patch(target, { spec: { unschedulable: true } }),
+  };
+}
+
+/** Labels and taints of a node, as one merge patch. */
+export function patchNode(target: Target, body: unknown): Command {
+  return {
+    kubectl: `kubectl patch node ${quote(target.name)} --type merge -p ${quote(JSON.stringify(body))}`,
+    curl: patch(target, body),
+  };
+}
+
+export function usage(path: string): Command {
+  return { kubectl: `kubectl get --raw ${quote(path)}`, curl: { path } };
+}
+
+export function joinToken(spec: Record<string, unknown>): Command {
+  return {
+    kubectl: "manage.py join-token",
+    curl: {
+      path: "/apis/slipway.dev/v1/jointokens",
+      method: "POST",
+      contentType: "application/json",
+      body: { spec },
+    },
+  };
+}

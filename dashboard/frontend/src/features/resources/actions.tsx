@@ -1,11 +1,14 @@
 /** What can be done to an object. Each asks first, shows the command that does the same, and tells what went wrong. */
 import { ActionIcon, Button, Checkbox, Menu, NumberInput, Slider, Stack } from "@mantine/core";
 import {
+  IconBan,
   IconDots,
+  IconDropletDown,
   IconPlayerPause,
   IconPlayerPlay,
   IconResize,
   IconRotateClockwise,
+  IconTag,
   IconTrash,
 } from "@tabler/icons-react";
 import { useState } from "react";
@@ -17,11 +20,14 @@ import * as commands from "../../lib/commands";
 import { CronJob } from "../../lib/kinds/cronjob";
 import { Deployment } from "../../lib/kinds/deployment";
 import { Job } from "../../lib/kinds/job";
+import { Node } from "../../lib/kinds/node";
 import type { Resource } from "../../lib/kinds/resource";
 import { Workload } from "../../lib/kinds/workload";
 import * as links from "../../lib/links";
 import { messages } from "../../lib/messages";
 import type { WireObject } from "../../lib/wire";
+import { CordonDialog, LabelsDialog } from "../nodes/dialogs";
+import { DrainDialog } from "../nodes/drain";
 import { runNow } from "../workloads/runNow";
 
 interface DialogProps {
@@ -85,6 +91,30 @@ const ACTIONS: readonly Action[] = [
     icon: IconPlayerPause,
     when: (item) => item instanceof CronJob || (item instanceof Job && !item.isComplete),
     dialog: SuspendDialog,
+  },
+  {
+    id: "cordon",
+    title: (item) =>
+      item instanceof Node && item.isCordoned ? messages.nodes.uncordon : messages.nodes.cordon,
+    icon: IconBan,
+    when: (item) => item instanceof Node,
+    dialog: CordonDialog as Action["dialog"],
+    prominent: true,
+  },
+  {
+    id: "drain",
+    title: () => messages.nodes.drain,
+    icon: IconDropletDown,
+    when: (item) => item instanceof Node,
+    dialog: DrainDialog as Action["dialog"],
+    prominent: true,
+  },
+  {
+    id: "labels",
+    title: () => messages.nodes.edit,
+    icon: IconTag,
+    when: (item) => item instanceof Node,
+    dialog: LabelsDialog as Action["dialog"],
   },
   {
     id: "delete",

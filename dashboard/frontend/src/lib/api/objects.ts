@@ -73,3 +73,14 @@ export function remove(
     query: { propagationPolicy: propagation },
   });
 }
+
+/** A delete that a disruption budget may refuse (429). */
+export function evict(namespace: string, name: string): Promise<unknown> {
+  return request(
+    `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}/eviction`,
+    {
+      method: "POST",
+      body: { apiVersion: "policy/v1", kind: "Eviction", metadata: { namespace, name } },
+    },
+  );
+}

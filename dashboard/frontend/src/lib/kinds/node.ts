@@ -7,10 +7,22 @@ import { define } from "./info";
 import type { Pod } from "./pod";
 import { type Health, Resource } from "./resource";
 
+export interface Taint {
+  key: string;
+  value?: string;
+  effect: string;
+  timeAdded?: string;
+}
+
+/** `key=value:NoSchedule`, as kubectl writes them. */
+export function taintText({ key, value, effect }: Taint): string {
+  return `${key}${value ? `=${value}` : ""}:${effect}`;
+}
+
 export interface NodeWire extends WireObject {
   spec?: {
     unschedulable?: boolean;
-    taints?: { key: string; value?: string; effect: string }[];
+    taints?: Taint[];
     podCIDRs?: string[];
   };
   status?: {
@@ -70,6 +82,17 @@ export class Node extends Resource<NodeWire> {
     return PRESSURES.filter((type) => this.condition(type)?.status === "True");
   }
 
+  get taints(): Taint[] {
+    return this.wire.spec?.taints ?? [];
+  }
+
+  get imagesHere(): { names: string[]; size: number }[] {
+    return (this.wire.status?.images ?? []).map(({ names = [], sizeBytes = 0 }) => ({
+      names,
+      size: sizeBytes,
+    }));
+  }
+
   get isCordoned(): boolean {
     return this.wire.spec?.unschedulable === true;
   }
@@ -119,9 +142,6 @@ export class Node extends Resource<NodeWire> {
 
   override get facts(): readonly Fact[] {
     const info = this.wire.status?.nodeInfo ?? {};
-    const taints = (this.wire.spec?.taints ?? []).map(
-      ({ key, value, effect }) => `${key}${value ? `=${value}` : ""}:${effect}`,
-    );
     return [
       { id: "address", header: fields.address, value: () => this.address, as: "mono" },
       { id: "cpu", header: fields.cpu, value: () => this.allocatable("cpu"), as: "cores" },
@@ -136,7 +156,15 @@ export class Node extends Resource<NodeWire> {
         value: () => this.wire.spec?.podCIDRs?.join(", "),
         as: "mono",
       },
-      { id: "taints", header: fields.taints, value: () => taints.join(", "), as: "mono" },
+      {
+        id: "disk",
+        header: messages.nodes.disk,
+        value: () => parseQuantity(this.wire.status?.capacity?.["ephemeral-storage"]) || undefined,
+        as: "bytes",
+      },
+      { id: "runtime", header: messages.nodes.runtime, value: () => info.kubeletVersion, as: "mono" },
+      { id: "boot", header: messages.nodes.boot, value: () => info.bootID, as: "mono" },
+      { id: "taints", header: fields.taints, value: () => this.taints.map(taintText).join(", "), as: "mono" },
     ];
   }
 }
