@@ -24,6 +24,18 @@ export const OWN_PAGES: readonly OwnPage[] = [
     section: null,
     page: lazy(() => import("./overview/page").then((m) => ({ default: m.OverviewPage }))),
   },
+  {
+    path: "/node-map",
+    title: messages.nodes.map,
+    section: "cluster",
+    page: lazy(() => import("./nodes/map").then((m) => ({ default: m.NodeMapPage }))),
+  },
+  {
+    path: "/usage",
+    title: messages.usage.title,
+    section: "cluster",
+    page: lazy(() => import("./metrics/page").then((m) => ({ default: m.ClusterMetricsPage }))),
+  },
 ];
 
 /** List pages that are more than a table, by kind. */
@@ -67,18 +79,24 @@ const jobsTab: Tab = {
   view: lazy(() => import("./workloads/jobs").then((m) => ({ default: m.JobsOf }))),
 };
 
+const metricsTab: Tab = {
+  id: "metrics",
+  title: messages.detail.tabs.metrics,
+  view: lazy(() => import("./metrics/tab").then((m) => ({ default: m.MetricsOf }))),
+};
+
 /** Tabs of a kind's page between the summary and its events, by kind. */
 export const TABS: Readonly<Record<string, readonly Tab[]>> = {
-  Pod: [logsTab, terminalTab],
-  Deployment: [podsTab, logsTab, revisionsTab],
-  StatefulSet: [podsTab, logsTab, revisionsTab],
-  DaemonSet: [podsTab, logsTab, revisionsTab],
-  ReplicaSet: [podsTab, logsTab],
-  ReplicationController: [podsTab, logsTab],
-  Job: [podsTab, logsTab],
+  Pod: [logsTab, terminalTab, metricsTab],
+  Deployment: [podsTab, logsTab, metricsTab, revisionsTab],
+  StatefulSet: [podsTab, logsTab, metricsTab, revisionsTab],
+  DaemonSet: [podsTab, logsTab, metricsTab, revisionsTab],
+  ReplicaSet: [podsTab, logsTab, metricsTab],
+  ReplicationController: [podsTab, logsTab, metricsTab],
+  Job: [podsTab, logsTab, metricsTab],
   CronJob: [jobsTab],
   Service: [podsTab],
-  Node: [podsTab],
+  Node: [podsTab, metricsTab],
 };
 
 /** Panels on a kind's summary, above its conditions, by kind. */

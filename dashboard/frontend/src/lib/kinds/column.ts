@@ -6,7 +6,18 @@ import type { WireObject } from "../wire";
 import type { Resource } from "./resource";
 
 export type Look =
-  "text" | "mono" | "number" | "health" | "age" | "bytes" | "cores" | "link" | "labels" | "replicas";
+  | "text"
+  | "mono"
+  | "number"
+  | "health"
+  | "age"
+  | "bytes"
+  | "cores"
+  | "link"
+  | "labels"
+  | "replicas"
+  | "cpuUse"
+  | "memoryUse";
 
 export type Value = string | number | Record<string, string> | undefined;
 

@@ -15,7 +15,14 @@ export class Deployment extends Workload {
     subresources: ["status", "scale"],
   });
 
-  static readonly columns = columns.between<Deployment>(columns.state, ready, updated, images);
+  static readonly columns = columns.between<Deployment>(
+    columns.state,
+    ready,
+    updated,
+    columns.cpuUse,
+    columns.memoryUse,
+    images,
+  );
 
   override get info() {
     return Deployment.info;

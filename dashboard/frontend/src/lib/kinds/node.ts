@@ -57,13 +57,15 @@ export class Node extends Resource<NodeWire> {
   static readonly columns: readonly Column<Node>[] = [
     columns.name,
     columns.state,
-    { id: "cpu", header: fields.cpu, value: (node) => node.allocatable("cpu"), as: "cores", priority: 1 },
+    columns.cpuUse as Column<Node>,
+    { id: "cpu", header: fields.cores, value: (node) => node.allocatable("cpu"), as: "cores", priority: 2 },
+    columns.memoryUse as Column<Node>,
     {
       id: "memory",
-      header: fields.memory,
+      header: fields.allocatable,
       value: (node) => node.allocatable("memory"),
       as: "bytes",
-      priority: 1,
+      priority: 2,
     },
     { id: "address", header: fields.address, value: (node) => node.address, as: "mono" },
     { id: "system", header: fields.system, value: (node) => node.system, priority: 2 },

@@ -3,6 +3,7 @@
  * namespace, and one more now and then while they are on screen. Nothing is asked while the page is hidden.
  */
 import * as api from "../api/usage";
+import type { Use } from "../api/usage";
 import type { KindInfo } from "../kinds/info";
 import { last, type Values } from "./series";
 
@@ -40,6 +41,7 @@ export type Calls = Pick<typeof api, "now" | "histories">;
 
 export class UsageStore {
   private readonly entries = new Map<string, Entry>();
+  private readonly known = new Map<string, Use>();
   private readonly onVersion = new Set<() => void>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isAsking = false;
@@ -54,6 +56,13 @@ export class UsageStore {
 
   get(ref: Ref): Usage | undefined {
     return this.entries.get(keyOf(ref))?.usage;
+  }
+
+  /** What it uses now, known or not on screen: whole namespaces are asked for. */
+  nowOf(ref: Ref): Use | undefined {
+    const usage = this.get(ref);
+    if (usage?.cpu != null && usage.memory !== null) return { cpu: usage.cpu, memory: usage.memory };
+    return this.known.get(keyOf(ref));
   }
 
   subscribe(ref: Ref, listener: () => void): () => void {
@@ -87,6 +96,7 @@ export class UsageStore {
     this.asksAgain = false;
     for (const [key, entry] of [...this.entries]) if (entry.listeners.size === 0) this.entries.delete(key);
     const groups = this.groups();
+    this.known.clear();
     await Promise.allSettled([this.askNow(groups), ...groups.map((group) => this.askHistory(group))]);
     this.isAsking = false;
     this.version += 1;
@@ -113,6 +123,8 @@ export class UsageStore {
     await Promise.allSettled(
       asked.map(async ([entries, plural, namespace]) => {
         const found = await this.calls.now(plural, namespace);
+        for (const [key, use] of found)
+          this.known.set(`${plural}/${plural === "nodes" ? "/" : ""}${key}`, use);
         for (const entry of entries) {
           const use = found.get(api.key(entry.ref));
           this.change(entry, { cpu: use?.cpu ?? null, memory: use?.memory ?? null });
