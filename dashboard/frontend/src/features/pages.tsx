@@ -40,6 +40,7 @@ export const OWN_PAGES: readonly OwnPage[] = [
 
 /** List pages that are more than a table, by kind. */
 export const LISTS: Readonly<Record<string, Lazy<object>>> = {
+  Event: lazy(() => import("./events/page").then((m) => ({ default: m.EventsPage }))),
   Node: lazy(() => import("./nodes/list").then((m) => ({ default: m.NodesPage }))),
 };
 

@@ -19,6 +19,8 @@ interface Props {
   range: readonly [number, number];
   lines: readonly Line[];
   format: (value: number) => string;
+  /** Bytes: the axis goes in powers of two. */
+  isBinary?: boolean;
   /** A level to compare with, named; drawn where it is near enough not to flatten the lines. */
   limit?: { label: string; value: number } | undefined;
   note?: string | undefined;
@@ -28,8 +30,10 @@ const HEIGHT = 150;
 const COLOURS = 8;
 /** A limit more than this above the highest value is told in words only. */
 const FAR = 3;
+/** Steps of an axis of bytes: 1 MiB, not 1,000,000 bytes. */
+const BINARY = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
-export function Chart({ title, hint, x, range, lines, format, limit, note }: Props) {
+export function Chart({ title, hint, x, range, lines, format, isBinary = false, limit, note }: Props) {
   const [at, setAt] = useState<number | null>(null);
   const most = Math.max(0, ...lines.map(({ values }) => highest(values)));
   const isNear = limit !== undefined && most * FAR >= limit.value;
@@ -54,6 +58,7 @@ export function Chart({ title, hint, x, range, lines, format, limit, note }: Pro
           lines={isNear ? [...lines, { label: limit.label, values: x.map(() => limit.value) }] : lines}
           limited={isNear}
           format={format}
+          isBinary={isBinary}
           onCursor={setAt}
         />
       </div>
@@ -91,19 +96,20 @@ function Legend({ lines, at, format, note }: LegendProps) {
 }
 
 interface CanvasProps extends Pick<Props, "x" | "range" | "lines" | "format"> {
+  isBinary: boolean;
   /** The last line is a limit. */
   limited: boolean;
   onCursor: (at: number | null) => void;
 }
 
-function Canvas({ x, range, lines, format, limited, onCursor }: CanvasProps) {
+function Canvas({ x, range, lines, format, isBinary, limited, onCursor }: CanvasProps) {
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(null);
   const scheme = useComputedColorScheme("light", { getInitialValueInEffect: false });
   const cursor = useRef(onCursor);
   cursor.current = onCursor;
-  const current = useRef({ range, format });
-  current.current = { range, format };
+  const current = useRef({ range, format, isBinary });
+  current.current = { range, format, isBinary };
   const labels = lines.map(({ label }) => label).join("\n");
   const data = [x, ...lines.map(({ values }) => values)] as unknown as uPlot.AlignedData;
   useEffect(() => {
@@ -130,7 +136,7 @@ function Canvas({ x, range, lines, format, limited, onCursor }: CanvasProps) {
   return <div ref={frame} className="chart-canvas" />;
 }
 
-type Current = React.RefObject<Pick<CanvasProps, "range" | "format">>;
+type Current = React.RefObject<Pick<CanvasProps, "range" | "format" | "isBinary">>;
 
 function options(
   element: HTMLElement,
@@ -161,6 +167,7 @@ function options(
       {
         ...axis,
         grid,
+        ...(current.current.isBinary && { incrs: BINARY }),
         space: 40,
         size: 66,
         values: (_, ticks) => ticks.map((tick) => current.current.format(tick)),

@@ -127,6 +127,7 @@ function Charts({ data, window, partName, partsTitle, limits }: ChartsProps) {
         x={steps.x}
         range={range}
         format={formatBytes}
+        isBinary
         limit={limits.memory}
         {...memory}
       />
@@ -138,6 +139,7 @@ function Charts({ data, window, partName, partsTitle, limits }: ChartsProps) {
           x={steps.x}
           range={range}
           format={format}
+          isBinary={format === rate}
           lines={measures.map(([measure, label]) => ({ label, values: along(steps, data.total[measure]) }))}
         />
       ))}

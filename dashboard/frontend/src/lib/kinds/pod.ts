@@ -102,7 +102,7 @@ export class Pod extends Resource<PodWire> {
     columns.memoryUse as Column<Pod>,
     nodeColumn,
     { id: "address", header: fields.address, value: (pod) => pod.address, as: "mono", priority: 2 },
-    { id: "images", header: fields.image, value: (pod) => pod.images.join(", "), as: "mono", priority: 2 },
+    { id: "images", header: fields.image, value: (pod) => pod.images.join(", "), as: "mono", priority: 3 },
   );
 
   override get info() {
