@@ -19,7 +19,7 @@ export function AttentionTable({ concerns }: { concerns: readonly Concern[] }) {
         <Table verticalSpacing={8} aria-label={text.title} className="resources">
           <Table.Thead>
             <Table.Tr>
-              <Table.Th>{messages.fields.status}</Table.Th>
+              <Table.Th data-priority={1}>{messages.fields.status}</Table.Th>
               <Table.Th>{text.what}</Table.Th>
               <Table.Th data-priority={1}>{text.why}</Table.Th>
               <Table.Th>{text.since}</Table.Th>
@@ -45,15 +45,18 @@ function ConcernRow({ concern: { item, state, health, why, since, more, owner } 
   const { info, namespace, name } = item;
   return (
     <Table.Tr>
-      <Table.Td>
+      <Table.Td data-priority={1}>
         <StatusBadge health={health}>{state}</StatusBadge>
       </Table.Td>
       <Table.Td className="breakable">
+        <div className="on-phones">
+          <StatusBadge health={health}>{state}</StatusBadge>
+        </div>
         <ResourceLink to={{ kind: info.kind, group: info.group, namespace, name }}>{name}</ResourceLink>
         <Text size="xs" c="dimmed">
           {[info.kind, namespace, more > 0 && text.more(more, owner)].filter(Boolean).join(" · ")}
         </Text>
-        <Text size="xs" hiddenFrom="sm" lineClamp={3} mt={2}>
+        <Text size="xs" className="on-phones" lineClamp={3} mt={2}>
           {why}
         </Text>
       </Table.Td>
