@@ -31,7 +31,7 @@ const ref = (kind: typeof Pod | typeof Deployment, name: string, namespace = "de
 });
 
 describe("the usage of rows", () => {
-  it("asks once for all rows of a namespace, and again only for what is due", async () => {
+  it("asks once for all rows of a namespace, and for histories again only where there was none yet", async () => {
     const asked: string[] = [];
     const { store, wait } = made(asked);
     store.subscribe(ref(Pod, "web"), () => {});
@@ -47,7 +47,7 @@ describe("the usage of rows", () => {
     expect(store.get(ref(Pod, "api"))?.cpu).toBeNull();
     wait(15_000);
     await store.ask();
-    expect(asked.slice(2)).toEqual(["now pods default"]);
+    expect(asked.slice(2)).toEqual(["now pods default", "histories pods default api"]);
   });
 
   it("takes a workload's last step for now, and forgets rows that are gone", async () => {

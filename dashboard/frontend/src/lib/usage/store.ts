@@ -147,8 +147,9 @@ export class UsageStore {
     const totals = new Map(found.items.map(({ metadata, total }) => [metadata.name, total]));
     const hasNow = kind.kind === "Pod" || kind.kind === "Node";
     for (const entry of due) {
-      entry.historyAt = this.clock();
       const { cpuCores = [], memoryBytes = [] } = totals.get(entry.ref.name) ?? {};
+      // What has just started has none yet: asked again in the next round.
+      if (cpuCores.length > 0) entry.historyAt = this.clock();
       this.change(entry, {
         cpuHistory: cpuCores,
         memoryHistory: memoryBytes,
