@@ -41,8 +41,8 @@ export function AttentionTable({ concerns }: { concerns: readonly Concern[] }) {
   );
 }
 
-function ConcernRow({ concern: { item, state, health, why, since, more, owner } }: { concern: Concern }) {
-  const { info, namespace, name } = item;
+function ConcernRow({ concern: { what, state, health, why, since, more, owner } }: { concern: Concern }) {
+  const { kind, namespace, name } = what;
   return (
     <Table.Tr>
       <Table.Td data-priority={1}>
@@ -52,9 +52,9 @@ function ConcernRow({ concern: { item, state, health, why, since, more, owner } 
         <div className="on-phones">
           <StatusBadge health={health}>{state}</StatusBadge>
         </div>
-        <ResourceLink to={{ kind: info.kind, group: info.group, namespace, name }}>{name}</ResourceLink>
+        <ResourceLink to={what}>{name}</ResourceLink>
         <Text size="xs" c="dimmed">
-          {[info.kind, namespace, more > 0 && text.more(more, owner)].filter(Boolean).join(" · ")}
+          {[kind, namespace, more > 0 && text.more(more, owner)].filter(Boolean).join(" · ")}
         </Text>
         <Text size="xs" className="on-phones" lineClamp={3} mt={2}>
           {why}

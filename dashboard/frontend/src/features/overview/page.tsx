@@ -1,11 +1,13 @@
 import { Alert, Anchor, Stack } from "@mantine/core";
 import { IconAlertTriangle, IconCircleCheck, IconInfoCircle } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { Link } from "wouter";
 import { ShowCommand } from "../../components/command";
 import { Page } from "../../components/page";
 import { Panel } from "../../components/panel";
 import { Failed, Loading } from "../../components/states";
+import * as certificateApi from "../../lib/api/certificates";
 import * as commands from "../../lib/commands";
 import { DaemonSet } from "../../lib/kinds/daemonset";
 import { Deployment } from "../../lib/kinds/deployment";
@@ -27,6 +29,7 @@ import { type Summary, summarise } from "./health";
 
 const text = messages.overview;
 const CHANGES = 10;
+const NO_CERTIFICATES: certificateApi.Certificate[] = [];
 
 /** The first page: how the cluster is, what needs attention, its nodes, what changed. Live. */
 export function OverviewPage() {
@@ -73,13 +76,19 @@ function useWatched(nodes: Node[], pods: Pod[]): { unwell: Concern[]; recent: Ch
   const jobs = useResources(Job).items;
   const claims = useResources(PersistentVolumeClaim).items;
   const events = useResources(Event).items;
+  // Who may not see them sees the rest.
+  const { data: certificates = NO_CERTIFICATES } = useQuery({
+    queryKey: ["certificates"],
+    queryFn: ({ signal }) => certificateApi.list(signal),
+    refetchInterval: 300_000,
+  });
   const workloads = useMemo(
     () => [...deployments, ...statefulSets, ...daemonSets],
     [deployments, statefulSets, daemonSets],
   );
   const unwell = useMemo(
-    () => concerns({ nodes, pods, workloads, jobs, claims }),
-    [nodes, pods, workloads, jobs, claims],
+    () => concerns({ nodes, pods, workloads, jobs, claims, certificates }, Date.now()),
+    [nodes, pods, workloads, jobs, claims, certificates],
   );
   const recent = useMemo(
     () => changes(events, [...nodes, ...workloads, ...jobs, ...claims], Date.now(), CHANGES),

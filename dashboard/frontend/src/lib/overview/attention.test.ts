@@ -6,7 +6,8 @@ import { Pod, type PodWire } from "../kinds/pod";
 import { concerns, type Watched } from "./attention";
 import { changes } from "./changes";
 
-const NOTHING: Watched = { nodes: [], pods: [], workloads: [], jobs: [], claims: [] };
+const NOTHING: Watched = { nodes: [], pods: [], workloads: [], jobs: [], claims: [], certificates: [] };
+const NOW = Date.parse("2026-11-24T12:00:00Z");
 const MADE = "2026-11-24T10:00:00Z";
 
 const metadata = (name: string) => ({
@@ -73,7 +74,7 @@ const unscheduled = {
 describe("what needs attention", () => {
   it("is nothing where all is well", () => {
     expect(
-      concerns({ ...NOTHING, nodes: [node("a", [["Ready", "True"]])], pods: [pod("p", undefined)] }),
+      concerns({ ...NOTHING, nodes: [node("a", [["Ready", "True"]])], pods: [pod("p", undefined)] }, NOW),
     ).toEqual([]);
   });
 
@@ -85,19 +86,22 @@ describe("what needs attention", () => {
       spec: {},
       status: { phase: "Pending" },
     });
-    const found = concerns({
-      ...NOTHING,
-      nodes: [
-        node("cordoned", [["Ready", "True"]], true),
-        node("full", [
-          ["Ready", "True"],
-          ["DiskPressure", "True"],
-        ]),
-        node("gone", [["Ready", "False"]]),
-      ],
-      pods: [pod("waits", unscheduled), pod("crashes", crashing)],
-      claims: [claim],
-    });
+    const found = concerns(
+      {
+        ...NOTHING,
+        nodes: [
+          node("cordoned", [["Ready", "True"]], true),
+          node("full", [
+            ["Ready", "True"],
+            ["DiskPressure", "True"],
+          ]),
+          node("gone", [["Ready", "False"]]),
+        ],
+        pods: [pod("waits", unscheduled), pod("crashes", crashing)],
+        claims: [claim],
+      },
+      NOW,
+    );
     expect(found.map(({ id, urgency }) => [id, urgency])).toEqual([
       ["gone", "failing"],
       ["crashes", "failing"],
@@ -112,14 +116,44 @@ describe("what needs attention", () => {
   });
 
   it("tells replicas that fail alike once", () => {
-    const found = concerns({
-      ...NOTHING,
-      pods: [pod("a", crashing, "web-1"), pod("b", crashing, "web-1"), pod("c", crashing, "api-1")],
-    });
+    const found = concerns(
+      {
+        ...NOTHING,
+        pods: [pod("a", crashing, "web-1"), pod("b", crashing, "web-1"), pod("c", crashing, "api-1")],
+      },
+      NOW,
+    );
     expect(found.map(({ id, more, owner }) => [id, more, owner])).toEqual([
       ["a", 1, "ReplicaSet web-1"],
       ["c", 0, "ReplicaSet api-1"],
     ]);
+  });
+});
+
+describe("certificates", () => {
+  const certificate = (notAfter: string) => ({
+    metadata: { name: notAfter, namespace: "default", uid: notAfter },
+    status: { notBefore: MADE, notAfter, hosts: ["shop.example"] },
+  });
+
+  it("that end soon, have ended or are none need attention", () => {
+    const broken = {
+      metadata: { name: "none", namespace: "default", uid: "none" },
+      status: { problem: "tls.crt is no certificate" },
+    };
+    const certificates = [
+      certificate("2027-03-01T00:00:00Z"),
+      certificate("2026-12-01T00:00:00Z"),
+      certificate("2026-11-01T00:00:00Z"),
+      broken,
+    ];
+    const found = concerns({ ...NOTHING, certificates }, NOW);
+    expect(found.map(({ id, urgency, state }) => [id, urgency, state])).toEqual([
+      ["2026-11-01T00:00:00Z", "failing", "Expired"],
+      ["none", "failing", "Unreadable"],
+      ["2026-12-01T00:00:00Z", "expiring", "Expiring"],
+    ]);
+    expect(found[2]?.why).toContain("for shop.example ends 1 Dec 2026");
   });
 });
 

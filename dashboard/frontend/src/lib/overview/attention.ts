@@ -1,4 +1,6 @@
 /** What needs attention, the worst first. Pure: from the objects to a short list that tells what, why and since when. */
+import type { Certificate } from "../api/certificates";
+import { formatTime } from "../format/age";
 import type { Job } from "../kinds/job";
 import type { Node } from "../kinds/node";
 import type { PersistentVolumeClaim } from "../kinds/persistentvolumeclaim";
@@ -14,7 +16,7 @@ const ORDER: readonly Urgency[] = ["failing", "pressure", "pending", "expiring",
 export interface Concern {
   id: string;
   urgency: Urgency;
-  item: Resource<any>;
+  what: { kind: string; group: string; namespace: string; name: string };
   state: string;
   health: Health;
   why: string;
@@ -24,26 +26,26 @@ export interface Concern {
   owner: string;
 }
 
-export interface Certificate {
-  item: Resource<any>;
-  ends: string;
-}
-
 export interface Watched {
   nodes: readonly Node[];
   pods: readonly Pod[];
   workloads: readonly Workload[];
   jobs: readonly Job[];
   claims: readonly PersistentVolumeClaim[];
+  certificates: readonly Certificate[];
 }
 
-export function concerns({ nodes, pods, workloads, jobs, claims }: Watched): Concern[] {
+export function concerns(
+  { nodes, pods, workloads, jobs, claims, certificates }: Watched,
+  now: number,
+): Concern[] {
   const all = [
     ...nodes.flatMap(ofNode),
     ...ofPods(pods),
     ...workloads.filter(({ health }) => health === "bad").map((each) => concern(each, "failing")),
     ...jobs.filter(({ health }) => health === "bad").map((each) => concern(each, "failing")),
     ...claims.flatMap(ofClaim),
+    ...certificates.flatMap((each) => ofCertificate(each, now)),
   ];
   return all.sort(
     (a, b) =>
@@ -52,8 +54,8 @@ export function concerns({ nodes, pods, workloads, jobs, claims }: Watched): Con
 }
 
 /** A node that fails is the reason for much else. */
-function kindOrder({ item }: Concern): number {
-  return item.info.kind === "Node" ? 0 : item.info.kind === "Pod" ? 1 : 2;
+function kindOrder({ what: { kind } }: Concern): number {
+  return kind === "Node" ? 0 : kind === "Pod" ? 1 : 2;
 }
 
 function newest(a: Concern, b: Concern): number {
@@ -64,7 +66,7 @@ function concern(item: Resource<any>, urgency: Urgency, change: Partial<Concern>
   return {
     id: item.uid,
     urgency,
-    item,
+    what: { kind: item.info.kind, group: item.info.group, namespace: item.namespace, name: item.name },
     state: item.state,
     health: item.health,
     why: item.trouble,
@@ -116,4 +118,29 @@ function ofClaim(claim: PersistentVolumeClaim): Concern[] {
   if (claim.health === "bad") return [concern(claim, "failing")];
   if (claim.health !== "busy" || claim.isDeleting) return [];
   return [concern(claim, "pending", { why: claim.trouble || messages.attention.unbound })];
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+/** Automatic renewal has long been due when this is left. */
+const SOON_DAYS = 14;
+
+function ofCertificate({ metadata, status }: Certificate, now: number): Concern[] {
+  const { attention } = messages;
+  const left = status.notAfter ? Date.parse(status.notAfter) - now : Number.NEGATIVE_INFINITY;
+  if (left > SOON_DAYS * DAY_MS) return [];
+  const hosts = status.hosts?.join(", ") ?? "";
+  const hasEnded = left <= 0;
+  return [
+    {
+      id: metadata.uid,
+      urgency: hasEnded ? "failing" : "expiring",
+      what: { kind: "Secret", group: "", namespace: metadata.namespace, name: metadata.name },
+      state: status.problem ? attention.unreadable : hasEnded ? attention.expired : attention.expiring,
+      health: hasEnded ? "bad" : "busy",
+      why: status.problem ?? attention.expires(hosts, formatTime(status.notAfter ?? "")),
+      since: status.notBefore ?? "",
+      more: 0,
+      owner: "",
+    },
+  ];
 }
