@@ -18,6 +18,7 @@ from controlplane.api import (
     views,
     why,
 )
+from controlplane.api.registry import token
 
 _GROUP = r"(?P<group>[^/]+)"
 _VERSION = r"(?P<version>[^/]+)"
@@ -48,6 +49,7 @@ urlpatterns: list[URLPattern] = [
         rf"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/(?P<plural>{why.PLURALS})/(?P<name>[^/]+)/why/?$",
         why.WhyView.as_view(),
     ),
+    re_path(r"^apis/slipway\.dev/v1/registry/token/?$", token.view),
     re_path(r"^apis/slipway\.dev/v1/jointokens/?$", joining.JoinTokensView.as_view()),
     re_path(r"^apis/slipway\.dev/v1/jointokens/(?P<token>[^/]+)/?$", joining.JoinTokenView.as_view()),
     re_path(r"^(?:api/[^/]+|apis/[^/]+/[^/]+)/[^/]", views.ResourceView.as_view()),
