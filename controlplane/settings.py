@@ -115,7 +115,7 @@ REGISTRY_CACHES = os.environ.get("SLIPWAY_REGISTRY_CACHES", "")
 """Pull-through caches: ``docker.io=https://registry-1.docker.io,…``, each on the next port after the registry's."""
 REGISTRY_GRACE_SECONDS = float(os.environ.get("SLIPWAY_REGISTRY_GRACE_SECONDS", "3600"))
 """What the registry holds and nothing names any more stays for so long: longer than the longest pull or push."""
-REGISTRY_COLLECT_SECONDS = float(os.environ.get("SLIPWAY_REGISTRY_COLLECT_SECONDS", "86400"))
+REGISTRY_COLLECT_SECONDS = float(os.environ.get("SLIPWAY_REGISTRY_COLLECT_SECONDS", "3600"))
 """How often its garbage is collected; 0: only when somebody asks."""
 AUTOREDEPLOY_SECONDS = float(os.environ.get("SLIPWAY_AUTOREDEPLOY_SECONDS", "300"))
 """How often outside registries are asked what the tags of workloads with autoredeploy mean; 0: never."""

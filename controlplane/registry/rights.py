@@ -1,7 +1,8 @@
 """Who may do what with a repository: rights follow its namespace.
 
 ``pull`` is ``get``, ``push`` is ``create`` and ``delete`` is ``delete`` of ``repositories.slipway.dev`` there. A node may pull
-what pods on it name, in whatever way its registry is called. The pull-through caches are open to whoever may log in.
+what pods on it name, of their own namespace and of those that are open (label ``slipway.dev/images: cluster``): who may make
+pods in one namespace gets no images of another by that. The pull-through caches are open to whoever may log in.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from controlplane.store.errors import NotFound
 from schema import kinds
 from schema.base import Wire
 
+OPEN_LABEL = "slipway.dev/images"
+OPEN = "cluster"
+"""The label of a namespace whose images pods of other namespaces may run."""
 VERBS = {PULL: "get", PUSH: "create", DELETE: "delete"}
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
@@ -33,12 +37,27 @@ def granted(identity: Identity, scope: Scope) -> Scope:
 
 def may_use(identity: Identity, action: str, path: str) -> bool:
     if identity.node is not None:
-        return action == PULL and path in repositories_of(objects.pods_on(identity.node))
+        return action == PULL and node_may_pull(identity.node, path)
     namespace = names.namespace_of(path)
     verb = VERBS.get(action)
     if verb is None or not authorization.allowed(identity, verb, kinds.REPOSITORY, namespace, names.object_name(path)):
         return False
     return action != PUSH or namespace_takes(namespace)
+
+
+def node_may_pull(node: str, path: str) -> bool:
+    """For pods of the repository's own namespace, and for all where that namespace is open."""
+    namespace = names.namespace_of(path)
+    pods = [pod for pod in objects.pods_on(node) if path in repositories_of([pod])]
+    return any(pod["metadata"]["namespace"] == namespace for pod in pods) or (bool(pods) and is_open(namespace))
+
+
+def is_open(namespace: str) -> bool:
+    try:
+        labels = objects.get(kinds.NAMESPACE, "", namespace)["metadata"].get("labels") or {}
+    except NotFound:
+        return False
+    return bool(labels.get(OPEN_LABEL) == OPEN)
 
 
 def namespace_takes(namespace: str) -> bool:
@@ -62,7 +81,8 @@ def why_not(identity: Identity, scope: Scope) -> str:
     if not names.is_repository(name):
         return f"repository {name}: the name must be <namespace>/<name>, in lower case"
     if identity.node is not None:
-        return f'node "{identity.node}" may not {" and ".join(scope.actions)} repository {name}: no pod on it names it'
+        verbs = " and ".join(scope.actions)
+        return f'node "{identity.node}" may not {verbs} repository {name}: no pod of that namespace on it names it'
     namespace = names.namespace_of(name)
     if PUSH in scope.actions and not namespace_takes(namespace):
         return f'repository {name}: there is no namespace "{namespace}"'
