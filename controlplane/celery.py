@@ -137,6 +137,11 @@ app.conf.update(
     },
     timezone="UTC",
 )
+if settings.REGISTRY_ADDRESS and settings.REGISTRY_COLLECT_SECONDS:
+    app.conf.beat_schedule["registry collection"] = {
+        "task": f"{_TASKS}.collect_registry",
+        "schedule": settings.REGISTRY_COLLECT_SECONDS,
+    }
 
 
 class SharedScheduler(Scheduler):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 def real(settings: Settings) -> Facilities:
+    from nodeagent.credential import Credential
+    from nodeagent.images.own import RegistryConsumer
     from nodeagent.images.settings import from_environment
     from nodeagent.images.store import ImageStore
     from nodeagent.ingress.consumer import Ingresses
@@ -25,6 +27,8 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.volumes.pods import HostVolumes
 
     images = ImageStore(settings.home / "images", from_environment())
+    credential = Credential(settings.credential_file, settings.token)
+    registry = RegistryConsumer(settings, images.use_registry, lambda: credential.token)
     policies = Policies(settings)
     network = BridgeNetwork(settings, policies=policies)
     return Facilities(
@@ -34,7 +38,7 @@ def real(settings: Settings) -> Facilities:
         images=images,
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
-        consumers=(Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings)),
+        consumers=(registry, Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings)),
     )
 
 

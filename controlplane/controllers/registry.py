@@ -28,6 +28,7 @@ from controlplane.controllers.service import ServiceController
 from controlplane.controllers.serviceaccount import ServiceAccountController
 from controlplane.controllers.statefulsets.controller import StatefulSetController
 from controlplane.controllers.tainteviction import TaintEvictionController
+from controlplane.registry.controller import RepositoryController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
@@ -59,6 +60,7 @@ _ALL: tuple[Controller[Any], ...] = (
     TaintEvictionController(),
     AutoscalerController(),
     IngressController(),
+    RepositoryController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

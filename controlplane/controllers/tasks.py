@@ -19,6 +19,7 @@ from controlplane.controllers import broker, node, podgc, queue, registry
 from controlplane.controllers.base import DONE, Verdict
 from controlplane.controllers.broker import Work
 from controlplane.controllers.errors import BrokerAway
+from controlplane.registry import collection, setting
 from controlplane.store import compaction, objects
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds.event import Event
@@ -113,6 +114,17 @@ def look_at_everything() -> Verdict:
     queue.default().add(work)
     registry.GARBAGE.full_pass()
     return DONE
+
+
+@app.task(name=collection.COLLECT)
+def collect_registry(number: str = "") -> None:
+    perform(Work(collection.COLLECT, (number,)), lambda: _collect_registry(number))
+
+
+def _collect_registry(number: str) -> Verdict:
+    if not setting.enabled():
+        return DONE
+    return DONE if collection.run(number) else Verdict(again_after=10.0, reason="another collection goes on")
 
 
 @app.task(name=HOUSEKEEPING.task)
