@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 
 from controlplane.api import (
+    ancestry,
     discovery,
     exposure,
     health,
@@ -50,6 +51,8 @@ urlpatterns: list[URLPattern] = [
         rf"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/(?P<plural>{why.PLURALS})/(?P<name>[^/]+)/why/?$",
         why.WhyView.as_view(),
     ),
+    re_path(r"^apis/slipway\.dev/v1/images/(?P<name>[^/]+)/ancestry/?$", ancestry.ImageAncestryView.as_view()),
+    re_path(r"^apis/slipway\.dev/v1/imageancestry/?$", ancestry.ReferencedImageAncestryView.as_view()),
     re_path(r"^apis/slipway\.dev/v1/registry/token/?$", token.view),
     re_path(r"^apis/slipway\.dev/v1/registry/notifications/?$", notifications.view),
     re_path(r"^apis/slipway\.dev/v1/registry/?$", status.StatusView.as_view()),

@@ -28,6 +28,7 @@ from controlplane.controllers.service import ServiceController
 from controlplane.controllers.serviceaccount import ServiceAccountController
 from controlplane.controllers.statefulsets.controller import StatefulSetController
 from controlplane.controllers.tainteviction import TaintEvictionController
+from controlplane.images.controller import ImageController, NodeImagesController, PushedImagesController
 from controlplane.registry.controller import RepositoryController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
@@ -61,6 +62,9 @@ _ALL: tuple[Controller[Any], ...] = (
     AutoscalerController(),
     IngressController(),
     RepositoryController(),
+    PushedImagesController(),
+    NodeImagesController(),
+    ImageController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

@@ -10,6 +10,7 @@ from schema.kinds import (
     coordination,
     core,
     discovery,
+    images,
     metrics,
     networking,
     policy,
@@ -38,6 +39,7 @@ from schema.kinds.core import (
     SERVICE_ACCOUNT,
 )
 from schema.kinds.discovery import ENDPOINT_SLICE
+from schema.kinds.images import IMAGE
 from schema.kinds.metrics import NODE_METRICS, POD_METRICS
 from schema.kinds.networking import INGRESS, INGRESS_CLASS, NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
@@ -58,6 +60,7 @@ __all__ = [
     "ENDPOINT_SLICE",
     "EVENT",
     "HORIZONTAL_POD_AUTOSCALER",
+    "IMAGE",
     "INGRESS",
     "INGRESS_CLASS",
     "JOB",
@@ -99,6 +102,7 @@ ALL: tuple[Kind, ...] = (
     *networking.ALL,
     *scheduling.ALL,
     *storage.ALL,
+    *images.ALL,
     *registry.ALL,
 )
 

@@ -30,6 +30,7 @@ _PACKAGES = {
     "schema.networking.networkpolicy": "io.k8s.api.networking.v1",
     "schema.policy.poddisruptionbudget": "io.k8s.api.policy.v1",
     "schema.registry.repository": "dev.slipway.v1",
+    "schema.slipway.image": "dev.slipway.v1",
     "schema.registry.trigger": "dev.slipway.v1",
     "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",
 }

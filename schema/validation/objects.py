@@ -19,6 +19,7 @@ from schema.validation import (
     endpoints,
     event,
     horizontalpodautoscaler,
+    image,
     ingress,
     job,
     lease,
@@ -90,6 +91,7 @@ _RULES: dict[Kind, Rules] = {
     kinds.DEPLOYMENT: Rules(deployment.check, deployment.check_update),
     kinds.REPLICA_SET: Rules(replicaset.check, replicaset.check_update),
     kinds.REPLICATION_CONTROLLER: Rules(replicationcontroller.check),
+    kinds.IMAGE: Rules(image.check),
     kinds.REPOSITORY: Rules(repository.check, repository.check_update),
     kinds.TRIGGER: Rules(trigger.check),
 }

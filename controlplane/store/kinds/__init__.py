@@ -13,6 +13,7 @@ from controlplane.store.kinds import (
     endpointslice,
     event,
     horizontalpodautoscaler,
+    image,
     ingress,
     ingressclass,
     job,
@@ -71,6 +72,7 @@ ALL: tuple[Storage, ...] = (
     deployment.STORAGE,
     replicaset.STORAGE,
     replicationcontroller.STORAGE,
+    image.STORAGE,
     repository.STORAGE,
     trigger.STORAGE,
 )
