@@ -5,8 +5,8 @@
 Images: ``large`` (500 MB, 20 layers, 30,000 files, as an application on a distribution's image has them), ``busybox`` (one
 small layer), ``many`` (40,000 small files in four layers), ``blob`` (300 MB in six layers of few files). Ready means: for us
 the root of a container is mounted; for the others the command has ended. Rounds take turns, so that a machine whose speed
-drifts treats all alike; before each the disk is synchronised. A daemon of docker is started with directories of its own
-and ended afterwards.
+drifts treats all alike, each on a fresh ext4 of its own. A daemon of docker is started with directories of its own and ended
+afterwards.
 """
 
 from __future__ import annotations
@@ -32,41 +32,40 @@ from nodeagent.images.store import ImageStore
 from tests import images, registry
 
 MEGABYTE = 1_000_000
-Pull = Callable[[str], float]
-"""Pulls a reference that is not there, and takes it away again; the seconds until it was ready."""
+Pull = Callable[[Path, str], float]
+"""Pulls a reference into an empty directory; the seconds until it was ready."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--image", choices=IMAGES, action="append", help="may be repeated (default: large)")
-    parser.add_argument("--only", default="", help="of slipway,docker,podman,buildah (default: those that are here)")
+    parser.add_argument("--only", default=",".join(PULLERS), help="default: %(default)s")
     parser.add_argument(
-        "--dir", type=Path, default=Path("/var/tmp"), help="on a disk, not tmpfs (default: %(default)s)"
+        "--dir", type=Path, default=Path("/var/tmp"), help="where the file systems' images go (default: %(default)s)"
     )
     parser.add_argument("--json", type=Path, help="write what was measured there, too")
     options = parser.parse_args()
+    pullers = {name: PULLERS[name] for name in options.only.split(",")}
     found: dict[str, Mapping[str, float]] = {}
-    with contextlib.ExitStack() as stack:
-        hub = stack.enter_context(registry.start())
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-bench-", dir=options.dir)))
-        pullers = _pullers(stack, work, options.only)
+    with registry.start() as hub:
         for name in options.image or ["large"]:
             reference = IMAGES[name]().push(hub, f"bench/{name}:1")
-            found[name] = measure(reference, pullers, options.rounds)
+            found[name] = measure(reference, pullers, options.rounds, options.dir)
             report(name, found[name])
-        print(f"mount of a present image: {asyncio.run(mount_time(hub, work)) * 1000:.2f} ms (median of 50)")
+        with fresh_disk(options.dir) as work:
+            print(f"mount of a present image: {asyncio.run(mount_time(hub, work)) * 1000:.2f} ms (median of 50)")
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
 
 
-def measure(reference: str, pullers: Mapping[str, Pull], rounds: int) -> dict[str, float]:
+def measure(reference: str, pullers: Mapping[str, Pull], rounds: int, directory: Path) -> dict[str, float]:
     """Medians."""
     taken: dict[str, list[float]] = {name: [] for name in pullers}
     for _ in range(rounds):
         for name, pull in pullers.items():
-            subprocess.run(["sync"], check=True)
-            taken[name].append(pull(reference))
+            with fresh_disk(directory) as home:
+                taken[name].append(pull(home, reference))
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
@@ -123,9 +122,7 @@ def many() -> images.Built:
 
 def blob() -> images.Built:
     block = _text(random.Random(1), MEGABYTE) * 10
-    tars = [
-        images.tar([images.file(f"big-{number}-{part}", block) for part in range(5)]) for number in range(6)
-    ]
+    tars = [images.tar([images.file(f"big-{number}-{part}", block) for part in range(5)]) for number in range(6)]
     return images.image(_compressed(tars))
 
 
@@ -154,28 +151,8 @@ IMAGES: Mapping[str, Callable[[], images.Built]] = {
 # --- who pulls
 
 
-def _pullers(stack: contextlib.ExitStack, work: Path, only: str) -> dict[str, Pull]:
-    wanted = only.split(",") if only else ["slipway", "docker", "podman", "buildah"]
-    found: dict[str, Pull] = {}
-    if "slipway" in wanted:
-        found["slipway"] = _slipway(work)
-    if "docker" in wanted and shutil.which("dockerd"):
-        found["docker"] = stack.enter_context(_docker(work / "docker"))
-    for tool in ("podman", "buildah"):
-        if tool in wanted and shutil.which(tool):
-            found[tool] = stack.enter_context(_containers_storage(tool, work / tool))
-    return found
-
-
-def _slipway(work: Path) -> Pull:
-    def pull(reference: str) -> float:
-        home = Path(tempfile.mkdtemp(prefix="slipway-", dir=work))
-        try:
-            return asyncio.run(_pull_and_mount(home, reference))
-        finally:
-            shutil.rmtree(home)
-
-    return pull
+def slipway(home: Path, reference: str) -> float:
+    return asyncio.run(_pull_and_mount(home, reference))
 
 
 async def _pull_and_mount(home: Path, reference: str) -> float:
@@ -185,53 +162,36 @@ async def _pull_and_mount(home: Path, reference: str) -> float:
     await store.mount(image, "c")
     taken = time.perf_counter() - begin
     await store.unmount("c")
-    await store.close()  # waits for the disk, which the others do not
+    await store.close()
     return taken
 
 
-def _timed(*command: str | Path) -> float:
-    begin = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begin
+def podman(home: Path, reference: str) -> float:
+    return _containers_storage("podman", home, reference)
 
 
-@contextlib.contextmanager
-def _containers_storage(tool: str, root: Path) -> Iterator[Pull]:
-    command = [tool, "--root", root / "root", "--runroot", root / "run", "--storage-driver", "overlay"]
-
-    def pull(reference: str) -> float:
-        taken = _timed(*command, "pull", "-q", "--tls-verify=false", reference)
-        _timed(*command, "rmi", reference)
-        return taken
-
-    try:
-        yield pull
-    finally:
-        subprocess.run(["umount", "-R", "-q", root / "root" / "overlay"], check=False, capture_output=True)
+def buildah(home: Path, reference: str) -> float:
+    return _containers_storage("buildah", home, reference)
 
 
-@contextlib.contextmanager
-def _docker(root: Path) -> Iterator[Pull]:
-    root.mkdir()
-    address = f"unix://{root}/docker.sock"
-    flags = ["--data-root", root / "data", "--exec-root", root / "exec", "--pidfile", root / "pid", "-H", address]
+def _containers_storage(tool: str, home: Path, reference: str) -> float:
+    command = [tool, "--root", home / "root", "--runroot", home / "run", "--storage-driver", "overlay"]
+    return _timed(*command, "pull", "-q", "--tls-verify=false", reference)
+
+
+def docker(home: Path, reference: str) -> float:
+    address = f"unix://{home}/docker.sock"
+    flags = ["--data-root", home / "data", "--exec-root", home / "exec", "--pidfile", home / "pid", "-H", address]
     flags += ["--bridge", "none", "--iptables=false", "--ip6tables=false", "--log-level", "error"]
     client = ["docker", "-H", address]
-    with (root / "log").open("wb") as log:
+    with (home / "log").open("wb") as log:
         daemon = subprocess.Popen(["dockerd", *flags], stdout=log, stderr=log)
-
-    def pull(reference: str) -> float:
-        taken = _timed(*client, "pull", "-q", reference)
-        _timed(*client, "rmi", "-f", reference)
-        return taken
-
     try:
-        _wait_for_docker(client, daemon, root / "log")
-        yield pull
+        _wait_for_docker(client, daemon, home / "log")
+        return _timed(*client, "pull", "-q", reference)
     finally:
         daemon.terminate()
         daemon.wait()
-        subprocess.run(["umount", "-R", "-q", root / "data"], check=False, capture_output=True)
 
 
 def _wait_for_docker(client: Sequence[str], daemon: subprocess.Popen[bytes], log: Path) -> None:
@@ -240,6 +200,41 @@ def _wait_for_docker(client: Sequence[str], daemon: subprocess.Popen[bytes], log
         if daemon.poll() is not None or time.monotonic() > until:
             raise RuntimeError("dockerd does not start:\n" + log.read_text()[-2000:])
         time.sleep(0.2)
+
+
+def _timed(*command: str | Path) -> float:
+    begin = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - begin
+
+
+_TOOLS = {"slipway": (slipway, "mount"), "docker": (docker, "dockerd"), "podman": (podman, "podman"),
+          "buildah": (buildah, "buildah")}  # fmt: skip
+PULLERS: Mapping[str, Pull] = {name: pull for name, (pull, tool) in _TOOLS.items() if shutil.which(tool)}
+
+
+@contextlib.contextmanager
+def fresh_disk(directory: Path) -> Iterator[Path]:
+    """An empty ext4 of its own, mounted. Files are made slowly for minutes where many were removed (ext4 does not take their
+    inodes again at once), which would charge each round for the one before."""
+    with tempfile.TemporaryDirectory(prefix="slipway-pull-", dir=directory) as work:
+        image, home = Path(work) / "disk", Path(work) / "home"
+        with image.open("wb") as file:
+            file.truncate(6 * 1024 * MEGABYTE)
+        subprocess.run(["mkfs.ext4", "-q", "-N", "400000", "-E", "lazy_itable_init=0", image], check=True)
+        home.mkdir()
+        subprocess.run(["mount", "-o", "loop", image, home], check=True)
+        try:
+            subprocess.run(["sync"], check=True)
+            yield home
+        finally:
+            _unmount(home)
+
+
+def _unmount(home: Path) -> None:
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for point in reversed([one for one in mounts if one == str(home) or one.startswith(f"{home}/")]):
+        subprocess.run(["umount", "-l" if point != str(home) else "-q", point], check=False)
 
 
 async def mount_time(hub: registry.Registry, work: Path) -> float:
