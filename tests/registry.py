@@ -295,6 +295,7 @@ class FaultyProxy:
     * ``tamper``: called with path and body, returns what the client gets (same length or not).
     * ``statuses``: status codes to answer with instead of asking the registry, one per request, while any are left.
     * ``gate``: an event that blobs of more than 64 KiB wait for after their first piece, to hold a download half-done.
+    * ``ranges``: False answers every request for a range with the whole.
     * ``redirect_blobs_to``: host:port that blobs are redirected to, as registries with object storage do.
     """
 
@@ -304,6 +305,7 @@ class FaultyProxy:
     tamper: Tamper | None = None
     gate: threading.Event | None = None
     redirect_blobs_to: str = ""
+    ranges: bool = True
     port: int = 0
     served: list[Served] = field(default_factory=list)
     busiest: int = 0
@@ -354,7 +356,8 @@ class FaultyProxy:
 
     def _relay(self, handler: _QuietHandler, *, is_blob: bool) -> None:
         connection = http.client.HTTPConnection(self.upstream, timeout=30)
-        kept = {k: v for k, v in handler.headers.items() if k.lower() not in ("host", "connection")}
+        dropped = ("host", "connection") if self.ranges else ("host", "connection", "range")
+        kept = {k: v for k, v in handler.headers.items() if k.lower() not in dropped}
         connection.request(handler.command, handler.path, headers=kept | {"Host": self.upstream})
         answer = connection.getresponse()
         handler.send_response(answer.status)

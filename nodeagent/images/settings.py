@@ -33,6 +33,10 @@ class ImageSettings:
     """Host to the servers that are asked before it: ``{"docker.io": ["mirror.example:5000"]}``."""
     parallel_layers: int = 3
     """Layers downloaded at once, over all pulls."""
+    parallel_pieces: int = 4
+    """Ranges of a large layer that are asked for at once…"""
+    piece_bytes: int = 2 * 1024**2
+    """…each of so many bytes, which wait in memory for their turn."""
     attempts: int = 5
     """Tries in a row of a request that fails on the network without any progress."""
     retry_seconds: float = 0.5
