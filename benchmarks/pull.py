@@ -175,13 +175,13 @@ def buildah(home: Path, reference: str) -> float:
 
 
 def _containers_storage(tool: str, home: Path, reference: str) -> float:
-    command = [tool, "--root", home / "root", "--runroot", home / "run", "--storage-driver", "overlay"]
+    command = [tool, "--root", f"{home}/root", "--runroot", f"{home}/run", "--storage-driver", "overlay"]
     return _timed(*command, "pull", "-q", "--tls-verify=false", reference)
 
 
 def docker(home: Path, reference: str) -> float:
     address = f"unix://{home}/docker.sock"
-    flags = ["--data-root", home / "data", "--exec-root", home / "exec", "--pidfile", home / "pid", "-H", address]
+    flags = ["--data-root", f"{home}/data", "--exec-root", f"{home}/exec", "--pidfile", f"{home}/pid", "-H", address]
     flags += ["--bridge", "none", "--iptables=false", "--ip6tables=false", "--log-level", "error"]
     client = ["docker", "-H", address]
     with (home / "log").open("wb") as log:

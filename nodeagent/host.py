@@ -25,6 +25,7 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.volumes.pods import HostVolumes
 
     images = ImageStore(settings.home / "images", from_environment())
+    peers = images.share(node=settings.node_name, port=settings.image_port)
     policies = Policies(settings)
     network = BridgeNetwork(settings, policies=policies)
     return Facilities(
@@ -34,7 +35,8 @@ def real(settings: Settings) -> Facilities:
         images=images,
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
-        consumers=(Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings)),
+        image_peer=peers.published,
+        consumers=(Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings), peers),
     )
 
 

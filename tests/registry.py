@@ -261,8 +261,8 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def _serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[int]:
-    with _Server(("127.0.0.1", 0), handler) as server:
+def _serving(handler: type[http.server.BaseHTTPRequestHandler], address: str = "127.0.0.1") -> Iterator[int]:
+    with _Server((address, 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
@@ -306,6 +306,7 @@ class FaultyProxy:
     gate: threading.Event | None = None
     redirect_blobs_to: str = ""
     ranges: bool = True
+    address: str = "127.0.0.1"
     port: int = 0
     served: list[Served] = field(default_factory=list)
     busiest: int = 0
@@ -314,7 +315,7 @@ class FaultyProxy:
 
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.address}:{self.port}"
 
     def blobs(self) -> list[Served]:
         return [one for one in self.served if "/blobs/" in one.path and one.method == "GET"]
@@ -333,7 +334,7 @@ class FaultyProxy:
             def do_HEAD(self) -> None:
                 outer._forward(self)
 
-        with _serving(Handler) as port:
+        with _serving(Handler, self.address) as port:
             self.port = port
             yield self
 

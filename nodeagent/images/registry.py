@@ -100,18 +100,6 @@ class RegistryClient:
             )
         return data
 
-    async def small_blob(self, repository: Repository, blob: manifests.Descriptor) -> bytes:
-        """A config, whole and verified."""
-        if blob.size > manifests.LARGEST_CONFIG:
-            raise errors.BadImage(f"{repository.reference} has a config of {blob.size} bytes")
-        parts = [part async for part in self.blob(repository, blob, 0)]
-        data = b"".join(parts)
-        if manifests.digest_of(data) != blob.digest:
-            raise errors.DigestMismatch(
-                f"{repository.reference}: the config that came has digest {manifests.digest_of(data)}, not {blob.digest}"
-            )
-        return data
-
     def blob(self, repository: Repository, blob: manifests.Descriptor, start: int) -> AsyncIterator[bytes]:
         """A blob's bytes from ``start`` on, taken up again after each cut. The caller verifies the digest.
 

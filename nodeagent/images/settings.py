@@ -44,6 +44,9 @@ class ImageSettings:
     limits: Limits = field(default_factory=Limits)
     unused_seconds: float = 14 * 24 * 3600
     """An image that nobody ran for so long may go."""
+    blob_bytes: int = 5 * GIGABYTE
+    """Disk that layers as they came may take, kept for other nodes; never more than a twentieth of the file system. 0: none is
+    kept."""
     disk_high_percent: float = 85.0
     """From this use of the file system on, unused images go, least recently used first…"""
     disk_low_percent: float = 80.0

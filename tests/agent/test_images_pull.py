@@ -584,9 +584,7 @@ async def test_a_large_layer_comes_in_pieces_several_at_once(home, hub):
             await pull(store, reference)
         size = len(built.layers[0].blob)
         starts = range(0, size, 100_000)
-        assert _ranges(proxy) == [
-            f"bytes={at}-{at + 99_999 if at + 100_000 < size else ''}" for at in starts
-        ]
+        assert _ranges(proxy) == [f"bytes={at}-{at + 99_999 if at + 100_000 < size else ''}" for at in starts]
         assert 1 < proxy.busiest <= 4
         assert sum(one.bytes_sent for one in proxy.blobs()) == size + len(built.config)
 
