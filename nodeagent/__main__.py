@@ -141,7 +141,18 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         overlay=getattr(arguments, "overlay", "auto"),
         vxlan_port=getattr(arguments, "vxlan_port", 4789),
         encryption=getattr(arguments, "encryption", "off"),
+        image_port=image_port(os.environ.get("SLIPWAY_IMAGE_PORT", "")),
     )
+
+
+def image_port(word: str) -> int:
+    """Raises `AgentError` that names the setting."""
+    if word == "off":
+        return -1
+    port = int(word) if word.isdecimal() else -1
+    if word and not 0 <= port < 65536:
+        raise AgentError(f"SLIPWAY_IMAGE_PORT is {word!r}: it must be a port or off")
+    return port if word else Settings.image_port
 
 
 def run(arguments: argparse.Namespace) -> int:

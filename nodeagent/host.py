@@ -29,6 +29,7 @@ def real(settings: Settings) -> Facilities:
     images = ImageStore(settings.home / "images", from_environment())
     credential = Credential(settings.credential_file, settings.token)
     registry = RegistryConsumer(settings, images.use_registry, lambda: credential.token)
+    peers = images.share(node=settings.node_name, port=settings.image_port)
     policies = Policies(settings)
     network = BridgeNetwork(settings, policies=policies)
     return Facilities(
@@ -38,7 +39,8 @@ def real(settings: Settings) -> Facilities:
         images=images,
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
-        consumers=(registry, Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings)),
+        image_peer=peers.published,
+        consumers=(registry, Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings), peers),
     )
 
 

@@ -41,6 +41,8 @@ class Settings:
     vxlan_port: int = 4789
     encryption: str = "off"
     """Of packets between nodes: off, or wireguard, which is refused for now (`network.encryption`)."""
+    image_port: int = 6450
+    """TCP, where other nodes get layers of images; one that is free where it is taken. -1: this node serves none."""
     pids_limit: int = 4096
     """Processes and threads that one pod may have; 0: no limit."""
     log_max_bytes: int = 10 * 1024 * 1024

@@ -33,6 +33,10 @@ class ImageSettings:
     """Host to the servers that are asked before it: ``{"docker.io": ["mirror.example:5000"]}``."""
     parallel_layers: int = 3
     """Layers downloaded at once, over all pulls."""
+    parallel_pieces: int = 4
+    """Ranges of a large layer that are asked for at once…"""
+    piece_bytes: int = 2 * 1024**2
+    """…each of so many bytes, which wait in memory for their turn."""
     attempts: int = 5
     """Tries in a row of a request that fails on the network without any progress."""
     retry_seconds: float = 0.5
@@ -40,6 +44,9 @@ class ImageSettings:
     limits: Limits = field(default_factory=Limits)
     unused_seconds: float = 14 * 24 * 3600
     """An image that nobody ran for so long may go."""
+    blob_bytes: int = 5 * GIGABYTE
+    """Disk that layers as they came may take, kept for other nodes; never more than a twentieth of the file system. 0: none is
+    kept."""
     disk_high_percent: float = 85.0
     """From this use of the file system on, unused images go, least recently used first…"""
     disk_low_percent: float = 80.0

@@ -15,6 +15,8 @@ from nodeagent.images import archive, errors, gc, locks, reference
 from nodeagent.images.credentials import for_repository
 from nodeagent.images.flights import Flights, in_thread
 from nodeagent.images.own import OwnRegistry
+from nodeagent.images.peers.client import Patience
+from nodeagent.images.peers.service import Peers
 from nodeagent.images.pull import Puller
 from nodeagent.images.roots import Roots
 from nodeagent.images.settings import ImageSettings
@@ -48,6 +50,12 @@ class ImageStore:
     def use_registry(self, own: OwnRegistry | None) -> None:
         """The cluster's own registry, from now on."""
         self._puller.use_registry(own)
+
+    def share(self, *, node: str, port: int, patience: Patience | None = None) -> Peers:
+        """Have pulls ask other nodes, and answer them. The caller hands the result the cluster view."""
+        peers = Peers(self._shelf, self._puller.offers, node=node, port=port, patience=patience)
+        self._puller.peers = peers.client
+        return peers
 
     def state(self) -> State:
         return self._shelf.read()
@@ -97,6 +105,7 @@ class ImageStore:
             await self._roots.unmount(container_id)
         await in_thread(self._shelf.drop_half_done)
         await in_thread(self._shelf.make_durable)
+        await in_thread(self._trim_blobs)
         await in_thread(self._collect_garbage)
         await in_thread(self._shelf.drop_unused_layers)
 
@@ -146,10 +155,17 @@ class ImageStore:
         """After a pull: the disk catches up, and if it has become full, something old goes."""
         try:
             await in_thread(self._shelf.make_durable)
+            await in_thread(self._trim_blobs)
             if self._shelf.disk().is_over(self._settings.disk_high_percent):
                 await in_thread(self._collect_garbage)
         except OSError:
             log.exception("looking after the image store's disk failed; the next pull or collection tries again")
+
+    def _trim_blobs(self) -> None:
+        """What is kept for other nodes is the first to go."""
+        disk = self._shelf.disk()
+        budget = min(self._settings.blob_bytes, disk.total_bytes // 20)
+        self._shelf.trim_blobs(0 if disk.is_over(self._settings.disk_high_percent) else budget)
 
     def _collect_garbage(self) -> None:
         doomed = gc.plan(

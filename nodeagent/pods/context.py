@@ -81,6 +81,8 @@ class Facilities:
     plan: Planner
     list_images: Callable[[], Sequence[Wire]] = list
     """What is here, as in a Node's `status.images`. Blocks."""
+    image_peer: Callable[[], Wire] | None = None
+    """How other nodes get layers from this one, as in a Node's `status.imagePeer`. Blocks."""
     consumers: Sequence[Consumer] = ()
     """Who makes the host follow the cluster: the overlay, services, DNS, …"""
 

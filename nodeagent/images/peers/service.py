@@ -1,0 +1,110 @@
+"""The part of the agent that shares layers: follows who is in the cluster, serves them, and gives pulls a client."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import errno
+import logging
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from nodeagent.images.peers import identity, wire
+from nodeagent.images.peers.client import Client, Patience
+from nodeagent.images.peers.directory import Directory
+from nodeagent.images.peers.offers import Offers
+from nodeagent.images.peers.server import Server
+from nodeagent.images.peers.tracker import Tracker
+from nodeagent.images.shelf import Shelf
+from schema.base import Wire
+
+if TYPE_CHECKING:
+    from nodeagent.cluster import ClusterView, Key
+
+log = logging.getLogger(__name__)
+
+_HANDSHAKE_SECONDS = 5.0
+_BACKLOG = 64
+
+
+class Peers:
+    """A `nodeagent.cluster.Consumer`."""
+
+    name = "peers"
+    kinds = frozenset({"Node"})
+
+    def __init__(self, shelf: Shelf, offers: Offers, *, node: str, port: int, patience: Patience | None = None) -> None:
+        """``port`` -1: this node asks, and does not serve; 0: any that is free."""
+        self._port = port
+        self._identity = identity.load_or_make(shelf.home / "peer.pem", node)
+        self._directory = Directory(node)
+        self._socket: socket.socket | None = None
+        self._socket_lock = threading.Lock()
+        self._context: ssl.SSLContext | None = None
+        self._trusted: set[bytes] = set()
+        self._server = Server(shelf, self._directory, Tracker(), offers)
+        self.client = Client(self._directory, self._identity.file, self._server.track, patience or Patience())
+
+    def published(self) -> Wire:
+        """What the Node object tells other nodes (`status.imagePeer`). Begins to listen."""
+        port = self._listen().getsockname()[1] if self._port >= 0 else 0
+        return {"port": port, "certificate": base64.b64encode(self._identity.certificate).decode()}
+
+    def _listen(self) -> socket.socket:
+        with self._socket_lock:
+            if self._socket is None:
+                self._socket = _bound(self._port)
+            return self._socket
+
+    async def apply(self, view: ClusterView, changed: frozenset[Key]) -> None:
+        self._directory.replace(view.all("Node").values())
+        self._trust()
+
+    def _trust(self) -> None:
+        """Only ever more: who has left the cluster is turned away by `Directory.node_of`."""
+        if self._context is None:
+            return
+        for peer in self._directory.everyone():
+            if peer.certificate not in self._trusted:
+                self._trusted.add(peer.certificate)
+                with contextlib.suppress(ssl.SSLError):  # no certificate: then nobody can show it
+                    wire.trust(self._context, peer.certificate)
+
+    async def watch(self, poke: Callable[[], None]) -> None:
+        """Serves, for ever."""
+        if self._port < 0:
+            return
+        self._context = wire.server_context(self._identity.file)
+        self._trusted = set()
+        self._trust()
+        serving = await asyncio.start_server(
+            self._server.answer,
+            sock=self._listen(),
+            ssl=self._context,
+            limit=wire.LONGEST_LINE,
+            ssl_handshake_timeout=_HANDSHAKE_SECONDS,
+        )
+        self.client.is_serving = True
+        try:
+            async with serving:
+                await serving.serve_forever()
+        finally:
+            self.client.is_serving = False
+            self._socket = None
+
+
+def _bound(port: int) -> socket.socket:
+    """Of both families where the kernel has them. A port that is taken is replaced by a free one: the others are told."""
+    dual = socket.has_dualstack_ipv6()
+    family, address = (socket.AF_INET6, "::") if dual else (socket.AF_INET, "0.0.0.0")  # noqa: S104 (nodes only get in)
+    try:
+        return socket.create_server((address, port), family=family, backlog=_BACKLOG, dualstack_ipv6=dual)
+    except OSError as error:
+        if not port or error.errno != errno.EADDRINUSE:
+            raise
+        log.info("port %d is taken; layers are served on another one", port)
+        return socket.create_server((address, 0), family=family, backlog=_BACKLOG, dualstack_ipv6=dual)
