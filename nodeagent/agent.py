@@ -96,7 +96,7 @@ class Agent:
         dialler = dialler or Dialler(settings, credential)
         self.cluster.secret = lambda namespace, name: self.context.objects.secrets.get((namespace, name))
         self._streams = Streams(self, dialler)
-        self._session = Session(dialler, self._status, self._outbox, self)
+        self._session = Session(dialler, self._status, self._outbox, self, tell_images=facilities.tell_images)
         self._renewal = Renewal(settings, credential, self._session.reconnect)
 
     # Life

@@ -39,6 +39,7 @@ def real(settings: Settings) -> Facilities:
         images=images,
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
+        tell_images=lambda: images.teller().news,
         image_peer=peers.published,
         consumers=(registry, Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings), peers),
     )

@@ -111,7 +111,7 @@ class Puller:
         known = self._shelf.read().images.get(image_id)
         if known is None or not all(self._shelf.read().has_layer(one) for one in known.layers):
             known = await self._fetch(resolved, tell)
-        allowed = await in_thread(access.of_pull, reference, login, is_own=self._registry.is_own(reference.host))
+        allowed = await in_thread(access.of_pull, reference, login, self._registry.is_own(reference.host))
         await in_thread(self._shelf.put_image, image_id, known, [reference], resolved.digest, allowed)
         return Image(str(reference), image_id, resolved.digest, known.config, known.layers, known.size_bytes)
 

@@ -22,6 +22,7 @@ from nodeagent.images.roots import Roots
 from nodeagent.images.settings import ImageSettings
 from nodeagent.images.shelf import Shelf
 from nodeagent.images.state import State
+from nodeagent.images.told import Teller
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,10 @@ class ImageStore:
         peers = Peers(self._shelf, self._puller.offers, node=node, port=port, patience=patience)
         self._puller.peers = peers.client
         return peers
+
+    def teller(self) -> Teller:
+        """Of what is here, for one session."""
+        return Teller(self.state, self._shelf.content)
 
     def state(self) -> State:
         return self._shelf.read()

@@ -26,6 +26,7 @@ from schema.base import Wire
 from schema.core.container import Container
 from schema.core.pod import Pod
 from schema.session import EventReport, PodStatusReport, VolumeReport
+from schema.session import Images as ImagesMessage
 
 
 class Clock(Protocol):
@@ -81,6 +82,8 @@ class Facilities:
     plan: Planner
     list_images: Callable[[], Sequence[Wire]] = list
     """What is here, as in a Node's `status.images`. Blocks."""
+    tell_images: Callable[[], Callable[[], ImagesMessage | None]] | None = None
+    """Begins a session's account of the images; what it returns says what is new since it was asked last. Blocks."""
     image_peer: Callable[[], Wire] | None = None
     """How other nodes get layers from this one, as in a Node's `status.imagePeer`. Blocks."""
     consumers: Sequence[Consumer] = ()

@@ -28,7 +28,7 @@ PUBLIC = "public"
 UNKNOWN = ""
 
 
-def of_pull(reference: Reference, login: Credentials | None, *, is_own: bool = False) -> str:
+def of_pull(reference: Reference, login: Credentials | None, is_own: bool = False) -> str:
     """What is noted of a pull. Takes a moment where there is a login: for a thread. ``is_own``: from the cluster's registry,
     where each node logs in as itself and may pull what its pods name; nobody else can tell what that is."""
     if login is not None:
