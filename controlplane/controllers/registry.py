@@ -29,6 +29,7 @@ from controlplane.controllers.serviceaccount import ServiceAccountController
 from controlplane.controllers.statefulsets.controller import StatefulSetController
 from controlplane.controllers.tainteviction import TaintEvictionController
 from controlplane.registry.controller import RepositoryController
+from controlplane.registry.redeploying import AutoredeployController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
@@ -61,6 +62,7 @@ _ALL: tuple[Controller[Any], ...] = (
     AutoscalerController(),
     IngressController(),
     RepositoryController(),
+    AutoredeployController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()
