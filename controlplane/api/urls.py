@@ -19,7 +19,7 @@ from controlplane.api import (
     views,
     why,
 )
-from controlplane.api.registry import collections, manifests, notifications, status, tags, token
+from controlplane.api.registry import collections, manifests, notifications, status, tags, token, triggers
 
 _GROUP = r"(?P<group>[^/]+)"
 _VERSION = r"(?P<version>[^/]+)"
@@ -58,6 +58,11 @@ urlpatterns: list[URLPattern] = [
     re_path(r"^apis/slipway\.dev/v1/registry/?$", status.StatusView.as_view()),
     re_path(r"^apis/slipway\.dev/v1/registry/collections/?$", collections.CollectionsView.as_view()),
     re_path(r"^apis/slipway\.dev/v1/registry/collections/(?P<number>[0-9]+)/?$", collections.CollectionView.as_view()),
+    re_path(r"^apis/slipway\.dev/v1/hooks/(?P<uid>[^/]+)/(?P<secret>[^/]+)/?$", triggers.hook),
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/triggers/(?P<name>[^/]+)/secret/?$",
+        triggers.SecretView.as_view(),
+    ),
     re_path(rf"^{_REPOSITORY}/tags/?$", tags.TagsView.as_view()),
     re_path(rf"^{_REPOSITORY}/tags/(?P<tag>[^/]+)/?$", tags.TagView.as_view()),
     re_path(rf"^{_REPOSITORY}/manifests/(?P<digest>[^/]+)/?$", manifests.ManifestView.as_view()),

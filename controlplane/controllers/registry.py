@@ -30,6 +30,7 @@ from controlplane.controllers.statefulsets.controller import StatefulSetControll
 from controlplane.controllers.tainteviction import TaintEvictionController
 from controlplane.images.controller import ImageController, NodeImagesController, PushedImagesController
 from controlplane.registry.controller import RepositoryController
+from controlplane.registry.redeploying import AutoredeployController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
@@ -65,6 +66,7 @@ _ALL: tuple[Controller[Any], ...] = (
     PushedImagesController(),
     NodeImagesController(),
     ImageController(),
+    AutoredeployController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

@@ -35,7 +35,7 @@ def perform(record: Collection, *, grace: timedelta | None = None) -> Collection
         freed = sweeping.collect(
             catalogue.storage(), needed=usage.digests, grace=setting.grace() if grace is None else grace
         )
-    except (OSError, Busy) as error:
+    except OSError as error:
         record.error, record.finished = str(error), meta.now()
         record.save()
         raise
@@ -48,18 +48,18 @@ def perform(record: Collection, *, grace: timedelta | None = None) -> Collection
     return record
 
 
-def run(number: str) -> bool:
-    """The task: an asked-for collection, or the one that is due. False: another one goes on, come again."""
-    record = Collection.objects.filter(pk=number, finished=None).first() if number else Collection(started=meta.now())
-    if record is None:
-        return True
+def run(number: str) -> Collection | None:
+    """The task: an asked-for collection, or the one that is due. None: another one goes on, come again."""
+    record = Collection(started=meta.now())
+    if number:
+        asked = Collection.objects.filter(pk=number).first()
+        if asked is None or asked.finished is not None:
+            return record
+        record = asked
     try:
-        perform(record)
+        return perform(record)
     except Busy:
-        if number:
-            Collection.objects.filter(pk=number).update(finished=None, error="")
-        return False
-    return True
+        return None
 
 
 def sentence(record: Collection) -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from schema.base import Wire
 
 _PART = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*", re.ASCII)
 _OBJECT = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
@@ -16,6 +19,7 @@ _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _LONGEST = 255
 DOCKER_HUB = "docker.io"
+_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
 @dataclass(frozen=True)
@@ -81,3 +85,12 @@ def _split(name: str) -> tuple[str, str]:
     if first in (DOCKER_HUB, "index.docker.io", "registry-1.docker.io"):
         return DOCKER_HUB, rest if "/" in rest else f"library/{rest}"
     return first, rest
+
+
+def images_of(spec: Wire) -> Iterator[Image]:
+    """What the containers of a pod's spec, or of a template's, name."""
+    for group in _CONTAINERS:
+        for container in spec.get(group) or ():
+            found = parse(str(container.get("image") or ""))
+            if found is not None:
+                yield found

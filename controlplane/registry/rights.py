@@ -7,7 +7,7 @@ pods in one namespace gets no images of another by that. The pull-through caches
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from controlplane.access import authorization
 from controlplane.access.identity import Identity
@@ -22,7 +22,6 @@ OPEN_LABEL = "slipway.dev/images"
 OPEN = "cluster"
 """The label of a namespace whose images pods of other namespaces may run."""
 VERBS = {PULL: "get", PUSH: "create", DELETE: "delete"}
-_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
 def granted(identity: Identity, scope: Scope) -> Scope:
@@ -91,13 +90,4 @@ def why_not(identity: Identity, scope: Scope) -> str:
 
 
 def repositories_of(pods: Iterable[Wire]) -> set[str]:
-    return {found.repository for pod in pods for found in images_of(pod.get("spec") or {})}
-
-
-def images_of(spec: Wire) -> Iterator[names.Image]:
-    """What the containers of a pod's spec, or of a template's, name."""
-    for group in _CONTAINERS:
-        for container in spec.get(group) or ():
-            found = names.parse(str(container.get("image") or ""))
-            if found is not None:
-                yield found
+    return {found.repository for pod in pods for found in names.images_of(pod.get("spec") or {})}

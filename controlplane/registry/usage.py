@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controlplane.registry import names, pins, rights, setting
+from controlplane.registry import names, pins, setting
 from controlplane.store import objects
 from schema import kinds
 from schema.base import Wire
@@ -38,7 +38,7 @@ class Use:
 
 def everything() -> Iterator[Use]:
     for pod in objects.list_objects(kinds.POD).items:
-        for image in [*rights.images_of(pod.get("spec") or {}), *_running(pod)]:
+        for image in [*names.images_of(pod.get("spec") or {}), *_running(pod)]:
             yield Use(_called(kinds.POD, pod), image)
     for kind in _TEMPLATES:
         for wire in objects.list_objects(kind).items:
@@ -78,7 +78,7 @@ def template_of(kind: Kind, wire: Wire) -> Wire:
 
 def _named(kind: Kind, wire: Wire) -> Iterator[names.Image]:
     template = template_of(kind, wire)
-    yield from rights.images_of(template.get("spec") or {})
+    yield from names.images_of(template.get("spec") or {})
     for reference, digest in pins.of(template).items():
         image = names.parse(reference)
         if image is not None:
