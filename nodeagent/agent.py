@@ -35,6 +35,7 @@ from nodeagent.streams.opening import Streams
 from nodeagent.streams.rotation import rotate
 from nodeagent.tasks import Tasks, persist
 from nodeagent.volumes.removals import Removals
+from schema import imagepolicy
 from schema.base import Wire
 from schema.core.pod import Pod
 from schema.session import Metrics, OpenStream, Sync, Update, Welcome
@@ -90,6 +91,7 @@ class Agent:
             network_problem="the node has not got its address range from the control plane yet",
             pressure=self._status.pressure,
             services=lambda: self.cluster.all("Service"),
+            signature_keys=self._signature_keys,
         )
         self._removals = Removals(self.context, self.records)
         credential = Credential(settings.credential_file, settings.token)
@@ -98,6 +100,11 @@ class Agent:
         self._streams = Streams(self, dialler)
         self._session = Session(dialler, self._status, self._outbox, self, tell_images=facilities.tell_images)
         self._renewal = Renewal(settings, credential, self._session.reconnect)
+
+    def _signature_keys(self, namespace: str) -> str:
+        wire = self.cluster.get("Namespace", "", namespace) or {}
+        keys: str = ((wire.get("metadata") or {}).get("annotations") or {}).get(imagepolicy.KEYS, "")
+        return keys
 
     # Life
 

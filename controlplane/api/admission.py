@@ -15,7 +15,7 @@ from controlplane.registry import autoredeploy, redeploying
 from controlplane.store import objects
 from controlplane.store.admission import priority
 from controlplane.store.errors import NotFound
-from schema import kinds, quantity
+from schema import imagenames, imagepolicy, kinds, quantity
 from schema.base import Wire
 from schema.defaulting import service
 from schema.kinds import Kind
@@ -128,12 +128,58 @@ def hold_to_digests(request: Request) -> None:
         request.wire.update(changed)
 
 
+def refuse_images_that_the_namespace_forbids(request: Request) -> None:
+    """A pod's image may be changed; whoever writes a workload is told before its pods are refused one by one. New pods are
+    the store's to judge, as not only users make them."""
+    template = _template(request.kind, request.wire)
+    is_new_pod = request.kind is kinds.POD and request.old is None
+    if template is None or is_new_pod or request.subresource not in ("", "ephemeralcontainers"):
+        return
+    before = _template(request.kind, request.old) if request.old is not None else None
+    if before is not None and list(imagenames.images_of(before)) == list(imagenames.images_of(template)):
+        return  # what was there before the policy may still be scaled, labelled, paused
+    namespace = request.wire["metadata"].get("namespace") or ""
+    try:
+        annotations = objects.get(kinds.NAMESPACE, "", namespace)["metadata"].get("annotations") or {}
+    except NotFound:
+        return
+    path = _TEMPLATES.get(request.kind, "")
+    found = imagepolicy.refusals(imagepolicy.of(annotations), template)
+    causes = [Cause("FieldValueForbidden", f"Forbidden: {reason}", f"{path}{field}") for field, reason in found]
+    if causes:
+        raise errors.invalid(request.kind, request.wire["metadata"].get("name") or "", causes)
+
+
+_TEMPLATES = {
+    kinds.DEPLOYMENT: "spec.template.",
+    kinds.REPLICA_SET: "spec.template.",
+    kinds.REPLICATION_CONTROLLER: "spec.template.",
+    kinds.STATEFUL_SET: "spec.template.",
+    kinds.DAEMON_SET: "spec.template.",
+    kinds.JOB: "spec.template.",
+    kinds.CRON_JOB: "spec.jobTemplate.spec.template.",
+}
+
+
+def _template(kind: Kind, wire: Wire) -> Wire | None:
+    """The pod spec in an object; None where there is none."""
+    if kind is not kinds.POD and kind not in _TEMPLATES:
+        return None
+    found: object = wire
+    for part in (*_TEMPLATES.get(kind, "").split("."), "spec"):
+        if not part:
+            continue
+        found = found.get(part) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else None
+
+
 PLUGINS: tuple[Callable[[Request], None], ...] = (
     default_service_account,
     default_ingress_class,
     refuse_priority_without_class,
     keep_service_addresses,
     resize_needs_the_class,
+    refuse_images_that_the_namespace_forbids,
     hold_to_digests,
 )
 

@@ -24,6 +24,7 @@ from nodeagent.images.reference import Reference
 from nodeagent.images.registry import RegistryClient, Repository
 from nodeagent.images.settings import ImageSettings
 from nodeagent.images.shelf import Shelf
+from nodeagent.images.signatures import Verifier
 from nodeagent.images.state import ImageRecord
 from nodeagent.tasks import Tasks
 
@@ -88,6 +89,7 @@ class Puller:
     def __init__(self, shelf: Shelf, settings: ImageSettings) -> None:
         self._shelf, self._settings = shelf, settings
         self._registry = RegistryClient(settings)
+        self._verifier = Verifier(self._registry, shelf.home / "signed")
         self._platform = manifests.platform_of(platform.machine())
         self._layers: Flights[int] = Flights("layer")
         self._slots = asyncio.Semaphore(settings.parallel_layers)
@@ -99,6 +101,11 @@ class Puller:
     async def close(self) -> None:
         await self._telling.close()
         await self._registry.close()
+
+    async def verify(
+        self, reference: Reference, digest: str, keys: str, credentials: Mapping[str, Credentials]
+    ) -> None:
+        await self._verifier.verify(reference, digest, keys, credentials)
 
     def use_registry(self, own: OwnRegistry | None) -> None:
         """The cluster's own registry, from now on."""

@@ -87,6 +87,9 @@ class ImageStore:
         # Who comes with another login must show it to the registry: no sharing between different ones.
         return await self._pulls.join((str(name), login), work, progress or _nobody)
 
+    async def verify(self, image: Image, keys: str, *, credentials: Mapping[str, Credentials]) -> None:
+        await self._puller.verify(reference.parse(image.reference), image.digest, keys, credentials)
+
     async def load(self, path: Path | None, progress: Callable[[Progress], None] | None = None) -> list[Image]:
         """Images out of a ``docker save`` file or OCI layout (None: standard input). See `archive`."""
         async with self._bringing_in(str(path or "standard input")):

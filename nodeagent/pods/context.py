@@ -108,6 +108,10 @@ class Objects:
         return {name: wire for (where, name), wire in self.volumes.items() if where == namespace}
 
 
+def _no_keys(namespace: str) -> str:
+    return ""
+
+
 def _no_services() -> Mapping[tuple[str, str], Wire]:
     return {}
 
@@ -133,6 +137,8 @@ class Context:
     """Why no pod may be started now (a full disk); empty when they may."""
     services: Callable[[], Mapping[tuple[str, str], Wire]] = _no_services
     """Those of the cluster, by namespace and name."""
+    signature_keys: Callable[[str], str] = _no_keys
+    """The public keys (PEM) one of which must have signed the images of a namespace; empty: none need be."""
     creations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(6))
     """Containers made at once: enough to keep the processors busy, few enough that each one is quick."""
     commands: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
