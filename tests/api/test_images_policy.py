@@ -39,10 +39,11 @@ def test_a_pod_with_another_image_is_refused_whoever_makes_it(api: Api):
 
 
 def test_a_pods_image_cannot_be_changed_to_a_forbidden_one(api: Api):
-    pod("web")
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": template()["spec"]}
+    assert api.post("/api/v1/namespaces/default/pods", body)[0] == 201
     restrict(**{DIGEST: "true"})
     path = "/api/v1/namespaces/default/pods/web"
-    change = {"spec": {"containers": [{"name": "main", "image": "busybox:2"}]}}
+    change = {"spec": {"containers": [{"name": "c", "image": "busybox:2"}]}}
     code, status = api.patch(path, change, media="application/strategic-merge-patch+json")
     assert (code, status["details"]["causes"][0]["field"]) == (422, "spec.containers[0].image")
     assert api.patch(path, {"metadata": {"labels": {"a": "b"}}})[0] == 200
