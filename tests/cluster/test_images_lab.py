@@ -19,8 +19,10 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces ne
 @contextlib.contextmanager
 def without_registry(cluster: Lab, node: str) -> Iterator[None]:
     """The node's connections to the registry are refused."""
-    rules = f"add table inet away; add chain inet away out {{ type filter hook output priority 0; }}; add rule inet away out \
+    rules = (
+        f"add table inet away; add chain inet away out {{ type filter hook output priority 0; }}; add rule inet away out \
         ip daddr {cluster.gateway} tcp dport {cluster.registry_port} reject with tcp reset"
+    )
     cluster.exec_on(node, ["nft", rules])
     try:
         yield
