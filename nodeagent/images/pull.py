@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import platform
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
 
 from nodeagent.facilities import Credentials, Image, Progress
 from nodeagent.images import errors, layers, locks, manifests
@@ -16,6 +19,7 @@ from nodeagent.images.documents import Documents
 from nodeagent.images.fetch import Fetch
 from nodeagent.images.flights import Flights, all_or_first_error, in_thread
 from nodeagent.images.manifests import Config, Descriptor, Manifest
+from nodeagent.images.outgoing import Outgoing
 from nodeagent.images.own import OwnRegistry
 from nodeagent.images.peers import access
 from nodeagent.images.peers.client import Client
@@ -97,6 +101,8 @@ class Puller:
         self.offers = Offers(shelf.home)
         self.peers: Client | None = None
         """Other nodes, where there are any to ask."""
+        self.keeps_blobs = False
+        """Even where nobody asks for them: they can be saved and pushed."""
 
     async def close(self) -> None:
         await self._telling.close()
@@ -106,6 +112,35 @@ class Puller:
         self, reference: Reference, digest: str, keys: str, credentials: Mapping[str, Credentials]
     ) -> None:
         await self._verifier.verify(reference, digest, keys, credentials)
+
+    async def blob(self, reference: Reference, blob: Descriptor, credentials: Mapping[str, Credentials]) -> Path:
+        """The file of a layer as it came, fetched again where it was not kept. Raises what a pull does."""
+        kept = self._shelf.blob(blob.digest)
+        if await in_thread(kept.exists):
+            return kept
+        repository, _, _ = await self._registry.manifest(reference, credentials)
+        path = self._shelf.partial(blob.digest)
+        async with locks.owned_file(path) as partial:
+            digest = hashlib.sha256()
+            os.ftruncate(partial, 0)
+            os.lseek(partial, 0, os.SEEK_SET)
+            async for chunk in self._registry.blob(repository, blob, 0):
+                digest.update(chunk)
+                os.write(partial, chunk)
+            if f"sha256:{digest.hexdigest()}" != blob.digest:
+                path.unlink(missing_ok=True)
+                raise errors.DigestMismatch(f"{reference}: what came for layer {blob.digest} is something else")
+            await in_thread(self._shelf.keep_blob, blob.digest)
+        return kept
+
+    async def push(self, image_id: str, target: Reference, credentials: Mapping[str, Credentials], tell: Tell) -> str:
+        """Returns the digest that it has there."""
+        outgoing = Outgoing(self._shelf, self.blob)
+        return await outgoing.push(self._registry, image_id, target, credentials, tell)
+
+    async def save(self, image_id: str, file: BinaryIO, credentials: Mapping[str, Credentials]) -> None:
+        """As a tar of an OCI layout."""
+        await Outgoing(self._shelf, self.blob).save(image_id, file, credentials)
 
     def use_registry(self, own: OwnRegistry | None) -> None:
         """The cluster's own registry, from now on."""
@@ -226,7 +261,8 @@ class Puller:
 
     def _keep_for_others(self, want: Wanted) -> bool:
         full = self._shelf.disk().is_over(self._settings.disk_high_percent)
-        if not want.blob or full or not self._settings.blob_bytes or self.peers is None:
+        wanted = self.keeps_blobs or self.peers is not None
+        if not want.blob or full or not self._settings.blob_bytes or not wanted:
             return False
         self._shelf.keep_blob(want.key)
         return True

@@ -13,7 +13,7 @@ import json
 import logging
 import random
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -46,10 +46,11 @@ class Repository:
     server: str
     credentials: Credentials | None
     authorization: str = field(default="", repr=False)
+    actions: str = "pull"
 
     @property
     def scope(self) -> str:
-        return f"repository:{self.reference.repository}:pull"
+        return f"repository:{self.reference.repository}:{self.actions}"
 
 
 class RegistryClient:
@@ -228,6 +229,51 @@ class RegistryClient:
             response = await self._send(stack, repository, url, headers)
         return response
 
+    def target(self, reference: Reference, login: Credentials | None) -> Repository:
+        """Where an image of that name is pushed to: never a mirror."""
+        if self._own is not None and reference.host in self._own.names:
+            return Repository(reference, self._own.address, login or self._own.login, actions="pull,push")
+        return Repository(reference, reference.server, login, actions="pull,push")
+
+    async def put(
+        self,
+        stack: AsyncExitStack,
+        repository: Repository,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: Callable[[], AsyncIterator[bytes]] | bytes = b"",
+    ) -> httpx.Response:
+        """One request of a push; ``url`` may be a path. Logs in where that is asked for. Raises `errors.RegistryUnreachable`, and
+        what an error status means."""
+        server = f"{self._scheme(repository.server)}://{repository.server}"
+        address = urljoin(f"{server}/", url)
+        if urlsplit(address).netloc != repository.server:
+            raise errors.RegistryFault(f"registry {repository.server} sends uploads to {urlsplit(address).netloc}")
+        try:
+            response = await self._put(stack, repository, method, address, headers, content)
+            if response.status_code == 401:
+                challenge = response.headers.get_list("www-authenticate")
+                await self._log_in(repository, authorization.parse_challenges(challenge))
+                response = await self._put(stack, repository, method, address, headers, content)
+            if response.status_code >= 300 and not (method == "HEAD" and response.status_code == 404):
+                _check(response, repository, await _complaint(response))
+        except _Cut as cut:
+            raise errors.RegistryUnreachable(f"registry {repository.server}: {cut}") from None
+        return response
+
+    async def _put(
+        self,
+        stack: AsyncExitStack,
+        repository: Repository,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: Callable[[], AsyncIterator[bytes]] | bytes,
+    ) -> httpx.Response:
+        sent = {**headers, **({"Authorization": repository.authorization} if repository.authorization else {})}
+        return await self._request(stack, method, url, sent, content if isinstance(content, bytes) else content())
+
     async def _send(
         self, stack: AsyncExitStack, repository: Repository, url: str, headers: Mapping[str, str]
     ) -> httpx.Response:
@@ -256,12 +302,17 @@ class RegistryClient:
             raise errors.RegistryFault(f"registry {repository.server} redirects to this machine's {target.netloc}")
 
     async def _request(
-        self, stack: AsyncExitStack, method: str, url: str, headers: Mapping[str, str], body: str = ""
+        self,
+        stack: AsyncExitStack,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: AsyncIterator[bytes] | bytes = b"",
     ) -> httpx.Response:
         import httpx
 
         client = await self._client(urlsplit(url).netloc)
-        request = client.build_request(method, url, headers=headers, content=body.encode() or None)
+        request = client.build_request(method, url, headers=headers, content=body or None)
         try:
             response = await client.send(request, stream=True)
         except httpx.TransportError as error:
@@ -318,7 +369,7 @@ class RegistryClient:
         self._check_realm(repository, challenge.realm)
         request = authorization.token_request(challenge, repository.scope, repository.credentials)
         async with AsyncExitStack() as stack:
-            response = await self._request(stack, request.method, request.url, request.headers, request.body)
+            response = await self._request(stack, request.method, request.url, request.headers, request.body.encode())
             if response.status_code in (400, 401, 403):
                 complaint = await _complaint(response)
                 raise _refused(repository, f" ({complaint})" if complaint else "")

@@ -160,9 +160,12 @@ class Shelf:
         fresh.write_bytes(data)
         fresh.replace(target)
 
+    def blob(self, digest: str) -> Path:
+        return self.home / "blobs" / hex_of(digest)
+
     def keep_blob(self, key: str) -> None:
         """The finished download of a layer is kept for other nodes."""
-        self.partial(key).rename(self.home / "blobs" / hex_of(key))
+        self.partial(key).rename(self.blob(key))
 
     def trim_blobs(self, budget_bytes: int, *, young_seconds: float = PARTIAL_KEEP_SECONDS) -> None:
         """Take away the least recently given ones beyond the budget, and those that no image here has."""

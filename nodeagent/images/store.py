@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nodeagent.facilities import Credentials, Image, Progress
 from nodeagent.images import archive, errors, gc, locks, reference
@@ -18,6 +18,7 @@ from nodeagent.images.own import OwnRegistry
 from nodeagent.images.peers.client import Patience
 from nodeagent.images.peers.service import Peers
 from nodeagent.images.pull import Puller
+from nodeagent.images.reference import Reference
 from nodeagent.images.roots import Roots
 from nodeagent.images.settings import ImageSettings
 from nodeagent.images.shelf import Shelf
@@ -89,6 +90,37 @@ class ImageStore:
 
     async def verify(self, image: Image, keys: str, *, credentials: Mapping[str, Credentials]) -> None:
         await self._puller.verify(reference.parse(image.reference), image.digest, keys, credentials)
+
+    def keep_blobs(self) -> None:
+        """Layers as they come are kept from now on, so that images can be saved and pushed without their registry."""
+        self._puller.keeps_blobs = True
+
+    def tag(self, image_id: str, name: Reference) -> None:
+        """Another name for an image that is here."""
+        state = self._shelf.read()
+        known = next(one for one in state.references.values() if one.image_id == image_id)
+        self._shelf.put_image(image_id, state.images[image_id], [name], known.digest, known.access)
+
+    async def push(
+        self,
+        image_id: str,
+        target: Reference,
+        *,
+        credentials: Mapping[str, Credentials],
+        progress: Callable[[Progress], None] | None = None,
+    ) -> str:
+        """To the registry that ``target`` names. Returns the digest that it has there."""
+        return await self._puller.push(image_id, target, credentials, progress or _nobody)
+
+    async def save(self, image_id: str, file: BinaryIO, *, credentials: Mapping[str, Credentials]) -> None:
+        await self._puller.save(image_id, file, credentials)
+
+    def document(self, digest: str) -> bytes:
+        """A manifest or configuration of an image that is here; empty where it was not kept."""
+        try:
+            return self._shelf.content(digest).read_bytes()
+        except FileNotFoundError:
+            return b""
 
     async def load(self, path: Path | None, progress: Callable[[Progress], None] | None = None) -> list[Image]:
         """Images out of a ``docker save`` file or OCI layout (None: standard input). See `archive`."""
