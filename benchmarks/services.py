@@ -137,7 +137,7 @@ def traced(table: str) -> int:
         lines = monitor.stdout.read().splitlines() if monitor.stdout else []
     subprocess.run(["nft", "delete", "table", "ip", "trace"], check=True)
     first = re.match(r"trace id (\w+)", lines[0]) if lines else None
-    return sum(1 for line in lines if first and first[1] in line and f"ip {table} " in line and " rule " in line)
+    return sum(1 for line in lines if first and first[1] in line and f"inet {table} " in line and " rule " in line)
 
 
 def serve() -> None:

@@ -208,11 +208,10 @@ class Netlink:
         extra = {"flags": _IFA_F_NODAD} if interface.version == 6 else {"local": address}
         _asked(self._route.addr, "replace", index=index, address=address, prefixlen=length, **extra)
 
-    def delete_address(self, index: int, interface: IPv4Interface) -> None:
-        address = str(interface.ip)
-        _asked(
-            self._route.addr, "del", index=index, address=address, local=address, prefixlen=interface.network.prefixlen
-        )
+    def delete_address(self, index: int, interface: IPv4Interface | IPv6Interface) -> None:
+        address, length = str(interface.ip), interface.network.prefixlen
+        local = {"local": address} if interface.version == 4 else {}
+        _asked(self._route.addr, "del", index=index, address=address, prefixlen=length, **local)
 
     def addresses(self) -> list[tuple[int, IPv4Interface]]:
         """(link index, address with its prefix) of every IPv4 address."""

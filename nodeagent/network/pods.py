@@ -113,8 +113,7 @@ class BridgeNetwork:
                 self._ports[path.parent.name] = state.ports
                 table += self._publication(state.addresses, state.ports)
         await self._nft(table)
-        if 4 in clusters:  # services are of IPv4 only
-            self.services.start([clusters[4]])
+        self.services.start(list(clusters.values()))
 
     async def close(self) -> None:
         await self.services.close()

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from nodeagent.network.service_rules import Delta, State
+from nodeagent.network.service_state import Delta, State
 from schema.base import Wire
 
 LONGEST_LOG = 1000

@@ -16,15 +16,17 @@ import secrets
 import socket
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from nodeagent.cluster import ClusterView, Consumer, Key
 from nodeagent.errors import AgentError
-from nodeagent.network import announce, conntrack, service_rules
+from nodeagent.network import announce, conntrack, service_rules, service_state, service_table
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.health_check import HealthChecks
 from nodeagent.network.service_memory import Memory, Remembered
-from nodeagent.network.service_rules import Delta, Name, Place, State, Touched, UdpPort, Wanted
+from nodeagent.network.service_rules import Place
+from nodeagent.network.service_state import Delta, Name, State, Touched, UdpPort, Wanted
 from nodeagent.runtime import process
 from nodeagent.settings import Settings
 
@@ -72,7 +74,7 @@ class Services(Consumer):
 
     def start(self, pods: Sequence[IPv4Network | IPv6Network]) -> None:
         """The pod network is up. May be called again, with another."""
-        base = service_rules.base(self._table, bridge=self._bridge, pods=pods, node_port_addresses=self._allowed)
+        base = service_table.base(self._table, bridge=self._bridge, pods=pods, node_port_addresses=self._allowed)
         if base != self._base:
             self._base, self._ready = base, False
             if self._view is not None:
@@ -150,7 +152,7 @@ class Services(Consumer):
         program = service_rules.program(service, [each for each in found if each], self._place) if service else None
         before = self._wanted.put(name, program)
         if program is None:
-            return [UdpPort(port.addresses, port.port, frozenset()) for port in before.udp]
+            return [replace(port, endpoints=frozenset()) for port in before.udp]
         return [port for port in program.udp if port not in before.udp]
 
     # --- the kernel ----------------------------------------------------------------------------------------------
@@ -169,7 +171,7 @@ class Services(Consumer):
     async def _generation(self) -> int | None:
         """The number in the table; None where there is no table."""
         with contextlib.suppress(AgentError):
-            code, text = await process.run(["nft", "list", "set", "ip", self._table, "generation"])
+            code, text = await process.run(["nft", "list", "set", "inet", self._table, "generation"])
             if code == 0 and (found := _GENERATION.search(text)):
                 return int(found[1], 0)
         return None
@@ -177,11 +179,11 @@ class Services(Consumer):
     async def _program(self) -> None:
         touched, generation = self._wanted.touched, secrets.randbelow(2**32 - 1) + 1
         fresh = not self._ready
-        change = service_rules.delta(self._state, self._wanted.state, None if self._resumed or fresh else touched)
+        change = service_state.delta(self._state, self._wanted.state, None if self._resumed or fresh else touched)
         if not change and not fresh:
             self._wanted.touched, self._resumed = Touched(), False
             return
-        text = service_rules.script(self._table, self._state, change, generation=generation)
+        text = service_state.script(self._table, self._state, change, generation=generation)
         code, output = await process.run(["nft", "-f", "-"], input_=((self._base if fresh else "") + text).encode())
         if code != 0:
             self._ready = False  # whatever the kernel has now: begin anew with the next attempt
@@ -214,7 +216,7 @@ class Services(Consumer):
         remembered = await asyncio.to_thread(self._memory.load)
         if remembered is not None and remembered.announced:
             await asyncio.to_thread(announce.ensure, (), kept=remembered.announced)
-        code, output = await process.run(["nft", "-f", "-"], input_=service_rules.remove(self._table).encode())
+        code, output = await process.run(["nft", "-f", "-"], input_=service_table.remove(self._table).encode())
         if code != 0:
             raise NetworkError(f"nft: {' '.join(output.split())}")
         self._memory.forget()
@@ -224,10 +226,9 @@ def table_name(instance: str) -> str:
     return f"slipway-{instance}-services"
 
 
-def parse_networks(text: str) -> list[IPv4Network]:
-    """``192.168.0.0/16,127.0.0.0/8``; addresses of the other family are for its table. Raises ValueError."""
-    networks = [ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
-    return [each for each in networks if isinstance(each, IPv4Network)]
+def parse_networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """``192.168.0.0/16,127.0.0.0/8,fd00::/8``. Raises ValueError."""
+    return [ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
 
 
 def _a_table_went(events: socket.socket) -> bool:

@@ -465,8 +465,8 @@ async def test_an_agent_that_starts_again_changes_nothing_and_goes_on(node: Node
         lasting.sendall(b"still there?")
         assert lasting.recv(100) == b"still there?"
         # A table that somebody else changed is replaced as a whole.
-        subprocess.run(["nft", "flush", "set", "ip", again._table, "generation"], check=True)
-        subprocess.run(["nft", "flush", "map", "ip", again._table, "services"], check=True)
+        subprocess.run(["nft", "flush", "set", "inet", again._table, "generation"], check=True)
+        subprocess.run(["nft", "flush", "map", "inet", again._table, "services"], check=True)
         third = restarted(node)
         await third.apply(node.view, frozenset(node.objects))
         assert node.places["three"].call(lambda: fetch(ADDRESS, 80))[0] == "two"
@@ -483,7 +483,7 @@ def restarted(node: Node) -> Services:
 
 def _generation(node: Node) -> str:
     table = node.network.services._table
-    return subprocess.check_output(["nft", "list", "set", "ip", table, "generation"], text=True)
+    return subprocess.check_output(["nft", "list", "set", "inet", table, "generation"], text=True)
 
 
 async def test_the_table_comes_back_when_a_firewall_takes_it_away(node: Node):
@@ -495,7 +495,7 @@ async def test_the_table_comes_back_when_a_firewall_takes_it_away(node: Node):
         poked = asyncio.Event()
         watching = asyncio.create_task(services.watch(poked.set))
         await asyncio.sleep(0)
-        subprocess.run(["nft", "delete", "table", "ip", table], check=True)
+        subprocess.run(["nft", "delete", "table", "inet", table], check=True)
         async with asyncio.timeout(5):
             await poked.wait()
         watching.cancel()
@@ -508,9 +508,9 @@ async def test_one_change_programs_one_service(node: Node):
     many = [service(f"s{n}", clusterIP=f"10.196.1.{n}", clusterIPs=[f"10.196.1.{n}"]) for n in range(1, 100)]
     await node.put(*many, *(slices(one, service=f"s{n}") for n in range(1, 100)))
     table = node.network.services._table
-    before = Counter(subprocess.check_output(["nft", "-a", "list", "table", "ip", table], text=True).splitlines())
+    before = Counter(subprocess.check_output(["nft", "-a", "list", "table", "inet", table], text=True).splitlines())
     await node.put(slices(one, endpoint(REMOTE_POD, "node2"), service="s7"))
-    after = Counter(subprocess.check_output(["nft", "-a", "list", "table", "ip", table], text=True).splitlines())
+    after = Counter(subprocess.check_output(["nft", "-a", "list", "table", "inet", table], text=True).splitlines())
     rules = [line for line in (after - before) if "dnat" in line]
     assert len(rules) == 1, "every other rule has the handle that it had"
 
@@ -520,7 +520,7 @@ async def test_what_goes_is_taken_away(node: Node):
     await node.put(service(), slices(one))
     await node.drop("Service", "web")
     await node.drop("EndpointSlice", "web-1")
-    table = subprocess.check_output(["nft", "list", "table", "ip", node.network.services._table], text=True)
+    table = subprocess.check_output(["nft", "list", "table", "inet", node.network.services._table], text=True)
     assert ADDRESS not in table
     assert one not in table
     assert table_name("x") == "slipway-x-services"
