@@ -18,9 +18,7 @@ class Family:
     """Of an element of a set."""
     suffix: str
     """Of the names of maps, sets and chains."""
-    loopback: str
     socket: socket.AddressFamily
-    bits: int
 
     def name(self, plain: str) -> str:
         """Of a map, set or chain, for this family."""
@@ -33,8 +31,8 @@ class Family:
         return ip_network(text, strict=False)
 
 
-V4 = Family(4, "IPv4", "ip", "ipv4_addr", "", "127.0.0.0/8", socket.AF_INET, 32)
-V6 = Family(6, "IPv6", "ip6", "ipv6_addr", "6", "::1", socket.AF_INET6, 128)
+V4 = Family(4, "IPv4", "ip", "ipv4_addr", "", socket.AF_INET)
+V6 = Family(6, "IPv6", "ip6", "ipv6_addr", "6", socket.AF_INET6)
 FAMILIES = (V4, V6)
 
 

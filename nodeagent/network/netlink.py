@@ -274,6 +274,11 @@ class Netlink:
             flags=_ONLINK,
         )
 
+    def replace_link_route(self, destination: IPv4Network | IPv6Network, device: int) -> None:
+        """To hosts that are on the device's own segment; it goes with the device."""
+        family = socket.AF_INET if destination.version == 4 else socket.AF_INET6
+        _asked(self._route.route, "replace", family=family, dst=str(destination), oif=device, proto=_PROTOCOL)
+
     def routes(self) -> list[Route]:
         """IPv4 routes of the main table."""
         found: Iterable[Any] = _asked(self._route.get_routes, family=socket.AF_INET, table=_TABLE_MAIN)

@@ -67,6 +67,8 @@ def _sets(family: Family, pods: Networks) -> Iterator[str]:
 def _at_the_node(family: Family, allowed: Networks) -> str | None:
     """A packet to an address of the node at which its ports answer; None where that is none of this family's."""
     own = f"fib daddr type local {family.word} daddr != @{family.name(BALANCED)}"
+    if family is V6:  # what leaves ::1 the kernel does not let return by another device; 127.0.0.1 has route_localnet
+        own += " ip6 daddr != ::1"
     if not allowed:
         return own
     ours = [str(each) for each in allowed if each.version == family.version]
@@ -82,10 +84,8 @@ def _find(family: Family, allowed: Networks) -> Iterator[str]:
 def _source(family: Family) -> Iterator[str]:
     word, remote = family.word, f"{family.word} daddr . {_PLACE} @{family.name(REMOTE)}"
     yield f'{word} saddr . {word} daddr @{family.name(HAIRPIN)} masquerade comment "a pod that reached itself"'
-    if family is V4:  # on this node's bridge loopback is the other table's affair
-        yield f"ip saddr {family.loopback} {remote} masquerade"
-    else:
-        yield f"ip6 saddr {family.loopback} masquerade"
+    if family is V4:  # to this node's own pods it is the other table's affair
+        yield f"ip saddr 127.0.0.0/8 {remote} masquerade"
     yield f"{word} saddr @{family.name('pods')} accept"
     yield f'{remote} masquerade comment "a client from outside, by way of another node"'
 

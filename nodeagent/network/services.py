@@ -21,9 +21,11 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from nodeagent.cluster import ClusterView, Consumer, Key
 from nodeagent.errors import AgentError
-from nodeagent.network import announce, conntrack, service_rules, service_state, service_table
+from nodeagent.network import announce, conntrack, families, service_rules, service_state, service_table
 from nodeagent.network.errors import NetworkError
+from nodeagent.network.families import V6, Family
 from nodeagent.network.health_check import HealthChecks
+from nodeagent.network.netlink import Netlink
 from nodeagent.network.service_memory import Memory, Remembered
 from nodeagent.network.service_rules import Place
 from nodeagent.network.service_state import Delta, Name, State, Touched, UdpPort, Wanted
@@ -44,7 +46,7 @@ SETTLE_SECONDS = 0.1
 
 class Services(Consumer):
     name = "services"
-    kinds = frozenset({"Service", "EndpointSlice", "Node"})
+    kinds = frozenset({"Cluster", "Service", "EndpointSlice", "Node"})
 
     def __init__(self, settings: Settings) -> None:
         self._node = settings.node_name
@@ -54,6 +56,8 @@ class Services(Consumer):
         self._allowed = parse_networks(settings.node_port_addresses)
         self._network = asyncio.Event()
         self._base = ""
+        self._families: set[Family] = set()
+        """Of pods here."""
         self._view: ClusterView | None = None
         self._ready = False
         self._place = Place(settings.node_name)
@@ -70,13 +74,16 @@ class Services(Consumer):
         self._resumed = False
         """The kernel's state is an earlier agent's: all of it is compared once."""
         self._announced: set[str] = set()
+        self._routed: list[IPv6Network] = []
+        """Ranges of services that are routed to the bridge."""
         self._health = HealthChecks(self._allowed)
 
     def start(self, pods: Sequence[IPv4Network | IPv6Network]) -> None:
         """The pod network is up. May be called again, with another."""
+        self._families = {families.of(each.version) for each in pods}
         base = service_table.base(self._table, bridge=self._bridge, pods=pods, node_port_addresses=self._allowed)
         if base != self._base:
-            self._base, self._ready = base, False
+            self._base, self._ready, self._routed = base, False, []
             if self._view is not None:
                 self._view.poke(self.name)
         self._network.set()
@@ -95,6 +102,7 @@ class Services(Consumer):
             await self._resume()
             stale = [port for program in self._wanted.programs.values() for port in program.udp]
         await self._program()
+        await self._route(view)
         if stale:
             count = await asyncio.to_thread(conntrack.forget, stale)
             log.debug("%d UDP flows led to endpoints that are gone", count)
@@ -200,6 +208,16 @@ class Services(Consumer):
         else:
             self._memory.append(self._number, change)
 
+    async def _route(self, view: ClusterView) -> None:
+        """A host without a default route of IPv6 could not even begin to send to a service: a route leads to the bridge, and
+        the table elsewhere before anything is sent. Pods have the node for their default route."""
+        cluster = view.get("Cluster", "", "cluster") or {}
+        ranges = parse_networks((cluster.get("spec") or {}).get("serviceNetwork") or "")
+        wanted = [each for each in ranges if isinstance(each, IPv6Network)]
+        if wanted != self._routed and V6 in self._families:
+            await asyncio.to_thread(_route_to, self._bridge, wanted)
+            self._routed = wanted
+
     async def _announce(self) -> None:
         wanted = {address for program in self._wanted.programs.values() for address in program.announced}
         if not wanted and not self._announced:
@@ -220,6 +238,18 @@ class Services(Consumer):
         if code != 0:
             raise NetworkError(f"nft: {' '.join(output.split())}")
         self._memory.forget()
+
+
+def _route_to(device: str, networks: Sequence[IPv6Network]) -> None:
+    with Netlink() as host:
+        link = host.link(device)
+        if link is None:
+            return
+        try:
+            for network in networks:
+                host.replace_link_route(network, link.index)
+        except OSError as error:
+            raise NetworkError(f"services of IPv6 cannot be routed to {device}: {error.strerror}") from error
 
 
 def table_name(instance: str) -> str:
