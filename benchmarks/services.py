@@ -79,7 +79,7 @@ class Programmed:
                 cgroup_parent="",
             )
         )
-        self.services.start([IPv4Network("10.244.0.0/16")])
+        self.services.start([IPv4Network("10.244.0.0/16")], own=[IPv4Network("10.244.0.0/24")])
         self.objects = objects(count)
 
     async def change(self, number: int, endpoints: int) -> float:

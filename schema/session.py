@@ -152,7 +152,6 @@ class Welcome(Model):
     """The node's own ranges, e.g. ``10.244.0.0/24``, one of each family, the preferred first; fixed while the Node lives."""
     cluster_cidrs: list[str]
     """The ranges of all pods, e.g. ``10.244.0.0/16``: never translated on its way between pods."""
-    cluster_domain: str = "cluster.local"
     heartbeat_seconds: float = 5.0
     metrics_seconds: float = 0.0
     """How often the agent shall send `Metrics`; 0: not at all."""

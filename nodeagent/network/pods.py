@@ -22,7 +22,7 @@ from pathlib import Path
 
 from nodeagent import kernel
 from nodeagent.errors import AgentError, HostConflict
-from nodeagent.facilities import Mount, Sandbox
+from nodeagent.facilities import DEFAULT_DOMAIN, Mount, Sandbox
 from nodeagent.network import bandwidth, bridge, encryption, files, namespaces, policies, rules
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
@@ -66,15 +66,12 @@ class _Node:
 
 
 class BridgeNetwork:
-    def __init__(
-        self, settings: Settings, *, cluster_domain: str = "cluster.local", policies: Policies | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, *, policies: Policies | None = None) -> None:
         self._home = settings.home.absolute() / "network"
         self._pods = settings.run_dir.absolute() / "pods"
         self._instance = settings.instance
         self._bridge_name = f"slip{settings.instance}"
         self._table = f"slipway-{settings.instance}"
-        self.cluster_domain = cluster_domain
         self._policies = policies
         self._overhead = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
         self._encryption = settings.encryption
@@ -113,7 +110,7 @@ class BridgeNetwork:
                 self._ports[path.parent.name] = state.ports
                 table += self._publication(state.addresses, state.ports)
         await self._nft(table)
-        self.services.start(list(clusters.values()))
+        self.services.start(list(clusters.values()), own=networks)
 
     async def close(self) -> None:
         await self.services.close()
@@ -138,7 +135,7 @@ class BridgeNetwork:
 
     # --- pods ----------------------------------------------------------------------------------------------------
 
-    async def create(self, pod: Pod, *, hostname: str) -> Sandbox:
+    async def create(self, pod: Pod, *, hostname: str, domain: str = DEFAULT_DOMAIN) -> Sandbox:
         uid = pod.metadata.uid or ""
         directory = self._pods / uid
         kinds = frozenset({"ipc"} if pod.spec.host_network else {"net", "ipc", "uts"})
@@ -148,13 +145,13 @@ class BridgeNetwork:
         if state is None or not namespaces.are_pinned(directory / "ns", state.kinds):
             await self._discard(uid, state)
             try:
-                state = await self._make(pod, directory, hostname, kinds)
+                state = await self._make(pod, directory, self._names(hostname, domain), kinds)
             except BaseException:
                 await asyncio.shield(self._discard(uid, None))
                 raise
         return await asyncio.to_thread(self._sandbox, pod, directory, state)
 
-    async def _make(self, pod: Pod, directory: Path, hostname: str, kinds: frozenset[str]) -> _State:
+    async def _make(self, pod: Pod, directory: Path, names: files.Names, kinds: frozenset[str]) -> _State:
         uid = pod.metadata.uid or ""
         ports = () if pod.spec.host_network else published_ports(pod)
         self._claim_ports(uid, ports)
@@ -163,11 +160,11 @@ class BridgeNetwork:
         state = _State(tuple(str(address) for address in inside.addresses) if inside else (), ports, kinds)
         if self._policies is not None and inside is not None:
             await self._policies.admit(pod, addresses)
-        _write_files(pod, directory / "etc", hostname, addresses, self._cluster_names())
+        _write_files(pod, directory / "etc", addresses, names)
         _mount_shm(directory / "shm", host=pod.spec.host_ipc)
         try:
             if kinds:
-                await namespaces.create(directory / "ns", hostname=hostname, kinds=kinds, inside=inside)
+                await namespaces.create(directory / "ns", hostname=names.host, kinds=kinds, inside=inside)
         except OSError as error:
             raise NetworkError(f"cannot make the pod's namespaces: {error.strerror}") from error
         if inside is not None:
@@ -185,10 +182,9 @@ class BridgeNetwork:
         if limits != Limits():
             await asyncio.to_thread(bandwidth.limit, inside.veth, limits, instance=self._instance, mtu=inside.mtu)
 
-    def _cluster_names(self) -> files.ClusterNames:
-        """Where the node's DNS answers; nowhere before the node has a range."""
-        addresses = [str(pool.gateway) for pool in self._node.pools] if self._node else []
-        return files.ClusterNames(addresses, self.cluster_domain)
+    def _names(self, hostname: str, domain: str) -> files.Names:
+        servers = [str(pool.gateway) for pool in self._node.pools] if self._node else []
+        return files.Names(hostname, files.ClusterNames(servers, domain))
 
     def _inside(self, uid: str) -> namespaces.Inside:
         if self._node is None:
@@ -326,18 +322,18 @@ async def _forget_connections(ports: Sequence[PublishedPort]) -> None:
                 await process.run(["conntrack", "-D", "-p", "udp", "--dport", str(port.host_port)])
 
 
-def _write_files(pod: Pod, directory: Path, hostname: str, addresses: Sequence[str], names: files.ClusterNames) -> None:
+def _write_files(pod: Pod, directory: Path, addresses: Sequence[str], names: files.Names) -> None:
     directory.mkdir(parents=True, exist_ok=True, mode=0o755)
     resolver = files.parse_resolver(_read("/etc/resolv.conf"))
     if pod.spec.host_network:
         hosts = files.host_network_hosts(pod, _read("/etc/hosts"))
     else:
-        hosts = files.hosts(pod, addresses=addresses, hostname=hostname, cluster_domain=names.domain)
+        hosts = files.hosts(pod, addresses=addresses, hostname=names.host, cluster_domain=names.cluster.domain)
         resolver = _reachable(resolver)
     (directory / "hosts").write_text(hosts)
-    (directory / "hostname").write_text(f"{hostname}\n")
+    (directory / "hostname").write_text(f"{names.host}\n")
     (directory / "resolv.conf").write_text(
-        files.format_resolver(files.resolver_of(pod, resolver, names if names.addresses else None))
+        files.format_resolver(files.resolver_of(pod, resolver, names.cluster if names.cluster.addresses else None))
     )
 
 

@@ -26,11 +26,12 @@ Networks = Sequence[IPv4Network | IPv6Network]
 _PLACE = "meta l4proto . th dport"
 
 
-def base(table: str, *, bridge: str, pods: Networks, node_port_addresses: Networks) -> str:
-    """The whole script, replacing what there was of the table. ``node_port_addresses`` empty: all of the node's."""
+def base(table: str, *, bridge: str, pods: Networks, own: Networks, node_port_addresses: Networks) -> str:
+    """The whole script, replacing what there was of the table. ``pods``: of the whole cluster; ``own``: of this node.
+    ``node_port_addresses`` empty: all of the node's."""
     body: list[str] = ["set generation { type mark; }", *_chain("refuse", _REFUSE)]
     for family in FAMILIES:
-        body += _sets(family, [each for each in pods if each.version == family.version])
+        body += [_range("pods", family, pods), _range("own_pods", family, own), *_sets(family)]
         body += _chain(family.name("find"), _find(family, node_port_addresses))
         body += _chain(family.name("source"), _source(family))
     body += _translation(bridge) + _refusal(node_port_addresses)
@@ -51,10 +52,14 @@ def _chain(name: str, rules: Iterable[str], hook: str = "") -> list[str]:
     return [f"chain {name} {{", *(f"  {line}" for line in [*inner, *rules]), "}"]
 
 
-def _sets(family: Family, pods: Networks) -> Iterator[str]:
+def _range(name: str, family: Family, networks: Networks) -> str:
+    ours = [str(each) for each in networks if each.version == family.version]
+    members = f" elements = {{ {', '.join(ours)} }}" if ours else ""
+    return f"set {family.name(name)} {{ type {family.type}; flags interval;{members} }}"
+
+
+def _sets(family: Family) -> Iterator[str]:
     here, place = family.type, f"{family.type} . inet_proto . inet_service"
-    members = f" elements = {{ {', '.join(map(str, pods))} }}" if pods else ""
-    yield f"set {family.name('pods')} {{ type {here}; flags interval;{members} }}"
     for name in (SERVICES, EXTERNAL, REFUSED):
         yield f"map {family.name(name)} {{ type {place} : verdict; }}"
     for name in (NODE_PORTS, REFUSED_NODE_PORTS):
@@ -86,8 +91,8 @@ def _source(family: Family) -> Iterator[str]:
     yield f'{word} saddr . {word} daddr @{family.name(HAIRPIN)} masquerade comment "a pod that reached itself"'
     if family is V4:  # to this node's own pods it is the other table's affair
         yield f"ip saddr 127.0.0.0/8 {remote} masquerade"
-    yield f"{word} saddr @{family.name('pods')} accept"
-    yield f'{remote} masquerade comment "a client from outside, by way of another node"'
+    yield f"{word} saddr @{family.name('own_pods')} accept"
+    yield f'{remote} masquerade comment "by way of another node, which could not answer through us"'
 
 
 def _translation(bridge: str) -> list[str]:

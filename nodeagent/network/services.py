@@ -17,7 +17,7 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv6Network, ip_network
 
 from nodeagent.cluster import ClusterView, Consumer, Key
 from nodeagent.errors import AgentError
@@ -31,6 +31,7 @@ from nodeagent.network.service_rules import Place
 from nodeagent.network.service_state import Delta, Name, State, Touched, UdpPort, Wanted
 from nodeagent.runtime import process
 from nodeagent.settings import Settings
+from schema.ranges import Range
 
 log = logging.getLogger(__name__)
 
@@ -78,10 +79,12 @@ class Services(Consumer):
         """Ranges of services that are routed to the bridge."""
         self._health = HealthChecks(self._allowed)
 
-    def start(self, pods: Sequence[IPv4Network | IPv6Network]) -> None:
-        """The pod network is up. May be called again, with another."""
+    def start(self, pods: Sequence[Range], *, own: Sequence[Range]) -> None:
+        """The pod network is up: all ``pods``, and this node's ``own``. May be called again, with another."""
         self._families = {families.of(each.version) for each in pods}
-        base = service_table.base(self._table, bridge=self._bridge, pods=pods, node_port_addresses=self._allowed)
+        base = service_table.base(
+            self._table, bridge=self._bridge, pods=pods, own=own, node_port_addresses=self._allowed
+        )
         if base != self._base:
             self._base, self._ready, self._routed = base, False, []
             if self._view is not None:
@@ -256,7 +259,7 @@ def table_name(instance: str) -> str:
     return f"slipway-{instance}-services"
 
 
-def parse_networks(text: str) -> list[IPv4Network | IPv6Network]:
+def parse_networks(text: str) -> list[Range]:
     """``192.168.0.0/16,127.0.0.0/8,fd00::/8``. Raises ValueError."""
     return [ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
 

@@ -18,6 +18,7 @@ from tests.agent.services_host import (
     CLIENT,
     CLUSTER,
     NODE,
+    POD_RANGE,
     REMOTE_POD,
     Node,
     Place,
@@ -287,7 +288,7 @@ async def test_an_agent_that_starts_again_changes_nothing_and_goes_on(node: Node
 
 def restarted(node: Node) -> Services:
     made = Services(node.settings)
-    made.start([IPv4Network(CLUSTER)])
+    made.start([IPv4Network(CLUSTER)], own=[IPv4Network(POD_RANGE)])
     return made
 
 

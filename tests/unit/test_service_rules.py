@@ -234,5 +234,5 @@ def test_which_flows_are_stale(addresses, address, number, led_to, stale):
 
 def test_node_ports_are_limited_to_the_addresses_asked_for():
     allowed = [IPv4Network("127.0.0.0/8")]
-    text = service_table.base("t", bridge="b", pods=[IPv4Network("10.244.0.0/16")], node_port_addresses=allowed)
+    text = service_table.base("t", bridge="b", pods=[IPv4Network("10.244.0.0/16")], own=[], node_port_addresses=allowed)
     assert "ip daddr { 127.0.0.0/8 } meta l4proto . th dport vmap @node_ports" in text
