@@ -36,6 +36,7 @@ from schema.ranges import Range
 
 HEADLESS = "None"
 ANNOUNCED_BY = "slipway.dev/announced-by"
+_LISTENED = "fib daddr type local fib saddr type != local socket wildcard { 0, 1 }"
 _EXTERNAL_TYPES = ("NodePort", "LoadBalancer")
 
 
@@ -211,12 +212,17 @@ class _Port:
         outer = self._outer(everywhere, here)
         number = self.port["port"]
         ingress = self._ours(_ingress(self.service)) if self.spec.get("type") == "LoadBalancer" else []
-        for address in self._ours(self.spec.get("externalIPs") or ()):
-            self._lead(EXTERNAL, REFUSED, f"{address} . {self.protocol} . {number}", outer, None, local=False)
+        external = self._ours(self.spec.get("externalIPs") or ())
+        behind = self._behind_listeners("external", outer) if external else None
+        for address in external:
+            self._lead(EXTERNAL, REFUSED, f"{address} . {self.protocol} . {number}", behind, None, local=False)
         guarded = self._guarded(outer) if ingress else outer
+        pooled = _announcer(self.service) is not None
+        balanced = guarded if pooled or not ingress else self._behind_listeners("balanced", guarded)
         for address in ingress:
-            self._lead(EXTERNAL, REFUSED, f"{address} . {self.protocol} . {number}", guarded, None, local=False)
-            self._enter(BALANCED, address, "")
+            self._lead(EXTERNAL, REFUSED, f"{address} . {self.protocol} . {number}", balanced, None, local=False)
+            if pooled:
+                self._enter(BALANCED, address, "")
         if self.port.get("nodePort") and self.spec.get("type") in _EXTERNAL_TYPES:
             key = f"{self.protocol} . {self.port['nodePort']}"
             self._lead(NODE_PORTS, REFUSED_NODE_PORTS, key, outer, None, local=False)
@@ -232,6 +238,16 @@ class _Port:
             f"fib saddr type local goto {everywhere}",
             f"goto {here}" if here else "drop",
         )
+        return name
+
+    def _behind_listeners(self, sort: str, outer: str | None) -> str | None:
+        """Where the address is the node's own: a process of the node that listens there goes before the service. The kernel
+        is asked for its socket, packet by packet, so there is no moment at which it is wrong. What the node itself sends has
+        a socket already, its own, and is led to the service."""
+        if outer is None:
+            return None
+        name = self._chain(f"unless-{sort}")
+        self.into.chains[name] = (f"{_LISTENED} accept", f"goto {outer}")
         return name
 
     def _guarded(self, outer: str | None) -> str | None:

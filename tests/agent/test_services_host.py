@@ -211,6 +211,31 @@ async def test_a_load_balancers_address_is_announced_guarded_and_given_up(node: 
         assert pool not in subprocess.check_output(["ip", "addr", "show", "br-seg"], text=True)
 
 
+async def test_without_a_pool_the_nodes_own_listeners_go_before_a_load_balancer(node: Node):
+    """It answers at the node's own address, where sshd may be."""
+    one, two = await node.pod("one"), await node.pod("two")
+    client = node.places["client"]
+    ports = [{"name": "a", "protocol": "TCP", "port": 80}, {"name": "b", "protocol": "TCP", "port": 22022}]
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("LoadBalancer", {"ingress": [NODE]}),
+        ("ClusterIP", {"externalIPs": [NODE, "198.51.100.7"]}),
+    ]
+    for kind, spec in cases:
+        both = slices(one)
+        both["ports"] = [{"name": each["name"], "protocol": "TCP", "port": 8080} for each in ports]
+        with answering(node.places["one"], "one"):
+            await node.put(service(type=kind, ports=ports, **spec), both)
+            with answering(None, "own", port=22022), answering(None, "other", port=22023):
+                assert client.call(lambda: fetch(NODE, 22022))[0] == "own"
+                assert node.places["two"].call(lambda: fetch(NODE, 22022))[0] == "own"
+                assert client.call(lambda: fetch(NODE, 22023))[0] == "other"
+                assert client.call(lambda: fetch(NODE, 80)) == ("one", CLIENT)
+                if kind == "ClusterIP":
+                    assert node.places["two"].call(lambda: fetch("198.51.100.7", 22022)) == ("one", two)
+            assert client.call(lambda: fetch(NODE, 22022)) == ("one", CLIENT), "nobody listens there any more"
+            assert fetch(NODE, 22022)[0] == "one"
+
+
 async def test_neighbours_hear_at_once_who_has_the_address_now(node: Node):
     one = await node.pod("one")
     pool = "192.0.2.201"

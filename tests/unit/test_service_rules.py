@@ -105,7 +105,7 @@ def test_ports_are_found_by_name():
             {"externalIPs": ["198.51.100.7"]},
             [at("10.244.0.2")],
             ("external", "198.51.100.7 . tcp . 80"),
-            "goto cluster/default/web/80.tcp",
+            "goto unless-external/default/web/80.tcp",
         ),
     ],
 )
@@ -127,6 +127,7 @@ def test_source_ranges_guard_the_balancer_and_nothing_else():
         type="LoadBalancer",
         ports=ports,
         status={"ingress": ["192.0.2.200"]},
+        annotations={"slipway.dev/announced-by": "there"},
         loadBalancerSourceRanges=["198.51.100.0/24", "198.51.100.7/32", " 203.0.113.0/24"],
     )
     found = program(balanced, at("10.244.0.2"))
@@ -145,6 +146,31 @@ def test_only_the_announcing_node_announces():
             annotations={"slipway.dev/announced-by": node},
         )
         assert program(balanced, at("10.244.0.2")).announced == announced
+
+
+def test_an_address_of_the_pool_is_the_services_alone_and_one_of_a_node_is_not():
+    for annotations, balanced in (({"slipway.dev/announced-by": "there"}, True), ({}, False)):
+        made = service(type="LoadBalancer", status={"ingress": ["192.0.2.200"]}, annotations=annotations)
+        found = program(made, at("10.244.0.2"))
+        assert (("balanced", "192.0.2.200") in found.elements) is balanced
+        assert ("unless-balanced/default/web/80.tcp" in found.chains) is not balanced
+
+
+@pytest.mark.parametrize(
+    ("addresses", "slice_families", "services"),
+    [
+        (["10.96.0.9", "fd96::9"], ["IPv4", "IPv6"], {"services", "services6"}),
+        (["fd96::9"], ["IPv4", "IPv6"], {"services6"}),
+        (["10.96.0.9", "fd96::9"], ["IPv6"], {"refused", "services6"}),
+    ],
+)
+def test_each_family_has_its_own_endpoints(addresses, slice_families, services):
+    both = {"IPv4": at("10.244.0.2"), "IPv6": at("fd77::2")}
+    found = [{**slices(both[each])[0], "addressType": each} for each in slice_families]
+    made = service_rules.program(service(clusterIPs=addresses), found, HERE)
+    assert {where for where, _ in made.elements} - {"hairpin", "hairpin6"} == services
+    if "services6" in services:
+        assert "dnat ip6 to [fd77::2]:8080" in made.chains["cluster6/default/web/80.tcp"][0]
 
 
 # From state to state
