@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import hashlib
 import json
 import logging
 import shutil
-import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
@@ -23,14 +21,15 @@ from pathlib import Path
 from nodeagent import kernel
 from nodeagent.errors import AgentError, HostConflict
 from nodeagent.facilities import DEFAULT_DOMAIN, Mount, Sandbox
-from nodeagent.network import bandwidth, bridge, encryption, files, namespaces, policies, rules
+from nodeagent.network import bandwidth, bridge, encryption, files, host_ports, namespaces, policies, rules
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.dns import consumer
 from nodeagent.network.errors import NetworkError
+from nodeagent.network.host_ports import PublishedPort
 from nodeagent.network.overlay import Overlay, device_name
 from nodeagent.network.policies import Policies
-from nodeagent.network.rules import PublishedPort
+from nodeagent.network.service_state import Program
 from nodeagent.network.services import Services
 from nodeagent.network.topology import VXLAN_OVERHEAD, Mode
 from nodeagent.runtime import process
@@ -43,7 +42,6 @@ from schema.quantity import QuantityError
 log = logging.getLogger(__name__)
 
 SHM_BYTES = 64 * 1024 * 1024
-_SOCKETS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
 @dataclass(frozen=True)
@@ -104,13 +102,16 @@ class BridgeNetwork:
             )
             for network in networks
         )
+        await self._nft(table)
+        self.services.start(list(clusters.values()), own=networks, published=dict(self._published()))
+
+    def _published(self) -> Iterator[tuple[str, Program]]:
+        """By the pods that are here already."""
         for path in sorted(self._pods.glob("*/sandbox.json")):
             state = _load(path)
             if state is not None and state.ports:
                 self._ports[path.parent.name] = state.ports
-                table += self._publication(state.addresses, state.ports)
-        await self._nft(table)
-        self.services.start(list(clusters.values()), own=networks)
+                yield path.parent.name, _program(state)
 
     async def close(self) -> None:
         await self.services.close()
@@ -153,7 +154,7 @@ class BridgeNetwork:
 
     async def _make(self, pod: Pod, directory: Path, names: files.Names, kinds: frozenset[str]) -> _State:
         uid = pod.metadata.uid or ""
-        ports = () if pod.spec.host_network else published_ports(pod)
+        ports = host_ports.of_pod(pod)
         self._claim_ports(uid, ports)
         inside = self._inside(uid) if "net" in kinds else None
         addresses = [str(address.ip) for address in inside.addresses] if inside else []
@@ -170,7 +171,7 @@ class BridgeNetwork:
         if inside is not None:
             await self._limit(pod, inside)
         if ports and inside is not None:
-            await self._nft(self._publication(state.addresses, ports))
+            await self.services.publish(uid, _program(state))
         _save(directory / "sandbox.json", state)
         return state
 
@@ -198,16 +199,12 @@ class BridgeNetwork:
             mtu=made.mtu,
         )
 
-    def _publication(self, addresses: Sequence[str], ports: Sequence[PublishedPort]) -> str:
-        return "".join(rules.add_ports(self._table, ip_interface(address).ip, ports) for address in addresses)
-
     def _claim_ports(self, uid: str, ports: tuple[PublishedPort, ...]) -> None:
-        """Raises `HostConflict` when a port is another pod's or a host process listens on it."""
+        """Raises `HostConflict` when one is somebody else's."""
+        host_ports.check_free(uid, ports, self._ports)
         for port in ports:
-            for other, taken in self._ports.items():
-                if other != uid and any(port.overlaps(one) for one in taken):
-                    raise HostConflict(f"hostPort {port} is already published by another pod of this node ({other})")
-            _check_listening(port)
+            if service := self.services.holder(port):
+                raise HostConflict(f"hostPort {port} is a port of the service {service} at this node")
         if ports:
             self._ports[uid] = ports
 
@@ -234,13 +231,9 @@ class BridgeNetwork:
 
     async def _discard(self, uid: str, state: _State | None) -> None:
         """Undo everything that `create` may have done for the pod, from the outside inwards."""
-        ports = (state.ports if state else ()) or self._ports.get(uid, ())
-        if ports:
-            await self._unpublish(ports)
-            for address in state.addresses if state else ():
-                with contextlib.suppress(AgentError):
-                    await self._nft(rules.forget_self(self._table, ip_interface(address).ip))
-            await _forget_connections(ports)
+        if (state and state.ports) or uid in self._ports:
+            with contextlib.suppress(AgentError):  # it is asked for again with the next change of anything
+                await self.services.publish(uid, None)
         self._ports.pop(uid, None)
         if self._policies is not None:
             self._policies.forget(uid)
@@ -249,17 +242,6 @@ class BridgeNetwork:
         await asyncio.to_thread(bandwidth.release, veth_name(uid))
         for pool in self._node.pools if self._node else ():
             pool.release(uid)
-
-    async def _unpublish(self, ports: Sequence[PublishedPort]) -> None:
-        for pool in self._node.pools if self._node else ():
-            version = pool.gateway.version
-            try:
-                await self._nft(rules.delete_ports(self._table, version, ports))
-            except NetworkError:
-                # One by one: an element that never came into being must not keep the others.
-                for port in ports:
-                    with contextlib.suppress(AgentError):
-                        await self._nft(rules.delete_ports(self._table, version, [port]))
 
     async def collect(self, in_use: set[str]) -> None:
         found = {path.name for path in self._pods.iterdir()} if self._pods.exists() else set()
@@ -278,48 +260,8 @@ def veth_name(pod_uid: str) -> str:
     return "sv" + hashlib.sha256(pod_uid.encode()).hexdigest()[:12]
 
 
-def published_ports(pod: Pod) -> tuple[PublishedPort, ...]:
-    ports = []
-    for container in [*pod.spec.init_containers, *pod.spec.containers]:
-        for port in container.ports:
-            if port.host_port:
-                anywhere = port.host_ip in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
-                ports.append(
-                    PublishedPort(
-                        (port.protocol or "TCP").lower(),
-                        "" if anywhere else port.host_ip,
-                        port.host_port,
-                        port.container_port,
-                    )
-                )
-    return tuple(dict.fromkeys(ports))
-
-
-def _check_listening(port: PublishedPort) -> None:
-    kind = _SOCKETS.get(port.protocol)
-    if kind is None:
-        return
-    family = socket.AF_INET6 if ":" in port.host_ip else socket.AF_INET
-    with socket.socket(family, kind) as probe:
-        # TCP: only a listener stands in the way, connections that linger do not.
-        if kind == socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((port.host_ip, port.host_port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise HostConflict(f"hostPort {port}: a process of this host already listens there") from error
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise HostConflict(f"hostPort {port}: this host has no address {port.host_ip}") from error
-            raise NetworkError(f"hostPort {port}: {error.strerror}") from error
-
-
-async def _forget_connections(ports: Sequence[PublishedPort]) -> None:
-    """UDP has no end: a client's next datagram would still go to the old pod. Needs conntrack(8), does without."""
-    for port in ports:
-        if port.protocol == "udp":
-            with contextlib.suppress(AgentError):
-                await process.run(["conntrack", "-D", "-p", "udp", "--dport", str(port.host_port)])
+def _program(state: _State) -> Program:
+    return host_ports.program((str(ip_interface(each).ip) for each in state.addresses), state.ports)
 
 
 def _write_files(pod: Pod, directory: Path, addresses: Sequence[str], names: files.Names) -> None:

@@ -142,6 +142,9 @@ class Wanted:
                 self.state.elements[element] = value
         return before
 
+    def owner(self, element: Element) -> Name | None:
+        return self._owners.get(element)
+
     def _give_up(self, name: Name, element: Element) -> None:
         if self._owners.get(element) != name:
             return

@@ -19,6 +19,8 @@ from nodeagent.network.families import FAMILIES, V4, V6, Family
 SERVICES, EXTERNAL, NODE_PORTS = "services", "external", "node_ports"
 """Addresses within the cluster, which only this node and its pods may ask; those for everybody; ports of the node."""
 REFUSED, REFUSED_NODE_PORTS = "refused", "refused_node_ports"
+HOST_PORTS, HOST_PORTS_EVERYWHERE = "host_ports", "host_ports_everywhere"
+"""Published ports of pods: at one address of the node, or at all."""
 REMOTE, HAIRPIN, BALANCED = "remote", "hairpin", "balanced"
 
 Networks = Sequence[IPv4Network | IPv6Network]
@@ -64,16 +66,24 @@ def _sets(family: Family) -> Iterator[str]:
         yield f"map {family.name(name)} {{ type {place} : verdict; }}"
     for name in (NODE_PORTS, REFUSED_NODE_PORTS):
         yield f"map {family.name(name)} {{ type inet_proto . inet_service : verdict; }}"
+    target = f"{here} . inet_service"
+    yield f"map {family.name(HOST_PORTS)} {{ type {place} : {target}; }}"
+    yield f"map {family.name(HOST_PORTS_EVERYWHERE)} {{ type inet_proto . inet_service : {target}; }}"
     yield f"set {family.name(REMOTE)} {{ type {place}; }}"
     yield f"set {family.name(HAIRPIN)} {{ type {here} . {here}; }}"
     yield f"set {family.name(BALANCED)} {{ type {here}; }}"
 
 
+def _own(family: Family) -> str:
+    """A packet to an address of the node that is none of the pool's."""
+    own = f"fib daddr type local {family.word} daddr != @{family.name(BALANCED)}"
+    # What leaves ::1 the kernel does not let return by another device; 127.0.0.1 has route_localnet.
+    return f"{own} ip6 daddr != ::1" if family is V6 else own
+
+
 def _at_the_node(family: Family, allowed: Networks) -> str | None:
     """A packet to an address of the node at which its ports answer; None where that is none of this family's."""
-    own = f"fib daddr type local {family.word} daddr != @{family.name(BALANCED)}"
-    if family is V6:  # what leaves ::1 the kernel does not let return by another device; 127.0.0.1 has route_localnet
-        own += " ip6 daddr != ::1"
+    own = _own(family)
     if not allowed:
         return own
     ours = [str(each) for each in allowed if each.version == family.version]
@@ -82,6 +92,9 @@ def _at_the_node(family: Family, allowed: Networks) -> str | None:
 
 def _find(family: Family, allowed: Networks) -> Iterator[str]:
     yield f"{family.word} daddr . {_PLACE} vmap @{family.name(EXTERNAL)}"
+    word = family.word
+    yield f"fib daddr type local dnat {word} to {word} daddr . {_PLACE} map @{family.name(HOST_PORTS)}"
+    yield f"{_own(family)} dnat {word} to {_PLACE} map @{family.name(HOST_PORTS_EVERYWHERE)}"
     if where := _at_the_node(family, allowed):
         yield f"{where} {_PLACE} vmap @{family.name(NODE_PORTS)}"
 

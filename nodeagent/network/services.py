@@ -15,20 +15,24 @@ import re
 import secrets
 import socket
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv6Network, ip_network
+from types import MappingProxyType
 
+from nodeagent import node_status
 from nodeagent.cluster import ClusterView, Consumer, Key
 from nodeagent.errors import AgentError
-from nodeagent.network import announce, conntrack, families, service_rules, service_state, service_table
+from nodeagent.network import announce, conntrack, families, host_ports, service_rules, service_state, service_table
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.families import V6, Family
 from nodeagent.network.health_check import HealthChecks
+from nodeagent.network.host_ports import PublishedPort
 from nodeagent.network.netlink import Netlink
 from nodeagent.network.service_memory import Memory, Remembered
 from nodeagent.network.service_rules import Place
-from nodeagent.network.service_state import Delta, Name, State, Touched, UdpPort, Wanted
+from nodeagent.network.service_state import Delta, Name, Program, State, Touched, UdpPort, Wanted
+from nodeagent.network.service_table import EXTERNAL, NODE_PORTS, REFUSED_NODE_PORTS
 from nodeagent.runtime import process
 from nodeagent.settings import Settings
 from schema.ranges import Range
@@ -56,6 +60,9 @@ class Services(Consumer):
         self._memory = Memory(settings.run_dir.absolute())
         self._allowed = parse_networks(settings.node_port_addresses)
         self._network = asyncio.Event()
+        self._programming = asyncio.Lock()
+        self._followed = False
+        """The cluster's services have been worked out once."""
         self._base = ""
         self._families: set[Family] = set()
         """Of pods here."""
@@ -79,8 +86,13 @@ class Services(Consumer):
         """Ranges of services that are routed to the bridge."""
         self._health = HealthChecks(self._allowed)
 
-    def start(self, pods: Sequence[Range], *, own: Sequence[Range]) -> None:
-        """The pod network is up: all ``pods``, and this node's ``own``. May be called again, with another."""
+    def start(
+        self, pods: Sequence[Range], *, own: Sequence[Range], published: Mapping[str, Program] = MappingProxyType({})
+    ) -> None:
+        """The pod network is up: all ``pods``, and this node's ``own``. May be called again, with another. ``published`` are
+        the ports of pods that are here already, by uid."""
+        for uid, program in published.items():
+            self._wanted.put(host_ports.owner(uid), program)
         self._families = {families.of(each.version) for each in pods}
         base = service_table.base(
             self._table, bridge=self._bridge, pods=pods, own=own, node_port_addresses=self._allowed
@@ -100,16 +112,20 @@ class Services(Consumer):
         stale = [port for name in concerned for port in self._recompute(view, name)]
         if self._doubt:
             self._doubt = False
-            self._ready = self._ready and await self._generation() == self._number
-        if not self._ready:
-            await self._resume()
-            stale = [port for program in self._wanted.programs.values() for port in program.udp]
-        await self._program()
+            async with self._programming:
+                self._ready = self._ready and await self._generation() == self._number
+        async with self._programming:
+            if not self._ready:
+                await self._resume()
+            if not self._ready or not self._followed:
+                stale = [port for program in self._wanted.programs.values() for port in program.udp]
+            self._followed = True
+            await self._program()
+            await self._announce()
         await self._route(view)
         if stale:
             count = await asyncio.to_thread(conntrack.forget, stale)
             log.debug("%d UDP flows led to endpoints that are gone", count)
-        await self._announce()
         await self._health.follow(
             {
                 name: (one.health_port, one.local_endpoints)
@@ -166,6 +182,36 @@ class Services(Consumer):
             return [replace(port, endpoints=frozenset()) for port in before.udp]
         return [port for port in program.udp if port not in before.udp]
 
+    # --- published ports ------------------------------------------------------------------------------------------
+
+    async def publish(self, pod_uid: str, program: Program | None) -> None:
+        """The pod's ports answer when this returns; None: no longer. Before the services are known, nothing of theirs is
+        touched."""
+        async with self._programming:
+            before = self._wanted.put(host_ports.owner(pod_uid), program)
+            if not self._ready:
+                await self._resume()
+            try:
+                await self._program()
+            except NetworkError:
+                if self._view is not None:
+                    self._view.poke(self.name)
+                raise
+        gone = [replace(port, endpoints=frozenset()) for port in before.udp]
+        if stale := [*gone, *(program.udp if program else ())]:
+            await asyncio.to_thread(conntrack.forget, stale)
+
+    def holder(self, port: PublishedPort) -> str | None:
+        """The service, as ``namespace/name``, that has the port at an address of this node where it would be published."""
+        hosts = [port.host_ip] if port.host_ip else ["127.0.0.1", *node_status.addresses()]
+        for host in hosts:
+            family = families.of(6 if ":" in host else 4)
+            key = f"{port.protocol} . {port.host_port}"
+            for where, at in ((NODE_PORTS, key), (REFUSED_NODE_PORTS, key), (EXTERNAL, f"{host} . {key}")):
+                if (name := self._wanted.owner((family.name(where), at))) is not None:
+                    return "/".join(name)
+        return None
+
     # --- the kernel ----------------------------------------------------------------------------------------------
 
     async def _resume(self) -> None:
@@ -190,9 +236,11 @@ class Services(Consumer):
     async def _program(self) -> None:
         touched, generation = self._wanted.touched, secrets.randbelow(2**32 - 1) + 1
         fresh = not self._ready
-        change = service_state.delta(self._state, self._wanted.state, None if self._resumed or fresh else touched)
+        # Before the services are known, what an earlier agent has left of them is not theirs to be compared with.
+        everything = (self._resumed or fresh) and self._followed
+        change = service_state.delta(self._state, self._wanted.state, None if everything else touched)
         if not change and not fresh:
-            self._wanted.touched, self._resumed = Touched(), False
+            self._wanted.touched, self._resumed = Touched(), self._resumed and not self._followed
             return
         text = service_state.script(self._table, self._state, change, generation=generation)
         code, output = await process.run(["nft", "-f", "-"], input_=((self._base if fresh else "") + text).encode())
@@ -201,7 +249,7 @@ class Services(Consumer):
             self._memory.forget()
             raise NetworkError(f"services cannot be programmed: nft: {' '.join(output.split())[:500]}")
         self._state.update(change)
-        self._ready, self._resumed, self._number = True, False, generation
+        self._ready, self._resumed, self._number = True, self._resumed and not self._followed, generation
         self._wanted.touched = Touched()
         await asyncio.to_thread(self._remember, change, fresh)
 

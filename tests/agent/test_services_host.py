@@ -8,6 +8,7 @@ import subprocess
 from collections import Counter
 from functools import partial
 from ipaddress import IPv4Network
+from typing import Any
 
 import pytest
 
@@ -290,13 +291,13 @@ async def test_an_agent_that_starts_again_changes_nothing_and_goes_on(node: Node
         first = node.places["three"].call(lambda: fetch("10.196.0.11", 80))[0]
         lasting = node.places["three"].call(lambda: socket.create_connection((ADDRESS, 80), timeout=2))
         assert lasting.recv(100).startswith(b"one")
-        generation = _generation(node)
+        generation = generation_of(node)
         again = restarted(node)
         await again.apply(node.view, frozenset(node.objects))
-        assert _generation(node) == generation, "nothing was programmed"
+        assert generation_of(node) == generation, "nothing was programmed"
         assert node.places["three"].call(lambda: fetch("10.196.0.11", 80))[0] == first
         await node.put(slices(two), services=again)
-        assert _generation(node) != generation
+        assert generation_of(node) != generation
         assert node.places["three"].call(lambda: fetch(ADDRESS, 80))[0] == "two"
         lasting.sendall(b"still there?")
         assert lasting.recv(100) == b"still there?"
@@ -317,7 +318,7 @@ def restarted(node: Node) -> Services:
     return made
 
 
-def _generation(node: Node) -> str:
+def generation_of(node: Node) -> str:
     table = node.network.services._table
     return subprocess.check_output(["nft", "list", "set", "inet", table, "generation"], text=True)
 

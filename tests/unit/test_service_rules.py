@@ -149,8 +149,8 @@ def test_only_the_announcing_node_announces():
 
 
 def test_an_address_of_the_pool_is_the_services_alone_and_one_of_a_node_is_not():
-    for annotations, balanced in (({"slipway.dev/announced-by": "there"}, True), ({}, False)):
-        made = service(type="LoadBalancer", status={"ingress": ["192.0.2.200"]}, annotations=annotations)
+    for marks, balanced in (({"slipway.dev/announced-by": "there"}, True), ({}, False)):
+        made = service(type="LoadBalancer", status={"ingress": ["192.0.2.200"]}, annotations=marks)
         found = program(made, at("10.244.0.2"))
         assert (("balanced", "192.0.2.200") in found.elements) is balanced
         assert ("unless-balanced/default/web/80.tcp" in found.chains) is not balanced
