@@ -30,6 +30,9 @@ class Inside:
     gateways: Sequence[IPv4Address | IPv6Address]
     bridge_index: int
     veth: str
+    """The host's end."""
+    hardware: str
+    """Address of the pod's end."""
     mtu: int
 
 
@@ -107,7 +110,12 @@ def _connect(inside: Inside, host: Netlink) -> None:
     )
     with Netlink() as own, Path("/proc/thread-self/ns/net").open() as namespace:
         host.add_veth(
-            inside.veth, master=inside.bridge_index, mtu=inside.mtu, peer=INTERFACE, peer_namespace=namespace.fileno()
+            inside.veth,
+            master=inside.bridge_index,
+            mtu=inside.mtu,
+            peer=INTERFACE,
+            peer_namespace=namespace.fileno(),
+            peer_hardware=inside.hardware,
         )
         outside = host.link(inside.veth)
         assert outside is not None  # noqa: S101

@@ -112,9 +112,9 @@ class Netlink:
     def add_bridge(self, name: str, *, mtu: int) -> None:
         self._link("add", ifname=name, kind="bridge", mtu=mtu)
 
-    def add_veth(self, name: str, *, master: int, mtu: int, peer: str, peer_namespace: int) -> None:
+    def add_veth(self, name: str, *, master: int, mtu: int, peer: str, peer_namespace: int, peer_hardware: str) -> None:
         """A pair: ``name`` here, up and on the bridge ``master``; ``peer`` born in the namespace of that descriptor."""
-        inside = {"ifname": peer, "mtu": mtu, "net_ns_fd": peer_namespace}
+        inside = {"ifname": peer, "mtu": mtu, "net_ns_fd": peer_namespace, "address": peer_hardware}
         self._link("add", ifname=name, kind="veth", mtu=mtu, master=master, state="up", peer=inside)
 
     def set_up(self, index: int, *, mtu: int | None = None) -> None:

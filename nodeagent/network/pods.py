@@ -21,7 +21,7 @@ from pathlib import Path
 from nodeagent import kernel
 from nodeagent.errors import AgentError, HostConflict
 from nodeagent.facilities import DEFAULT_DOMAIN, Mount, Sandbox
-from nodeagent.network import bandwidth, bridge, encryption, files, host_ports, namespaces, policies, rules
+from nodeagent.network import bandwidth, bridge, encryption, files, host_ports, namespaces, policies, rules, spoofing
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.dns import consumer
@@ -102,8 +102,15 @@ class BridgeNetwork:
             )
             for network in networks
         )
-        await self._nft(table)
+        await self._nft(table + spoofing.table(self._table, dict(self._identities())))
         self.services.start(list(clusters.values()), own=networks, published=dict(self._published()))
+
+    def _identities(self) -> Iterator[tuple[str, spoofing.Identity]]:
+        """Of the pods that are here already, by the host's end of their interfaces."""
+        for path in sorted(self._pods.glob("*/sandbox.json")):
+            state = _load(path)
+            if state is not None and "net" in state.kinds:
+                yield veth_name(path.parent.name), _identity(path.parent.name, state)
 
     def _published(self) -> Iterator[tuple[str, Program]]:
         """By the pods that are here already."""
@@ -122,7 +129,7 @@ class BridgeNetwork:
         await self._nft(rules.remove(self._table, 4) + consumer.remove(self._instance))
         if bridge.has_ipv6():
             await self._nft(rules.remove(self._table, 6))
-        await self._nft(policies.remove(self._instance))
+        await self._nft(policies.remove(self._instance) + spoofing.remove(self._table))
         await self.services.remove_everything()
         await asyncio.to_thread(self._overlay.remove)
         await asyncio.to_thread(bridge.remove, self._bridge_name)
@@ -164,6 +171,8 @@ class BridgeNetwork:
         _write_files(pod, directory / "etc", addresses, names)
         _mount_shm(directory / "shm", host=pod.spec.host_ipc)
         try:
+            if inside is not None:  # first: not even its first packet may be another's
+                await self._nft(spoofing.admit(self._table, inside.veth, _identity(uid, state)))
             if kinds:
                 await namespaces.create(directory / "ns", hostname=names.host, kinds=kinds, inside=inside)
         except OSError as error:
@@ -196,6 +205,7 @@ class BridgeNetwork:
             gateways=[pool.gateway for pool in self._node.pools],
             bridge_index=made.index,
             veth=veth_name(uid),
+            hardware=hardware_address(uid),
             mtu=made.mtu,
         )
 
@@ -234,6 +244,8 @@ class BridgeNetwork:
         if (state and state.ports) or uid in self._ports:
             with contextlib.suppress(AgentError):  # it is asked for again with the next change of anything
                 await self.services.publish(uid, None)
+        with contextlib.suppress(AgentError):  # what is left of it holds back only an interface that there is no more
+            await self._nft(spoofing.forget(self._table, veth_name(uid)))
         self._ports.pop(uid, None)
         if self._policies is not None:
             self._policies.forget(uid)
@@ -258,6 +270,15 @@ class BridgeNetwork:
 def veth_name(pod_uid: str) -> str:
     """Of the host's end; 15 characters are all that the kernel allows."""
     return "sv" + hashlib.sha256(pod_uid.encode()).hexdigest()[:12]
+
+
+def hardware_address(pod_uid: str) -> str:
+    """Of the pod's end: its own for good, and known before there is an interface."""
+    return (b"\x0a" + hashlib.sha256(pod_uid.encode()).digest()[:5]).hex(":")
+
+
+def _identity(uid: str, state: _State) -> spoofing.Identity:
+    return spoofing.Identity(hardware_address(uid), [str(ip_interface(each).ip) for each in state.addresses])
 
 
 def _program(state: _State) -> Program:
