@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
-from nodeagent import kernel
+from nodeagent import kernel, tasks
 from nodeagent.errors import AgentError, HostConflict
 from nodeagent.facilities import DEFAULT_DOMAIN, Mount, Sandbox
 from nodeagent.network import bandwidth, bridge, encryption, files, host_ports, namespaces, policies, rules, spoofing
@@ -168,8 +168,7 @@ class BridgeNetwork:
         state = _State(tuple(str(address) for address in inside.addresses) if inside else (), ports, kinds)
         if self._policies is not None and inside is not None:
             await self._policies.admit(pod, addresses)
-        _write_files(pod, directory / "etc", addresses, names)
-        _mount_shm(directory / "shm", host=pod.spec.host_ipc)
+        await tasks.whole(lambda: _prepare(pod, directory, addresses, names))
         try:
             if inside is not None:  # first: not even its first packet may be another's
                 await self._nft(spoofing.admit(self._table, inside.veth, _identity(uid, state)))
@@ -181,7 +180,7 @@ class BridgeNetwork:
             await self._limit(pod, inside)
         if ports and inside is not None:
             await self.services.publish(uid, _program(state))
-        _save(directory / "sandbox.json", state)
+        await tasks.whole(lambda: _save(directory / "sandbox.json", state))
         return state
 
     async def _limit(self, pod: Pod, inside: namespaces.Inside) -> None:
@@ -283,6 +282,11 @@ def _identity(uid: str, state: _State) -> spoofing.Identity:
 
 def _program(state: _State) -> Program:
     return host_ports.program((str(ip_interface(each).ip) for each in state.addresses), state.ports)
+
+
+def _prepare(pod: Pod, directory: Path, addresses: Sequence[str], names: files.Names) -> None:
+    _write_files(pod, directory / "etc", addresses, names)
+    _mount_shm(directory / "shm", host=pod.spec.host_ipc)
 
 
 def _write_files(pod: Pod, directory: Path, addresses: Sequence[str], names: files.Names) -> None:
