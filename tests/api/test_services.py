@@ -436,6 +436,8 @@ def test_exposure_is_a_document_of_the_service(api: Api, pump):
         "checkedFrom": "",
         "addresses": [],
         "omitted": 0,
+        "nodesWithoutAnswer": [],
+        "nodesOmitted": 0,
         "services": ["web"],
     }
     assert api.get("/apis/slipway.dev/v1/namespaces/default/services/none/exposure")[0] == 404
