@@ -159,7 +159,7 @@ def _document(kind: str, subject: Wire, places: Iterable[Place], more: Wire) -> 
     owners = {address: node["metadata"]["name"] for node in nodes for address in _node_addresses([node])}
     for place, answer in zip(checked, answers, strict=True):
         if not place.why_not_checked:
-            answer["from"] = list(_seen(place, found, owners))
+            answer["from"] = list(tries_of(place, found, owners))
     metadata = {key: subject["metadata"][key] for key in ("name", "namespace", "uid")}
     status = {
         "checkedAt": meta.format_time(meta.now()),
@@ -185,7 +185,7 @@ def _is_ready(node: Wire) -> bool:
     return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
 
 
-def _seen(place: Place, found: Mapping[str, list[Wire] | str], owners: Mapping[str, str]) -> Iterator[Wire]:
+def tries_of(place: Place, found: Mapping[str, list[Wire] | str], owners: Mapping[str, str]) -> Iterator[Wire]:
     """Who has tried it, and what came of it. A node that asks another node's address is outside of that."""
     for node, tries in found.items():
         for each in tries if isinstance(tries, list) else ():
