@@ -35,7 +35,8 @@ def _kept_text(name: str, default: str) -> str:
 
 ADVERTISE_ADDRESS = os.environ.get("SLIPWAY_ADVERTISE_ADDRESS", "")
 """At which all nodes reach the API server; empty: this host's own address, as the outside sees it."""
-CLUSTER_DOMAIN = os.environ.get("SLIPWAY_CLUSTER_DOMAIN", "cluster.local")
+CLUSTER_DOMAIN = os.environ.get("SLIPWAY_CLUSTER_DOMAIN") or _kept_text("cluster-domain", "cluster.local")
+"""In which the names of services and pods are."""
 POD_NETWORK = os.environ.get("SLIPWAY_POD_NETWORK", "10.244.0.0/16")
 """Where pods get their addresses: one range, or one of each family with a comma between them. The first is the family of
 `status.podIP`."""

@@ -88,6 +88,7 @@ class Agent:
             network_problem="the node has not got its address range from the control plane yet",
             pressure=self._status.pressure,
             services=lambda: self.cluster.all("Service"),
+            domain=self.cluster.domain,
         )
         self._removals = Removals(self.context, self.records)
         credential = Credential(settings.credential_file, settings.token)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from nodeagent.errors import AgentError
+from nodeagent.facilities import DEFAULT_DOMAIN
 from nodeagent.tasks import Tasks, persist
 from schema.base import Wire
 from schema.session import ClusterKey
@@ -90,6 +91,11 @@ class ClusterView:
 
     def get(self, kind: str, namespace: str, name: str) -> Wire | None:
         return self.all(kind).get((namespace, name))
+
+    def domain(self) -> str:
+        """In which the cluster's names are."""
+        cluster = self.get("Cluster", "", "cluster") or {}
+        return str((cluster.get("spec") or {}).get("domain") or DEFAULT_DOMAIN)
 
     def subscribe(self, consumer: Consumer) -> None:
         subscription = _Subscription(consumer)

@@ -116,6 +116,8 @@ def _settings(name: str, families: set[int]) -> None:
     if 6 in families:
         _forward6()
         sysctl.put(f"net/ipv6/conf/{name}/accept_ra", "0")
+        # Nobody else gives addresses here: without the second or two of asking around, in which pods are not answered.
+        sysctl.put(f"net/ipv6/conf/{name}/accept_dad", "0")
     sysctl.put(f"net/ipv6/conf/{name}/disable_ipv6", "0" if 6 in families else "1")
 
 

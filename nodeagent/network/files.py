@@ -23,10 +23,18 @@ fe00::2\tip6-allrouters
 
 @dataclass(frozen=True)
 class ClusterNames:
-    """The node's DNS."""
+    """The node's DNS: where it answers (nowhere before the node has a range), and the domain of the cluster's names."""
 
     addresses: Sequence[str]
     domain: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """Of one pod."""
+
+    host: str
+    cluster: ClusterNames
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from nodeagent.cluster import Consumer
 from nodeagent.facilities import (
+    DEFAULT_DOMAIN,
     ContainerPlan,
     ImageConfig,
     Images,
@@ -107,6 +108,10 @@ def _no_services() -> Mapping[tuple[str, str], Wire]:
     return {}
 
 
+def _default_domain() -> str:
+    return DEFAULT_DOMAIN
+
+
 def _never() -> str:
     return ""
 
@@ -128,6 +133,8 @@ class Context:
     """Why no pod may be started now (a full disk); empty when they may."""
     services: Callable[[], Mapping[tuple[str, str], Wire]] = _no_services
     """Those of the cluster, by namespace and name."""
+    domain: Callable[[], str] = _default_domain
+    """In which the cluster's names are."""
     creations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(6))
     """Containers made at once: enough to keep the processors busy, few enough that each one is quick."""
     commands: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))

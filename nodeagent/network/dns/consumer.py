@@ -16,11 +16,8 @@ from nodeagent.network.dns.zone import Zone
 from nodeagent.network.errors import NetworkError
 from nodeagent.runtime import process
 from nodeagent.settings import Settings
-from schema.base import Wire
 
 log = logging.getLogger(__name__)
-
-DEFAULT_DOMAIN = "cluster.local"
 
 
 class Dns:
@@ -41,7 +38,7 @@ class Dns:
         """Nothing of the host takes away a socket that is open."""
 
     async def apply(self, view: ClusterView, changed: frozenset[Key]) -> None:
-        addresses, domain = own_addresses(view, self._node), domain_of(view)
+        addresses, domain = own_addresses(view, self._node), view.domain()
         if (addresses, domain) == (self._addresses, self._domain):
             self._zone.apply(view, changed)
             self.server.zone_changed()
@@ -74,11 +71,6 @@ def own_addresses(view: ClusterView, node: str) -> list[str]:
     spec = wire.get("spec") or {}
     ranges = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
     return [str(ip_network(text)[1]) for text in ranges]
-
-
-def domain_of(view: ClusterView) -> str:
-    cluster: Wire = view.get("Cluster", "", "cluster") or {}
-    return str((cluster.get("spec") or {}).get("domain") or DEFAULT_DOMAIN)
 
 
 # --- the guard ---------------------------------------------------------------------------------------------------
