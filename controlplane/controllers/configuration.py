@@ -1,0 +1,109 @@
+"""Which ConfigMaps and Secrets a pod template uses, and the same template with other names in their place. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from schema import kinds
+from schema.base import Wire
+
+CONFIG_MAP = kinds.CONFIG_MAP.kind
+SECRET = kinds.SECRET.kind
+_LONGEST_NAME = 253
+
+
+class Reference(NamedTuple):
+    """A ConfigMap or Secret of the pod's namespace."""
+
+    kind: str
+    name: str
+
+
+Renaming = Callable[[Reference], str]
+
+
+def references(spec: Wire) -> list[Reference]:
+    """What a pod spec uses, each once, in order of kind and name."""
+    found: set[Reference] = set()
+
+    def note(reference: Reference) -> str:
+        found.add(reference)
+        return reference.name
+
+    _renamed(spec, note)
+    return sorted(found)
+
+
+def rewritten(spec: Wire, names: Mapping[Reference, str]) -> Wire:
+    """The pod spec with these names in place of the user's; what has none keeps its own. The spec given stays as it is."""
+    return _renamed(spec, lambda reference: names.get(reference, reference.name))
+
+
+def copy_name(wire: Wire) -> str:
+    """The name of a copy of this ConfigMap or Secret: its own, and a hash of what pods can see of it."""
+    seen = {part: wire.get(part) or {} for part in ("data", "binaryData")} | {"type": wire.get("type") or ""}
+    text = json.dumps(seen, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{wire['metadata']['name'][: _LONGEST_NAME - len(digest) - 1].rstrip('.-')}-{digest}"
+
+
+# Each place of a spec that names one
+
+
+def _renamed(spec: Wire, rename: Renaming) -> Wire:
+    made = dict(spec)
+    for part in ("initContainers", "containers", "ephemeralContainers"):
+        _each(made, part, lambda container: _container(container, rename))
+    _each(made, "volumes", lambda volume: _volume(volume, rename))
+    _each(made, "imagePullSecrets", lambda named: _named(named, SECRET, "name", rename))
+    return made
+
+
+def _container(container: Wire, rename: Renaming) -> Wire:
+    made = dict(container)
+    _each(made, "envFrom", lambda source: _sources(source, _ENV_FROM, rename))
+    _each(made, "env", lambda variable: _inside(variable, "valueFrom", lambda it: _sources(it, _ENV, rename)))
+    return made
+
+
+def _volume(volume: Wire, rename: Renaming) -> Wire:
+    def projected(source: Wire) -> Wire:
+        made = dict(source)
+        _each(made, "sources", lambda each: _sources(each, _PROJECTED, rename))
+        return made
+
+    return _inside(_sources(volume, _VOLUME, rename), "projected", projected)
+
+
+_Places = Iterable[tuple[str, str, str]]
+"""Field, the kind that it names, and the field of the name in it."""
+_ENV_FROM: _Places = (("configMapRef", CONFIG_MAP, "name"), ("secretRef", SECRET, "name"))
+_ENV: _Places = (("configMapKeyRef", CONFIG_MAP, "name"), ("secretKeyRef", SECRET, "name"))
+_PROJECTED: _Places = (("configMap", CONFIG_MAP, "name"), ("secret", SECRET, "name"))
+_VOLUME: _Places = (("configMap", CONFIG_MAP, "name"), ("secret", SECRET, "secretName"))
+
+
+def _sources(wire: Wire, places: _Places, rename: Renaming) -> Wire:
+    made = wire
+    for part, kind, key in places:
+        made = _inside(made, part, partial(_named, kind=kind, key=key, rename=rename))
+    return made
+
+
+def _named(wire: Wire, kind: str, key: str, rename: Renaming) -> Wire:
+    name = wire.get(key)
+    return {**wire, key: rename(Reference(kind, name))} if name else wire
+
+
+def _inside(wire: Wire, part: str, change: Callable[[Any], Any]) -> Wire:
+    return {**wire, part: change(wire[part])} if wire.get(part) else wire
+
+
+def _each(made: Wire, part: str, change: Callable[[Any], Any]) -> None:
+    """In place, and only the outermost."""
+    if made.get(part):
+        made[part] = [change(item) for item in made[part]]

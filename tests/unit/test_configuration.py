@@ -1,0 +1,79 @@
+"""Which ConfigMaps and Secrets a pod template uses, and other names in their place."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from controlplane.controllers.configuration import Reference, copy_name, references, rewritten
+from schema.base import Wire
+
+MAP, SECRET = Reference("ConfigMap", "a"), Reference("Secret", "a")
+
+
+def of_container(part: Wire) -> Wire:
+    return {"containers": [{"name": "c", "image": "i", **part}]}
+
+
+def of_volume(part: Wire) -> Wire:
+    return {"volumes": [{"name": "v", **part}]}
+
+
+PLACES = [
+    (of_container({"envFrom": [{"configMapRef": {"name": "a"}}]}), MAP),
+    (of_container({"envFrom": [{"secretRef": {"name": "a"}}]}), SECRET),
+    (of_container({"env": [{"name": "X", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "k"}}}]}), MAP),
+    (of_container({"env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "a", "key": "k"}}}]}), SECRET),
+    ({"initContainers": [{"envFrom": [{"configMapRef": {"name": "a"}}]}]}, MAP),
+    (of_volume({"configMap": {"name": "a"}}), MAP),
+    (of_volume({"secret": {"secretName": "a"}}), SECRET),
+    (of_volume({"projected": {"sources": [{"configMap": {"name": "a"}}]}}), MAP),
+    (of_volume({"projected": {"sources": [{"secret": {"name": "a"}}]}}), SECRET),
+    ({"imagePullSecrets": [{"name": "a"}]}, SECRET),
+]
+
+
+@pytest.mark.parametrize(("spec", "reference"), PLACES)
+def test_each_place_is_found_and_rewritten(spec: Wire, reference: Reference) -> None:
+    before = copy.deepcopy(spec)
+    assert references(spec) == [reference]
+    assert references(rewritten(spec, {reference: "a-1"})) == [Reference(reference.kind, "a-1")]
+    assert spec == before
+
+
+@pytest.mark.parametrize(("spec", "reference"), PLACES)
+def test_what_has_no_other_name_keeps_its_own(spec: Wire, reference: Reference) -> None:
+    other = {Reference(reference.kind, "b"): "b-1"}
+    assert rewritten(spec, other) == spec
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {},
+        of_container(
+            {"env": [{"name": "X", "value": "a"}, {"name": "Y", "valueFrom": {"fieldRef": {"fieldPath": "p"}}}]}
+        ),
+        of_volume({"emptyDir": {}}),
+        of_volume({"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}),
+    ],
+)
+def test_what_names_nothing(spec: Wire) -> None:
+    assert references(spec) == []
+    assert rewritten(spec, {MAP: "x", SECRET: "y"}) == spec
+
+
+def test_name_follows_from_the_content_only() -> None:
+    wire = {"metadata": {"name": "a", "resourceVersion": "1"}, "data": {"x": "1", "y": "2"}}
+    same = {"metadata": {"name": "a", "resourceVersion": "2"}, "data": {"y": "2", "x": "1"}}
+    names = {
+        copy_name(wire | change) for change in ({"data": {"x": "2"}}, {"binaryData": {"z": "MQ=="}}, {"type": "t"})
+    }
+    assert copy_name(wire) == copy_name(same)
+    assert len(names | {copy_name(wire)}) == 4
+    assert copy_name(wire).startswith("a-")
+
+
+def test_a_long_name_stays_a_name() -> None:
+    assert len(copy_name({"metadata": {"name": "n" * 253}})) == 253
