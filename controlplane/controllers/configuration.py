@@ -13,6 +13,8 @@ from schema.base import Wire
 
 CONFIG_MAP = kinds.CONFIG_MAP.kind
 SECRET = kinds.SECRET.kind
+PINNED = "slipway.dev/pinned-configuration"
+"""Annotation of a pod template: as JSON, ``{"ConfigMap/settings": "settings-3f9a1c2b"}``."""
 _LONGEST_NAME = 253
 
 
@@ -49,6 +51,24 @@ def copy_name(wire: Wire) -> str:
     text = json.dumps(seen, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return f"{wire['metadata']['name'][: _LONGEST_NAME - len(digest) - 1].rstrip('.-')}-{digest}"
+
+
+def pinned(template: Wire) -> dict[Reference, str]:
+    """The names that the template's annotation gives. What cannot be read of it pins nothing."""
+    text = ((template.get("metadata") or {}).get("annotations") or {}).get(PINNED, "")
+    try:
+        held = json.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(held, dict):
+        return {}
+    return {Reference(*key.split("/", 1)): to for key, to in held.items() if "/" in key and isinstance(to, str) and to}
+
+
+def annotation(names: Mapping[Reference, str]) -> str:
+    """What `pinned` reads. The same names are the same text."""
+    held = {f"{reference.kind}/{reference.name}": to for reference, to in names.items()}
+    return json.dumps(held, sort_keys=True, separators=(",", ":"))
 
 
 # Each place of a spec that names one

@@ -6,7 +6,16 @@ import copy
 
 import pytest
 
-from controlplane.controllers.configuration import Reference, copy_name, references, rewritten
+from controlplane.controllers import pods
+from controlplane.controllers.configuration import (
+    PINNED,
+    Reference,
+    annotation,
+    copy_name,
+    pinned,
+    references,
+    rewritten,
+)
 from schema.base import Wire
 
 MAP, SECRET = Reference("ConfigMap", "a"), Reference("Secret", "a")
@@ -77,3 +86,32 @@ def test_name_follows_from_the_content_only() -> None:
 
 def test_a_long_name_stays_a_name() -> None:
     assert len(copy_name({"metadata": {"name": "n" * 253}})) == 253
+
+
+def annotated(text: str, spec: Wire | None = None) -> Wire:
+    return {"metadata": {"annotations": {PINNED: text}}, "spec": spec or of_container({})}
+
+
+def test_annotation_is_read_as_it_was_written() -> None:
+    names = {MAP: "a-1", SECRET: "a-2"}
+    assert pinned(annotated(annotation(names))) == names
+    assert annotation(names) == annotation({SECRET: "a-2", MAP: "a-1"})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "1", "null", '{"a": "b"}', '{"ConfigMap/a": 1}', '{"ConfigMap/a": ""}']
+)
+def test_an_annotation_that_cannot_be_read_pins_nothing(text: str) -> None:
+    assert pinned(annotated(text)) == {}
+
+
+def test_pods_use_what_their_template_pins() -> None:
+    owner = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {"name": "web", "namespace": "default", "uid": "u"},
+    }
+    template = annotated(annotation({MAP: "a-1"}), PLACES[0][0])
+    pod = pods.from_template(owner, template, "web-1")
+    assert references(pod["spec"]) == [Reference("ConfigMap", "a-1")]
+    assert references(template["spec"]) == [MAP]
