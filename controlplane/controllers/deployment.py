@@ -14,7 +14,10 @@ from functools import partial
 from typing import Any
 
 from controlplane.controllers import autorollback, events, ownership, pods, progress, rollout
-from controlplane.controllers.base import DONE, Controller, Key, Verdict, write
+from controlplane.controllers.base import DONE, Key, Verdict, write
+from controlplane.controllers.configuration import decide as configuration
+from controlplane.controllers.configuration import workload
+from controlplane.controllers.configuration.workload import ConfiguredController
 from controlplane.controllers.errors import Stalled, Wait
 from controlplane.controllers.events import Record
 from controlplane.controllers.ownership import Claims
@@ -48,9 +51,11 @@ class Family:
     """Pods of old ReplicaSets that are not over yet; counted only where they must go first (Recreate)."""
     members: Sequence[Wire] = ()
     """Pods of the newest ReplicaSet; read only where it may have to be left again."""
+    around: configuration.Around = field(default_factory=configuration.Around)
+    """Its ConfigMaps and Secrets, where it is rolled with them."""
 
 
-class DeploymentController(Controller[Family]):
+class DeploymentController(ConfiguredController[Family]):
     name = "deployment"
     kind = kinds.DEPLOYMENT
     conditions_observe_generation = False
@@ -87,10 +92,11 @@ class DeploymentController(Controller[Family]):
         claims = ownership.claim(obj, selector, pods.owned_by(obj, selector, kinds.REPLICA_SET))
         new = newest(obj, claims.mine)
         members = _pods_of(new) if new is not None and autorollback.needs_pods(obj, new) else ()
-        return Family(claims, _old_pods(obj, claims.mine, new), members)
+        around = workload.look(obj, [plain_template(each) for each in claims.mine])
+        return Family(claims, _old_pods(obj, claims.mine, new), members, around)
 
     def plan(self, obj: Wire, children: Family, now: datetime) -> Plan:
-        return _Decision(obj, children, now).plan()
+        return configuration.decide(self.kind, obj, children.around).around(_Decision(obj, children, now).plan())
 
     def progress(self, outcome: Wait | Stalled | None) -> Sequence[Condition]:
         return ()

@@ -67,7 +67,7 @@ def kubectl(instance: Instance) -> Iterator[Tool]:
     tool = Tool(instance)
     yield tool
     instance.api.delete(f"{PATH}/deployments")
-    for name in ("web", "killed", "ladder"):
+    for name in ("web", "killed", "ladder", "whole"):
         tool.wait_gone(name)
 
 
@@ -107,6 +107,46 @@ def test_what_users_do_with_a_deployment(kubectl: Tool, busybox: str) -> None:
     kubectl("delete", "deploy", "web", "--cascade=foreground", "--timeout=60s")
     assert kubectl.replica_sets("web") == []
     assert kubectl.pods("web") == []
+
+
+def test_undo_brings_image_configuration_and_limits_back_together(kubectl: Tool, busybox: str) -> None:
+    wire = yaml.safe_load(manifest("whole", busybox, 2))
+    wire["metadata"]["annotations"] = {"slipway.dev/rollout-on-config-change": "true"}
+    spec = wire["spec"]["template"]["spec"]
+    spec["containers"][0]["envFrom"] = [{"configMapRef": {"name": "whole"}}]
+    spec["containers"][0]["volumeMounts"] = [{"name": "key", "mountPath": "/key"}]
+    spec["volumes"] = [{"name": "key", "secret": {"secretName": "whole"}}]
+    kubectl("create", "configmap", "whole", "--from-literal=COLOUR=red")
+    kubectl("create", "secret", "generic", "whole", "--from-literal=key=first")
+    kubectl("apply", "-f", "-", given=yaml.safe_dump(wire))
+    kubectl("rollout", "status", "deploy/whole", "--timeout=60s")
+    assert sight(kubectl) == "red first cpu=None"
+    kubectl("patch", "configmap", "whole", "-p", '{"data": {"COLOUR": "blue"}}')
+    kubectl("patch", "secret", "whole", "-p", '{"stringData": {"key": "second"}}')
+    kubectl("set", "resources", "deploy/whole", "--limits=cpu=500m")
+    wait_for("all is new", lambda: sight(kubectl) == "blue second cpu=500m", seconds=60)
+    assert "ConfigMap whole changed: key COLOUR" in kubectl("describe", "deploy", "whole")
+    kubectl("rollout", "undo", "deploy/whole", "--to-revision=1")
+    wait_for("all is old", lambda: sight(kubectl) == "red first cpu=None", seconds=60)
+    kubectl("rollout", "restart", "deploy/whole")
+    kubectl("rollout", "status", "deploy/whole", "--timeout=60s")
+    assert sight(kubectl) == "red first cpu=None"
+    kubectl("delete", "deploy,configmap,secret", "whole")
+    left = "configmap,secret"
+    wait_for("the copies gone", lambda: "whole" not in kubectl("get", left, "--ignore-not-found"), seconds=60)
+
+
+def sight(kubectl: Tool) -> str:
+    """What the pods that stay see, if all see the same."""
+    seen = set()
+    for pod in kubectl.pods("whole"):
+        if pod["status"].get("phase") != "Running" or "deletionTimestamp" in pod["metadata"]:
+            return ""
+        command = ("exec", pod["metadata"]["name"], "--", "sh", "-c", "echo $COLOUR $(cat /key/key)")
+        done = kubectl.instance.kubectl(*command)
+        limits = pod["spec"]["containers"][0].get("resources", {}).get("limits", {})
+        seen.add(f"{done.stdout.strip()} cpu={limits.get('cpu')}")
+    return seen.pop() if len(seen) == 1 else ""
 
 
 def test_create_deployment_and_orphan(kubectl: Tool, busybox: str) -> None:

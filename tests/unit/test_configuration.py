@@ -7,11 +7,10 @@ import copy
 import pytest
 
 from controlplane.controllers import pods
-from controlplane.controllers.configuration import (
+from controlplane.controllers.configuration.references import (
     PINNED,
     Reference,
     annotation,
-    copy_name,
     pinned,
     references,
     rewritten,
@@ -39,7 +38,6 @@ PLACES = [
     (of_volume({"secret": {"secretName": "a"}}), SECRET),
     (of_volume({"projected": {"sources": [{"configMap": {"name": "a"}}]}}), MAP),
     (of_volume({"projected": {"sources": [{"secret": {"name": "a"}}]}}), SECRET),
-    ({"imagePullSecrets": [{"name": "a"}]}, SECRET),
 ]
 
 
@@ -65,27 +63,13 @@ def test_what_has_no_other_name_keeps_its_own(spec: Wire, reference: Reference) 
             {"env": [{"name": "X", "value": "a"}, {"name": "Y", "valueFrom": {"fieldRef": {"fieldPath": "p"}}}]}
         ),
         of_volume({"emptyDir": {}}),
+        {"imagePullSecrets": [{"name": "a"}]},
         of_volume({"projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}),
     ],
 )
 def test_what_names_nothing(spec: Wire) -> None:
     assert references(spec) == []
     assert rewritten(spec, {MAP: "x", SECRET: "y"}) == spec
-
-
-def test_name_follows_from_the_content_only() -> None:
-    wire = {"metadata": {"name": "a", "resourceVersion": "1"}, "data": {"x": "1", "y": "2"}}
-    same = {"metadata": {"name": "a", "resourceVersion": "2"}, "data": {"y": "2", "x": "1"}}
-    names = {
-        copy_name(wire | change) for change in ({"data": {"x": "2"}}, {"binaryData": {"z": "MQ=="}}, {"type": "t"})
-    }
-    assert copy_name(wire) == copy_name(same)
-    assert len(names | {copy_name(wire)}) == 4
-    assert copy_name(wire).startswith("a-")
-
-
-def test_a_long_name_stays_a_name() -> None:
-    assert len(copy_name({"metadata": {"name": "n" * 253}})) == 253
 
 
 def annotated(text: str, spec: Wire | None = None) -> Wire:

@@ -1,8 +1,11 @@
-"""Which ConfigMaps and Secrets a pod template uses, and the same template with other names in their place. Pure."""
+"""Which ConfigMaps and Secrets a pod template uses, and the same template with other names in their place. Pure.
+
+imagePullSecrets are left out: they are how an image is fetched, not what its program is told, and an old password of a
+registry is of no use to anybody.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -15,7 +18,6 @@ CONFIG_MAP = kinds.CONFIG_MAP.kind
 SECRET = kinds.SECRET.kind
 PINNED = "slipway.dev/pinned-configuration"
 """Annotation of a pod template: as JSON, ``{"ConfigMap/settings": "settings-3f9a1c2b"}``."""
-_LONGEST_NAME = 253
 
 
 class Reference(NamedTuple):
@@ -23,6 +25,14 @@ class Reference(NamedTuple):
 
     kind: str
     name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    @property
+    def key(self) -> str:
+        """In annotations and status."""
+        return f"{self.kind}/{self.name}"
 
 
 Renaming = Callable[[Reference], str]
@@ -45,19 +55,16 @@ def rewritten(spec: Wire, names: Mapping[Reference, str]) -> Wire:
     return _renamed(spec, lambda reference: names.get(reference, reference.name))
 
 
-def copy_name(wire: Wire) -> str:
-    """The name of a copy of this ConfigMap or Secret: its own, and a hash of what pods can see of it."""
-    seen = {part: wire.get(part) or {} for part in ("data", "binaryData")} | {"type": wire.get("type") or ""}
-    text = json.dumps(seen, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{wire['metadata']['name'][: _LONGEST_NAME - len(digest) - 1].rstrip('.-')}-{digest}"
+def text_of(template: Wire) -> str | None:
+    """The annotation; None where there is none."""
+    found = ((template.get("metadata") or {}).get("annotations") or {}).get(PINNED)
+    return None if found is None else str(found)
 
 
 def pinned(template: Wire) -> dict[Reference, str]:
     """The names that the template's annotation gives. What cannot be read of it pins nothing."""
-    text = ((template.get("metadata") or {}).get("annotations") or {}).get(PINNED, "")
     try:
-        held = json.loads(text)
+        held = json.loads(text_of(template) or "")
     except ValueError:
         return {}
     if not isinstance(held, dict):
@@ -67,7 +74,7 @@ def pinned(template: Wire) -> dict[Reference, str]:
 
 def annotation(names: Mapping[Reference, str]) -> str:
     """What `pinned` reads. The same names are the same text."""
-    held = {f"{reference.kind}/{reference.name}": to for reference, to in names.items()}
+    held = {reference.key: to for reference, to in names.items()}
     return json.dumps(held, sort_keys=True, separators=(",", ":"))
 
 
@@ -79,7 +86,6 @@ def _renamed(spec: Wire, rename: Renaming) -> Wire:
     for part in ("initContainers", "containers", "ephemeralContainers"):
         _each(made, part, lambda container: _container(container, rename))
     _each(made, "volumes", lambda volume: _volume(volume, rename))
-    _each(made, "imagePullSecrets", lambda named: _named(named, SECRET, "name", rename))
     return made
 
 
