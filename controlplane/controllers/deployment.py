@@ -242,7 +242,8 @@ class _Decision:
             self._say("Warning", "ReplicaSetCreateError", f"Failed to create new replica set: {result.message}")
             raise Wait(5.0, result.message)
         name, size = made["metadata"]["name"], made["spec"]["replicas"]
-        self._say("Normal", "ScalingReplicaSet", f"Scaled up replica set {name} from 0 to {size}")
+        if size:
+            self._say("Normal", "ScalingReplicaSet", f"Scaled up replica set {name} from 0 to {size}")
 
     def _judge_namesake(self, made: Wire, collisions: int) -> None:
         """Ours, made by a pass that was faster: read again. Somebody else's: count the collision, and read again."""
