@@ -26,7 +26,7 @@ from controlplane.controllers.rollout import Bounds, Part, Sizes
 from controlplane.store import objects
 from controlplane.store.errors import AlreadyExists, Conflict, StoreError
 from controlplane.store.objects import ChangeRecord, ChangeType, Create, Delete, Patch
-from schema import kinds
+from schema import kinds, meta
 from schema.base import Wire
 from schema.meta import DeleteOptions, Preconditions
 from schema.selectors import of_workload
@@ -36,7 +36,15 @@ REVISION = "deployment.kubernetes.io/revision"
 HISTORY = "deployment.kubernetes.io/revision-history"
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MOST = "deployment.kubernetes.io/max-replicas"
-_OURS = (REVISION, HISTORY, DESIRED, MOST, autorollback.SAID, "kubectl.kubernetes.io/last-applied-configuration")
+_OURS = (
+    REVISION,
+    HISTORY,
+    DESIRED,
+    MOST,
+    autorollback.SAID,
+    autorollback.PROVEN,
+    "kubectl.kubernetes.io/last-applied-configuration",
+)
 """Annotations that a ReplicaSet does not take over from its Deployment."""
 COMPONENT = "deployment-controller"
 
@@ -91,7 +99,7 @@ class DeploymentController(ConfiguredController[Family]):
             return Family()
         claims = ownership.claim(obj, selector, pods.owned_by(obj, selector, kinds.REPLICA_SET))
         new = newest(obj, claims.mine)
-        members = _pods_of(new) if new is not None and autorollback.needs_pods(obj, new) else ()
+        members = _pods_of(new) if new is not None and autorollback.needs_pods(obj, new, meta.now()) else ()
         around = workload.look(obj, [plain_template(each) for each in claims.mine])
         return Family(claims, _old_pods(obj, claims.mine, new), members, around)
 
@@ -186,6 +194,7 @@ class _Decision:
             self.old,
             self.family.members,
             late=progress.is_late(self.deployment, report),
+            now=self.now,
             revision=revision_of,
         )
         steps = [self._go_back(back)] if back is not None else self._steps()
@@ -217,7 +226,12 @@ class _Decision:
             said=f"{back.target['metadata']['name']} {back.message}",
         )
         record = Record(self.deployment, "Warning", "RolledBack", f"{back.reason}: {back.message}", COMPONENT)
-        return Step("go back", [_patch(kinds.DEPLOYMENT, self.deployment, change)], [record])
+        new = self.new or back.target
+        writes = [
+            _patch(kinds.REPLICA_SET, new, autorollback.failed),
+            _patch(kinds.DEPLOYMENT, self.deployment, change),
+        ]
+        return Step("go back", writes, [record])
 
     def _went_back(self) -> Condition:
         message = autorollback.told(self.deployment, self.new)
@@ -300,7 +314,8 @@ class _Decision:
         writes = []
         if self.new is not None:
             revision = max(revision_of(self.new), self._next_revision())
-            proven = autorollback.is_proven(self.new) or progress.is_complete(self.deployment, self.new, self.all)
+            complete = progress.is_complete(self.deployment, self.new, self.all)
+            proven = autorollback.proof(self.new, complete=complete, now=self.now)
             change = partial(_brought_up_to_date, deployment=self.deployment, revision=revision, proven=proven)
             if change(self.new) is not None:
                 writes.append(_patch(kinds.REPLICA_SET, self.new, change))
@@ -413,11 +428,11 @@ def _with_annotation(wire: Wire, name: str, value: str) -> Wire | None:
     return {**wire, "metadata": {**wire["metadata"], "annotations": {**annotations, name: value}}}
 
 
-def _brought_up_to_date(wire: Wire, deployment: Wire, revision: int, proven: bool) -> Wire | None:
+def _brought_up_to_date(wire: Wire, deployment: Wire, revision: int, proven: str) -> Wire | None:
     """The newest ReplicaSet: its revision, the Deployment's annotations and minReadySeconds."""
     held = wire["metadata"].get("annotations") or {}
     own = {k: v for k, v in (deployment["metadata"].get("annotations") or {}).items() if k not in _OURS}
-    annotations = {**held, **own, REVISION: str(revision), **({autorollback.PROVEN: "true"} if proven else {})}
+    annotations = {**held, **own, REVISION: str(revision), **({autorollback.PROVEN: proven} if proven else {})}
     if revision_of(wire) and revision_of(wire) != revision:
         before = held.get(HISTORY, "")
         annotations[HISTORY] = ",".join(filter(None, [*before.split(","), str(revision_of(wire))]))
