@@ -226,9 +226,8 @@ class _Decision:
             said=f"{back.target['metadata']['name']} {back.message}",
         )
         record = Record(self.deployment, "Warning", "RolledBack", f"{back.reason}: {back.message}", COMPONENT)
-        new = self.new or back.target
         writes = [
-            _patch(kinds.REPLICA_SET, new, autorollback.failed),
+            _patch(kinds.REPLICA_SET, back.left, autorollback.failed),
             _patch(kinds.DEPLOYMENT, self.deployment, change),
         ]
         return Step("go back", writes, [record])
