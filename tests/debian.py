@@ -2,8 +2,8 @@
 
     python -m tests.debian push localhost:5000/visits-redis:1 redis-server
 
-Packages are unpacked with all that they depend on and none of their scripts run; documentation is left out, and the users that
-services commonly run as are there. It needs root, mmdebstrap and a Debian mirror (the one of this machine's sources, or Debian's).
+Packages are unpacked with all that they depend on and none of their scripts run; documentation is left out, and the users
+that services commonly run as are there. It needs root, mmdebstrap and a mirror of Debian.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from tests import images
 SUITE = "bookworm"
 _UNWANTED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache", "usr/share/perl*")
 _USERS = {
-    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/false\nredis:x:101:101::/var/lib/redis:/bin/false\n",
-    "etc/group": "root:x:0:\nwww-data:x:33:\nredis:x:101:\n",
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/false\n"
+    "redis:x:101:101::/var/lib/redis:/bin/false\nnobody:x:65534:65534::/nonexistent:/bin/false\n",
+    "etc/group": "root:x:0:\nwww-data:x:33:\nredis:x:101:\nnogroup:x:65534:\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 
@@ -39,9 +40,15 @@ def unpacked(packages: Sequence[str]) -> bytes:
     """A tar of these packages and all that they depend on."""
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory, "root.tar")
-        remove = "cd \"$1\" && rm -rf " + " ".join(_UNWANTED)
+        remove = 'cd "$1" && rm -rf ' + " ".join(_UNWANTED)
         command = [
-            *("mmdebstrap", "--quiet", "--variant=extract", f"--include={','.join((*packages, 'busybox-static', 'dash'))}"),
+            *(
+                "mmdebstrap",
+                "--quiet",
+                "--variant=extract",
+                "--skip=output/dev",
+                f"--include={','.join((*packages, 'busybox-static', 'dash'))}",
+            ),
             *(f"--customize-hook={remove}", SUITE, str(target)),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -6,17 +6,19 @@ cannot take another's traffic. A host's certificate follows the same rule.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from schema.base import Wire
-from schema.networking.ingress import CONTROLLER, secret_name, tls_hosts
+from schema.networking.ingress import ACME_ACCOUNT, CONTROLLER, secret_name, tls_hosts
 
 SSL_REDIRECT = "slipway.dev/ssl-redirect"
 BACKEND_PROTOCOL = "slipway.dev/backend-protocol"
 EVERY_HOST = "*"
 PROTOCOLS = ("HTTP", "HTTPS", "H2C")
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -81,6 +83,15 @@ def served(ingresses: Iterable[Wire], classes: Iterable[Wire]) -> list[Wire]:
     names = {one["metadata"]["name"] for one in classes if (one.get("spec") or {}).get("controller") == CONTROLLER}
     ours = [one for one in ingresses if (one.get("spec") or {}).get("ingressClassName") in names]
     return sorted(ours, key=_age)
+
+
+def acme_account(classes: Iterable[Wire]) -> str:
+    """The thumbprint with which HTTP-01 challenges are answered; empty: they are not."""
+    for one in classes:
+        found = (one["metadata"].get("annotations") or {}).get(ACME_ACCOUNT, "")
+        if (one.get("spec") or {}).get("controller") == CONTROLLER and _THUMBPRINT.fullmatch(found):
+            return str(found)
+    return ""
 
 
 def _age(ingress: Wire) -> tuple[str, str, str]:

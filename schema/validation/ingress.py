@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from schema.base import Wire
-from schema.networking.ingress import HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressRule
+from schema.networking.ingress import (
+    ISSUER,
+    ISSUERS,
+    HTTPIngressPath,
+    Ingress,
+    IngressBackend,
+    IngressClass,
+    IngressRule,
+)
 from schema.validation import names
 from schema.validation.causes import Problems
 
@@ -13,6 +23,7 @@ _NOT_AT_THE_END = ("/..", "/.")
 
 def check(ingress: Ingress, problems: Problems) -> None:
     spec = ingress.spec
+    _check_issuer(ingress.metadata.annotations, problems)
     if not spec.rules and spec.default_backend is None:
         problems.invalid("spec", {}, "either `defaultBackend` or `rules` must be specified")
     if spec.default_backend is not None:
@@ -26,6 +37,12 @@ def check(ingress: Ingress, problems: Problems) -> None:
             problems.invalid(f"spec.tls[{position}].secretName", entry.secret_name, fault)
     for position, rule in enumerate(spec.rules):
         _check_rule(rule, f"spec.rules[{position}]", problems)
+
+
+def _check_issuer(annotations: Mapping[str, str] | None, problems: Problems) -> None:
+    word = (annotations or {}).get(ISSUER)
+    if word is not None and word not in ISSUERS:
+        problems.not_supported(f"metadata.annotations[{ISSUER}]", word, ISSUERS)
 
 
 def _check_rule(rule: IngressRule, path: str, problems: Problems) -> None:
@@ -95,6 +112,7 @@ def _check_backend(backend: IngressBackend, path: str, problems: Problems) -> No
 
 
 def check_class(ingress_class: IngressClass, problems: Problems) -> None:
+    _check_issuer(ingress_class.metadata.annotations, problems)
     controller = ingress_class.spec.controller
     if not controller:
         problems.required("spec.controller")
