@@ -52,6 +52,8 @@ class Surroundings:
     """Those that exist, of those it names."""
     taken: dict[str, str] = field(default_factory=dict)
     """Host and path to the older Ingress that has it."""
+    troubles: Sequence[str] = ()
+    """Of nodes that should answer and do not."""
 
 
 class IngressController(Controller[Surroundings]):
@@ -92,12 +94,14 @@ class IngressController(Controller[Surroundings]):
             if one["spec"].get("ingressClassName") in classes and _age(one) < _age(obj)
         ]
         issuer = certificates.issuer(obj, own)
+        addresses, troubles = _answering()
         return Surroundings(
             True,
-            _addresses(),
+            addresses,
             [_signed(one, issuer) for one in certificates.of_ingress(obj, issuer)],
             names,
             _taken(obj, others),
+            troubles,
         )
 
     def plan(self, obj: Wire, children: Surroundings, now: datetime) -> Plan:
@@ -108,7 +112,8 @@ class IngressController(Controller[Surroundings]):
         problems += [
             f"{where} is the Ingress {owner}'s, which is older" for where, owner in sorted(children.taken.items())
         ]
-        if not children.addresses:
+        problems += children.troubles
+        if not children.addresses and not children.troubles:
             problems.append(f"no ready node carries the label {ingress.NODE_LABEL}")
         reason, message = (
             ("Incomplete", "; ".join(problems)) if problems else ("Served", "everything it asks for is served")
@@ -173,16 +178,22 @@ def _key(obj: Wire) -> Key:
     return obj["metadata"]["namespace"], obj["metadata"]["name"]
 
 
-def _addresses() -> list[str]:
-    """Of the nodes that answer: the outside one if a node has one."""
-    found = []
+def _answering() -> tuple[list[str], list[str]]:
+    """Addresses of the nodes that answer, the outside one if a node has one; and why others that should do not."""
+    found: list[str] = []
+    troubles: list[str] = []
     for node in objects.list_objects(kinds.NODE).items:
-        if ingress.serves(node["metadata"].get("labels") or {}) and find(node, "Ready").get("status") == "True":
-            by_type: dict[str, list[str]] = {}
-            for entry in (node.get("status") or {}).get("addresses") or ():
-                by_type.setdefault(entry["type"], []).append(entry["address"])
-            found += (by_type.get("ExternalIP") or by_type.get("InternalIP") or [])[:1]
-    return sorted(found)
+        if not ingress.serves(node["metadata"].get("labels") or {}) or find(node, "Ready").get("status") != "True":
+            continue
+        proxy = find(node, ingress.SERVING)
+        if proxy.get("status") == "False":
+            troubles.append(f"{node['metadata']['name']} does not answer: {proxy.get('message')}")
+            continue
+        by_type: dict[str, list[str]] = {}
+        for entry in (node.get("status") or {}).get("addresses") or ():
+            by_type.setdefault(entry["type"], []).append(entry["address"])
+        found += (by_type.get("ExternalIP") or by_type.get("InternalIP") or [])[:1]
+    return sorted(found), sorted(troubles)
 
 
 def _services(obj: Wire) -> set[str]:

@@ -192,6 +192,7 @@ def _at(address: str, port: int) -> str:
 def _backend(backend: Backend) -> str:
     lines = [f"backend {backend.name}", "    balance leastconn"]
     options = {"HTTPS": " ssl verify none alpn h2,http/1.1", "H2C": " proto h2"}.get(backend.protocol, "")
+    options += {"v1": " send-proxy", "v2": " send-proxy-v2"}.get(backend.proxy, "")
     lines += [f"    server s{number} {_at(*server)}{options}" for number, server in enumerate(backend.servers)]
     if not backend.servers:
         lines.append(f"    http-request return status 503 content-type text/plain string {_NO_ENDPOINTS}")

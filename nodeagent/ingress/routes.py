@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schema.base import Wire
-from schema.networking.ingress import ACME_ACCOUNT, CONTROLLER, secret_name, tls_hosts
+from schema.networking.ingress import (
+    ACME_ACCOUNT,
+    CONTROLLER,
+    PROXY_PROTOCOL,
+    PROXY_PROTOCOLS,
+    secret_name,
+    tls_hosts,
+)
 
 SSL_REDIRECT = "slipway.dev/ssl-redirect"
 BACKEND_PROTOCOL = "slipway.dev/backend-protocol"
@@ -33,10 +40,13 @@ class Backend:
     port: int
     protocol: str = "HTTP"
     servers: tuple[tuple[str, int], ...] = ()
+    proxy: str = ""
+    """Version of the PROXY protocol that tells it of the client: v1, v2 or none."""
 
     @property
     def name(self) -> str:
-        return f"{self.namespace}:{self.service}:{self.port}:{self.protocol.lower()}"
+        told = f":proxy-{self.proxy}" if self.proxy else ""
+        return f"{self.namespace}:{self.service}:{self.port}:{self.protocol.lower()}{told}"
 
 
 @dataclass(frozen=True)
@@ -139,6 +149,8 @@ class _Reader:
         annotations = ingress["metadata"].get("annotations") or {}
         word = str(annotations.get(BACKEND_PROTOCOL, "HTTP")).upper()
         self._protocol = {"GRPC": "H2C"}.get(word, word if word in PROTOCOLS else "HTTP")
+        told = str(annotations.get(PROXY_PROTOCOL, ""))
+        self._proxy = told if told in PROXY_PROTOCOLS else ""
         self._may_redirect = annotations.get(SSL_REDIRECT, "true") != "false"
         self._services, self._endpoints, self._drafts = services, endpoints, drafts
 
@@ -178,7 +190,7 @@ class _Reader:
         if service is None or port is None:
             return None
         servers = self._servers(service, port)
-        return Backend(self._namespace, wanted["name"], int(port["port"]), self._protocol, servers)
+        return Backend(self._namespace, wanted["name"], int(port["port"]), self._protocol, servers, self._proxy)
 
     def _servers(self, service: Wire, port: Wire) -> tuple[tuple[str, int], ...]:
         spec = service["spec"]
