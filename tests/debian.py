@@ -19,7 +19,25 @@ from pathlib import Path
 from tests import images
 
 SUITE = "bookworm"
-_UNWANTED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var/cache", "usr/share/perl*")
+_UNWANTED = (
+    *(
+        "usr/share/doc",
+        "usr/share/man",
+        "usr/share/info",
+        "usr/share/locale",
+        "usr/share/zoneinfo",
+        "usr/share/lintian",
+    ),
+    *(
+        "usr/share/perl*",
+        "usr/lib/*/perl*",
+        "usr/lib/*/perl-base",
+        "usr/lib/*/gconv",
+        "lib/systemd",
+        "var/cache",
+        "var/lib/apt",
+    ),
+)
 _USERS = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/false\n"
     "redis:x:101:101::/var/lib/redis:/bin/false\nnobody:x:65534:65534::/nonexistent:/bin/false\n",
@@ -49,7 +67,7 @@ def unpacked(packages: Sequence[str]) -> bytes:
                 "--skip=output/dev",
                 f"--include={','.join((*packages, 'busybox-static', 'dash'))}",
             ),
-            *(f"--customize-hook={remove}", SUITE, str(target)),
+            *(f"--extract-hook={remove}", SUITE, str(target)),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
