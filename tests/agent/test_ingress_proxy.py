@@ -95,7 +95,7 @@ class Bench:
         await self.proxy.apply(digest, files, {"default.pem": certificates.self_signed("ingress.test"), **data})
 
     async def get(self, host: str, where: str) -> httpx.Response:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:  # one of them waits for several reloads
             return await client.get(f"http://127.0.0.1:{self.port}{where}", headers={"Host": host})
 
 
