@@ -12,6 +12,7 @@ from pathlib import Path
 from nodeagent.settings import Settings
 from schema import meta
 from schema.base import Wire
+from schema.networking.ingress import SERVING as INGRESS_SERVING
 
 MAX_PODS = 110
 RESERVED_CPU_MILLIS = 100
@@ -21,6 +22,8 @@ MEMORY_PRESSURE_BYTES = 100 * 1024 * 1024
 PID_PRESSURE_PERCENT = 95
 AGENT_VERSION = "0.1.0"
 MAX_IMAGES = 50
+INGRESS = "ingress"
+"""The part of the network that runs the proxy."""
 CHANGING = ("conditions", "images")
 """Fields of the status that change while the agent runs."""
 
@@ -145,6 +148,8 @@ class NodeStatus:
     """Why pods cannot have a network; empty when they can."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """What keeps parts of the network from following the cluster, by name."""
+    answers_for_ingresses: Callable[[], bool] = lambda: False
+    """Whether this node is labelled for it."""
     _since: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def node(self) -> Wire:
@@ -182,7 +187,8 @@ class NodeStatus:
         disk = Disk.under(self.settings.home).pressure(self.settings.disk_pressure_percent)
         threads, most = processes()
         crowded = threads * 100 >= most * PID_PRESSURE_PERCENT
-        trouble = self.network_problem or "; ".join(f"{name}: {text}" for name, text in sorted(self.problems.items()))
+        others = [f"{name}: {text}" for name, text in sorted(self.problems.items()) if name != INGRESS]
+        trouble = self.network_problem or "; ".join(others)
         return [
             self._condition(
                 "MemoryPressure",
@@ -206,7 +212,16 @@ class NodeStatus:
                 good=("NetworkSetUp", "pods can have a network"),
             ),
             self._condition("Ready", True, bad=("AgentReady", "the agent is ready"), good=("", "")),
+            *self._ingress(),
         ]
+
+    def _ingress(self) -> list[Wire]:
+        """Of nodes that answer for Ingresses only. Pods are not concerned if their proxy cannot run."""
+        if not self.answers_for_ingresses():
+            return []
+        problem = self.problems.get(INGRESS, "")
+        serving = ("ProxyRuns", "the proxy answers for Ingresses")
+        return [self._condition(INGRESS_SERVING, not problem, bad=serving, good=("ProxyFailed", problem))]
 
     def _condition(self, kind: str, holds: bool, *, bad: tuple[str, str], good: tuple[str, str]) -> Wire:
         status = "True" if holds else "False"
