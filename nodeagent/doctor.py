@@ -19,7 +19,7 @@ from pathlib import Path
 
 from nodeagent.network import encryption
 from nodeagent.runtime import cgroups, host, preparation
-from schema.instance import default_home
+from schema.instance import default_home, instance_id
 
 
 class Level(StrEnum):
@@ -319,10 +319,34 @@ def check_encryption(_: Context) -> Finding:
     return Finding("encryption", Level.OK, "off: packets between nodes are not encrypted")
 
 
+def check_dns(context: Context) -> Finding:
+    from nodeagent import config
+    from nodeagent.network.dns import process
+
+    home = context.home / "node"
+    joined = config.read(home)
+    path = Path(joined.run_dir or f"/run/slipway-{instance_id(home)}") / "dns" / "socket"
+    if not path.exists():
+        return Finding("dns", Level.OK, "no agent of this home runs here, and no DNS process either")
+    found = process.look(path)
+    if found is None:
+        return Finding(
+            "dns",
+            Level.WARNING,
+            "pods have no DNS: its process does not answer (a running agent starts it again within a second)",
+            f"see {path.parent / 'log'}; without an agent, start that",
+        )
+    where = ", ".join(found["addresses"])
+    if not where:
+        message = f"pods have no DNS: its process {found['pid']} listens nowhere"
+        return Finding("dns", Level.WARNING, message, "see the node's condition NetworkUnavailable")
+    return Finding("dns", Level.OK, f"process {found['pid']} answers at {where}, from {found['objects']} objects")
+
+
 CHECKS: Sequence[Check] = (
     check_root, check_kernel, check_namespaces, check_mount_right, check_resource_capability, check_cgroups, check_hugetlb,
     check_swap_accounting, check_overlay, check_seccomp, check_runtime, check_conmon, check_nft, check_bridge, check_veth,
-    check_forwarding, check_forward_policy, check_encryption, check_inotify, check_disk,
+    check_forwarding, check_forward_policy, check_encryption, check_dns, check_inotify, check_disk,
 )  # fmt: skip
 
 
