@@ -324,9 +324,10 @@ def check_dns(context: Context) -> Finding:
     from nodeagent.network.dns import process
 
     home = context.home / "node"
-    joined = config.read(home)
-    path = Path(joined.run_dir or f"/run/slipway-{instance_id(home)}") / "dns" / "socket"
-    if not path.exists():
+    named = config.read(home).run_dir or os.environ.get("SLIPWAY_RUN_DIR") or ""
+    places = [named, *(f"/run/slipway-{instance_id(each)}" for each in (context.home, home))]  # `up`, or alone
+    path = next((path for each in places if each and (path := Path(each, "dns", "socket")).exists()), None)
+    if path is None:
         return Finding("dns", Level.OK, "no agent of this home runs here, and no DNS process either")
     found = process.look(path)
     if found is None:
