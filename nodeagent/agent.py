@@ -72,7 +72,9 @@ class Agent:
         self._checkpoint = Checkpoint(settings.home)
         self._facts = NodeFacts()
         self.cluster = ClusterView(self._checkpoint.cluster(), save=self._checkpoint.save_cluster)
-        self._status = NodeStatus(settings, facilities.list_images, problems=self.cluster.problems)
+        self._status = NodeStatus(
+            settings, facilities.list_images, problems=self.cluster.problems, encryption=facilities.encryption
+        )
         self._meter = Meter(settings.cgroup_parent)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)
         self._found: dict[str, Found] = {}

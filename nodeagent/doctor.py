@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from nodeagent.errors import AgentError
 from nodeagent.network import encryption
 from nodeagent.runtime import cgroups, host, preparation
 from schema.instance import default_home, instance_id
@@ -308,15 +309,32 @@ def check_mount_right(_: Context) -> Finding:
     return Finding("capabilities", Level.ERROR, f"the agent lacks {', '.join(missing)}", "run it as root, privileged")
 
 
-def check_encryption(_: Context) -> Finding:
-    word = os.environ.get(encryption.SETTING) or "off"
+def check_encryption(context: Context) -> Finding:
+    from nodeagent import config
+    from nodeagent.checkpoint import cluster_of
+    from nodeagent.network import encrypted, wireguard
+
+    joined = config.read(context.home / "node")
     try:
-        problem = encryption.problem(word)
+        word = encryption.parse(os.environ.get(encryption.SETTING) or joined.encryption)
     except ValueError as error:
-        problem = str(error)
-    if problem:
-        return Finding("encryption", Level.ERROR, problem, f"{encryption.SETTING}=off")
-    return Finding("encryption", Level.OK, "off: packets between nodes are not encrypted")
+        return Finding("encryption", Level.ERROR, str(error), f"{encryption.SETTING}=off")
+    nodes = [wire for wire in cluster_of(context.home / "node") if wire.get("kind") == "Node"]
+    try:
+        if word is encryption.Encryption.OFF:
+            encrypted.refuse_plain(nodes, joined.node_name)
+            return Finding("encryption", Level.OK, "off: packets between nodes are not encrypted")
+        wireguard.check()
+    except AgentError as error:
+        return Finding(
+            "encryption", Level.ERROR, str(error), f"modprobe wireguard, or {encryption.SETTING}=off everywhere"
+        )
+    others = encryption.members(nodes, own_name=joined.node_name).others
+    names = [name for name in others if name != joined.node_name]
+    if names:
+        message = f"nodes {', '.join(names)} do not encrypt, and are not reached"
+        return Finding("encryption", Level.WARNING, message, f"{encryption.SETTING}=wireguard on every node")
+    return Finding("encryption", Level.OK, "the kernel has WireGuard, and every node known here encrypts")
 
 
 def check_dns(context: Context) -> Finding:

@@ -8,10 +8,14 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeagent.settings import Settings
 from schema import meta
 from schema.base import Wire
+
+if TYPE_CHECKING:
+    from nodeagent.network.encrypted import Report
 
 MAX_PODS = 110
 RESERVED_CPU_MILLIS = 100
@@ -21,7 +25,7 @@ MEMORY_PRESSURE_BYTES = 100 * 1024 * 1024
 PID_PRESSURE_PERCENT = 95
 AGENT_VERSION = "0.1.0"
 MAX_IMAGES = 50
-CHANGING = ("conditions", "images")
+CHANGING = ("conditions", "images", "wireguard")
 """Fields of the status that change while the agent runs."""
 
 
@@ -145,6 +149,8 @@ class NodeStatus:
     """Why pods cannot have a network; empty when they can."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """What keeps parts of the network from following the cluster, by name."""
+    encryption: Callable[[], Report] | None = None
+    """Where packets between nodes are encrypted."""
     _since: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def node(self) -> Wire:
@@ -175,7 +181,20 @@ class NodeStatus:
     def changing(self) -> Wire:
         """The fields of the status that change: those in `CHANGING`."""
         largest = sorted(self.images(), key=lambda image: -int(image["sizeBytes"]))
-        return {"conditions": self.conditions(), "images": largest[:MAX_IMAGES]}
+        found: Wire = {"conditions": self.conditions(), "images": largest[:MAX_IMAGES]}
+        if self.encryption is not None:
+            report = self.encryption()
+            found["conditions"].append(self._encryption_condition(report))
+            found["wireguard"] = list(report.keys)
+        return found
+
+    def _encryption_condition(self, report: Report) -> Wire:
+        return self._condition(
+            "EncryptionIncomplete",
+            bool(report.problem),
+            bad=("NodesWithoutEncryption" if report.keys else "EncryptionUnsupported", report.problem),
+            good=("Encrypted", report.message),
+        )
 
     def conditions(self) -> list[Wire]:
         _, available = memory()
