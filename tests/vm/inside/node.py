@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import sys
+import os
+import subprocess
 from dataclasses import replace
 from typing import Any
 
+from nodeagent import kernel
 from nodeagent.cluster import ClusterView
 from nodeagent.errors import AgentError
+from nodeagent.network import wireguard
 from nodeagent.network.overlay import Overlay
 from nodeagent.network.pods import BridgeNetwork
 from tests.agent.host import instance, pod
@@ -45,9 +47,15 @@ class Node:
         found = await asyncio.to_thread(way.report)
         return {"keys": list(found.keys), "problem": found.problem, "message": found.message}
 
+    async def peers(self) -> Any:
+        way = self.overlay.encrypted
+        names = way.devices if way else []
+        found = await asyncio.to_thread(lambda: [peer.key for name in names for peer in wireguard.Device(name).peers()])
+        return sorted(found)
+
     async def pod(self) -> Any:
         made = await self.network.create(pod(), hostname="p")
-        return {"namespace": str(made.network), "addresses": list(made.addresses)}
+        return {"namespace": f"/proc/{os.getpid()}/root{made.network}", "addresses": list(made.addresses)}
 
     async def remove(self) -> Any:
         await self.view.abandon()
@@ -55,9 +63,11 @@ class Node:
         return True
 
 
-async def main(words: dict[str, Any]) -> None:
+async def main(words: dict[str, Any], orders: int, answers: int) -> None:
+    """``orders`` and ``answers`` are ends of pipes."""
     reader = asyncio.StreamReader(limit=1 << 24)
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    source = os.fdopen(orders, "rb", buffering=0)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
     with instance() as settings:
         node = Node(replace(settings, **words["settings"]), words["cidrs"], words["cluster"])
         while line := await reader.readline():
@@ -66,9 +76,26 @@ async def main(words: dict[str, Any]) -> None:
                 answer = {"answer": await getattr(node, name)(*arguments)}
             except AgentError as error:
                 answer = {"error": str(error)}
-            print(json.dumps(answer), flush=True)
+            os.write(answers, json.dumps(answer).encode() + b"\n")
 
 
-if __name__ == "__main__":
-    logging.basicConfig(level="WARNING", stream=sys.stderr)
-    asyncio.run(main(json.loads(sys.argv[1])))
+def fork(namespace: str, words: dict[str, Any]) -> tuple[int, int, int]:
+    """(process, where to write orders, where to read answers). A fork, because imports take very long in there."""
+    (its_orders, orders), (answers, its_answers) = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(its_orders)
+        os.close(its_answers)
+        return pid, orders, answers
+    code = 1
+    try:
+        os.close(orders)
+        os.close(answers)
+        descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY | os.O_CLOEXEC)
+        kernel.setns(descriptor, kernel.CLONE_NEWNET)
+        kernel.unshare(kernel.CLONE_NEWNS)
+        subprocess.run(["sh", "-ec", "mount --make-rprivate /; mount -t sysfs sysfs /sys"], check=True)
+        asyncio.run(main(words, its_orders, its_answers))
+        code = 0
+    finally:
+        os._exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from typing import Any
 import pytest
 
 from tests.cluster import load
-from tests.cluster.instance import wait_for
+from tests.vm.inside.node import fork
+from tests.vm.inside.waiting import wait_for
 
 CLUSTER = ["10.177.0.0/16", "fd77::/32"]
 PORT = 51820
@@ -44,12 +46,8 @@ class Node:
                 "wireguard_rotation_seconds": ROTATION_SECONDS,
             },
         }
-        self.process = subprocess.Popen(
-            self.inside(sys.executable, "-m", "tests.vm.inside.node", json.dumps(words)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self.pid, orders, answers = fork(self.name, words)
+        self._orders, self._answers = os.fdopen(orders, "w"), os.fdopen(answers)
         self._lock = threading.Lock()
 
     def _make_namespace(self) -> None:
@@ -73,11 +71,9 @@ class Node:
 
     def ask(self, *words: Any) -> Any:
         with self._lock:
-            assert self.process.stdin is not None
-            assert self.process.stdout is not None
-            self.process.stdin.write(json.dumps(words) + "\n")
-            self.process.stdin.flush()
-            answer = json.loads(self.process.stdout.readline())
+            self._orders.write(json.dumps(words) + "\n")
+            self._orders.flush()
+            answer = json.loads(self._answers.readline())
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer["answer"]
@@ -95,9 +91,9 @@ class Node:
         }
 
     def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
+        self._orders.close()
+        self._answers.close()
+        os.waitpid(self.pid, 0)
         subprocess.run(["ip", "netns", "del", self.name], check=True)
 
 
@@ -131,6 +127,7 @@ class ControlPlane(threading.Thread):
 class Cluster:
     def __init__(self) -> None:
         self.nodes = [Node(number) for number in (1, 2, 3)]
+        self.plain = Node(4, encryption="off")
         for node in self.nodes:
             node.ask("start")
         self.control_plane = ControlPlane(list(self.nodes))
@@ -141,7 +138,7 @@ class Cluster:
     def close(self) -> None:
         self.control_plane.stop.set()
         self.control_plane.join()
-        for node in self.nodes:
+        for node in (*self.nodes, self.plain):
             node.close()
 
 
@@ -242,7 +239,24 @@ def test_the_mtu_leaves_room(cluster: Cluster) -> None:
     assert (sizes["slwg"], sizes["slip"]) == (1440, 1440)
 
 
-PING = "import sys; sys.path.insert(0, {root!r}); from tests.cluster import load; l = load.Load(); l.repeat('ping', load.ping(sys.argv[1])); print('ready', flush=True); sys.stdin.read(); l.stop.set(); import threading, json; [t.join() for t in threading.enumerate() if t is not threading.main_thread()]; print(json.dumps([l.counts, l.failures]))"
+SHOUT = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own:
+    for _ in range(5):
+        own.sendto(sys.argv[2].encode(), (sys.argv[1], 9))
+"""
+PING = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from tests.cluster import load
+running = load.Load()
+thread = running.repeat("ping", load.ping(sys.argv[2]))
+print("ready", flush=True)
+sys.stdin.read()
+running.stop.set()
+thread.join()
+print(json.dumps([running.counts, running.failures]))
+"""
 
 
 def test_keys_are_exchanged_without_a_lost_packet(cluster: Cluster) -> None:
@@ -253,7 +267,7 @@ def test_keys_are_exchanged_without_a_lost_packet(cluster: Cluster) -> None:
     pings = []
     for source, target in pairs:
         address = cluster.pods[target]["addresses"][0]
-        pings.append(inside_pod(cluster.pods[source], sys.executable, "-S", "-c", PING.format(root=root), address))
+        pings.append(inside_pod(cluster.pods[source], sys.executable, "-Sc", PING, root, address))
         assert pings[-1].stdout is not None
         assert pings[-1].stdout.readline() == "ready\n"
     carried: set[str] = set()
@@ -280,7 +294,7 @@ def test_private_keys_stay_where_they_are(cluster: Cluster) -> None:
 
 
 def test_a_node_that_does_not_encrypt_is_named_and_nothing_goes_to_it_in_the_clear(cluster: Cluster) -> None:
-    plain = Node(4, encryption="off")
+    plain = cluster.plain
     try:
         plain.ask("start")
         cluster.control_plane.nodes.append(plain)
@@ -289,14 +303,12 @@ def test_a_node_that_does_not_encrypt_is_named_and_nothing_goes_to_it_in_the_cle
         assert "proto 83" not in plain.shown("ip", "route")
         address = str(ip_network(plain.cidrs[0])[9])
         with captured_at(cluster.nodes[0]) as frames:
-            script = f"import socket; s = socket.socket(2, 2); [s.sendto(b'{MARKER.decode()}', ('{address}', 9)) for _ in range(5)]"
-            inside_pod(cluster.pods[0], sys.executable, "-Sc", script).communicate(timeout=30)
+            inside_pod(cluster.pods[0], sys.executable, "-Sc", SHOUT, address, MARKER.decode()).communicate(timeout=60)
         assert not [frame for frame in frames if MARKER in frame], "the default route would have led it out"
     finally:
         cluster.control_plane.nodes = [node for node in cluster.control_plane.nodes if node is not plain]
         cluster.control_plane.step()
         plain.ask("remove")
-        plain.close()
 
 
 def test_a_node_that_goes_is_nobodys_peer_and_leaves_nothing(cluster: Cluster) -> None:
@@ -305,7 +317,7 @@ def test_a_node_that_goes_is_nobodys_peer_and_leaves_nothing(cluster: Cluster) -
     cluster.control_plane.nodes = cluster.nodes[:2]
     wait_for("its routes go", lambda: gone.cidrs[0] not in cluster.nodes[0].shown("ip", "route"), seconds=30)
     assert len(json.loads(cluster.nodes[0].shown("ip", "-j", "route", "show", "proto", "83"))) == 1
-    assert peers_of(cluster.nodes[0]).isdisjoint(keys)
+    assert keys.isdisjoint(cluster.nodes[0].ask("peers"))
     for node in cluster.nodes:
         if node is gone:
             node.ask("remove")
@@ -313,15 +325,3 @@ def test_a_node_that_goes_is_nobodys_peer_and_leaves_nothing(cluster: Cluster) -
             assert links == {"lo", f"in{node.number}"}
             assert node.shown("nft", "list", "tables") == ""
             assert "proto 83" not in node.shown("ip", "route") + node.shown("ip", "-6", "route")
-
-
-PEERS = """
-import json, sys
-from nodeagent.network.wireguard import Device
-print(json.dumps([peer.key for name in sys.argv[1:] for peer in Device(name).peers()]))
-"""
-
-
-def peers_of(node: Node) -> set[str]:
-    names = [each["ifname"] for each in json.loads(node.shown("ip", "-j", "link")) if each["ifname"].startswith("slwg")]
-    return set(json.loads(node.shown(sys.executable, "-c", PEERS, *names)))
