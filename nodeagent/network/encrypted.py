@@ -7,6 +7,7 @@ say a key is not reached, and the condition `EncryptionIncomplete` names it.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ class EncryptedWay:
         self._bridge = f"slip{settings.instance}"
         self._clock = clock
         self._keys: Keys | None = None
+        self._lock = threading.Lock()
+        """The session asks for the report while a pass is at work."""
         self._problem, self._message = "", "no other node has a range of addresses yet"
         self.tick_seconds = min(TICK_SECONDS, self._period / 10) if self._period > 0 else TICK_SECONDS
 
@@ -60,20 +63,23 @@ class EncryptedWay:
             wireguard.require(self._instance)
         except AgentError as error:
             return Report(problem=str(error))
-        return Report([key.wire for key in self._known().announced(self._port)], self._problem, self._message)
+        with self._lock:
+            keys = self._known()
+        return Report([key.wire for key in keys.announced(self._port)], self._problem, self._message)
 
     def apply(self, host: Netlink, own: Sequence[Range], nodes: Sequence[Wire], *, mtu: int) -> set[OwnRoute]:
         """The devices as they should be, and the routes by them. Blocking."""
         now = self._clock()
         active = encryption.active_slot(now, self._period)
         found = encryption.members(nodes, own_name=self._node)
-        keys = self._exchange(nodes, now)
+        with self._lock:
+            keys = self._exchange(nodes, now)
         links: list[Link] = []
         handshakes: dict[str, float | None] = {}
         for slot, device in zip(SLOTS, self._devices, strict=True):
             links.append(device.ensure(host, keys.slots[slot], port=self._port + slot, mtu=mtu, own=own))
             present = device.peers()
-            device.change(*encryption.difference(present, encryption.peers(found.encrypting, slot, active=active)))
+            device.make_so(present, encryption.peers(found.encrypting, slot, active=active))
             handshakes |= {peer.key: peer.handshake for peer in present}
         self._say(found)
         return {

@@ -130,20 +130,14 @@ class Device:
     def peers(self) -> list[Peer]:
         return [_parse_peer(peer) for message in self._info() for peer in message.get("WGDEVICE_A_PEERS") or ()]
 
-    def change(self, removed: Sequence[str], changed: Sequence[Peer]) -> None:
+    def make_so(self, present: Sequence[Peer], wanted: Sequence[Peer]) -> None:
+        """Addresses that stay are not touched: they would be nobody's for a moment."""
+        removed, changed = encryption.difference(present, wanted)
+        held = {peer.key: peer for peer in present}
         for key in removed:
             self._set(peer={"public_key": key, "remove": True})
         for peer in changed:
-            self._set(
-                peer={
-                    "public_key": peer.key,
-                    "endpoint_addr": peer.endpoint[0],
-                    "endpoint_port": peer.endpoint[1],
-                    "persistent_keepalive": peer.keepalive_seconds,
-                    "replace_allowed_ips": True,
-                    "allowed_ips": sorted(peer.allowed),
-                }
-            )
+            self._set(peer=_fields(peer, held.get(peer.key)))
 
     def _identity(self) -> tuple[str, int]:
         message = self._info()[0]
@@ -209,6 +203,15 @@ def remove(host: Netlink, instance: str) -> None:
         link = host.link(device_name(instance, slot))
         if link is not None:
             host.delete(link.index)
+
+
+def _fields(peer: Peer, before: Peer | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {"public_key": peer.key, "persistent_keepalive": peer.keepalive_seconds}
+    if before is None or before.endpoint != peer.endpoint:
+        fields |= {"endpoint_addr": peer.endpoint[0], "endpoint_port": peer.endpoint[1]}
+    if before is None or before.allowed != peer.allowed:
+        fields |= {"replace_allowed_ips": True, "allowed_ips": sorted(peer.allowed)}
+    return fields
 
 
 def _parse_peer(peer: Any) -> Peer:

@@ -20,9 +20,7 @@ def node(number, *, keys=("a", "b"), cidrs=None, address=None, name=""):
     name = name or f"n{number}"
     status = {"addresses": [{"type": "InternalIP", "address": address or f"192.0.2.{number}"}]}
     if keys:
-        status["wireguard"] = [
-            {"publicKey": f"{key}{number}", "port": 51820 + slot} for slot, key in enumerate(keys)
-        ]
+        status["wireguard"] = [{"publicKey": f"{key}{number}", "port": 51820 + slot} for slot, key in enumerate(keys)]
     cidrs = cidrs or [f"10.244.{number}.0/24", f"fd00:{number}::/64"]
     return {"kind": "Node", "metadata": {"name": name}, "spec": {"podCIDRs": cidrs}, "status": status}
 
@@ -42,7 +40,13 @@ def test_every_other_node_with_keys_is_a_member():
 
 @pytest.mark.parametrize(
     "wireguard_status",
-    [[], [{"publicKey": "x", "port": 1}], [{"publicKey": "x"}, {"port": 1}], [{"publicKey": "x", "port": "y"}] * 2, ["x", "y"]],
+    [
+        [],
+        [{"publicKey": "x", "port": 1}],
+        [{"publicKey": "x"}, {"port": 1}],
+        [{"publicKey": "x", "port": "y"}] * 2,
+        ["x", "y"],
+    ],
 )
 def test_what_is_no_announcement_is_a_node_that_does_not_encrypt(wireguard_status):
     wire = node(2)
@@ -133,7 +137,9 @@ def test_the_key_that_carries_packets_is_never_exchanged(now, first, second):
 
 
 def test_the_guard_names_both_families_and_every_device():
-    text = encryption.guard("1a2b", pod_networks=[ip_network("10.244.0.0/16"), ip_network("fd00::/56")], inside=["lo", "slip1a2b"])
+    text = encryption.guard(
+        "1a2b", pod_networks=[ip_network("10.244.0.0/16"), ip_network("fd00::/56")], inside=["lo", "slip1a2b"]
+    )
     assert 'oifname != { "lo", "slip1a2b" } ip daddr 10.244.0.0/16 drop' in text
     assert 'iifname != { "lo", "slip1a2b" } ip6 saddr fd00::/56 ip6 daddr fd00::/56 drop' in text
 
