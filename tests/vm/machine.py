@@ -201,7 +201,16 @@ def _follow(machine: subprocess.Popen[bytes]) -> int:
 
 PYTEST = [sys.executable, "-m", "pytest", "-v", "--color=no", "-p", "no:cacheprovider", "--no-header"]
 INSIDE: Sequence[Sequence[str]] = (
-    [*PYTEST, "tests/vm/inside"],
+    # Without plugins and without the other tests' conftest: imports are slow in there.
+    [
+        "env",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1",
+        *PYTEST,
+        "-c",
+        "tests/vm/inside/pytest.ini",
+        "--rootdir=.",
+        "tests/vm/inside",
+    ],
     # Cgroups of version 2 alone, by the tests that also run elsewhere.
     [*PYTEST, "tests/agent/test_runtime_containers.py", "-k", "hog or fork_bomb or limits_change"],
     [*PYTEST, "tests/agent/test_agent_host.py", "-k", "out and memory"],
