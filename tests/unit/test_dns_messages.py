@@ -64,7 +64,7 @@ def test_an_object_that_goes():
 
 @pytest.mark.parametrize("line", [b"", b"[]", b"1", b"{"])
 def test_what_is_no_message_is_refused(line):
-    with pytest.raises(ValueError, match="object|Expecting"):
+    with pytest.raises(ValueError, match=r"object|Expecting"):
         messages.decode(line)
 
 
