@@ -79,7 +79,8 @@ def test_the_doctor_says_what_the_kernel_lacks(word, level, monkeypatch, no_wire
 
 
 @pytest.mark.parametrize(
-    ("word", "level", "words"), [("off", "error", "nodes n2 encrypt"), ("wireguard", "warning", "nodes n3 do not encrypt")]
+    ("word", "level", "words"),
+    [("off", "error", "nodes n2 encrypt"), ("wireguard", "warning", "nodes n3 do not encrypt")],
 )
 def test_the_doctor_names_the_nodes_of_a_mixed_cluster(word, level, words, tmp_path, monkeypatch):
     monkeypatch.setenv(encryption.SETTING, word)
