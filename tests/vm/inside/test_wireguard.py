@@ -249,6 +249,7 @@ PING = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 from tests.cluster import load
+load.PAUSE_SECONDS = 0.2  # an emulated machine has other things to do as well
 running = load.Load()
 thread = running.repeat("ping", load.ping(sys.argv[2]))
 print("ready", flush=True)
@@ -283,7 +284,7 @@ def test_keys_are_exchanged_without_a_lost_packet(cluster: Cluster) -> None:
     for each in pings:
         counts, failures = json.loads(each.communicate(timeout=60)[0])
         assert failures == []
-        assert counts["ping"] > 100
+        assert counts["ping"] > 50
 
 
 def test_private_keys_stay_where_they_are(cluster: Cluster) -> None:
