@@ -11,3 +11,10 @@ export function formatAge(since: string | undefined, now: number): string {
   if (hours < 48) return `${hours}h`;
   return `${Math.floor(hours / 24)}d`;
 }
+
+/** `24 Nov 2026, 13:20:51 UTC+1`: for tooltips and tables of events. */
+export function formatTime(time: string): string {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return time;
+  return date.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "long" });
+}
