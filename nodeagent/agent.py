@@ -78,6 +78,7 @@ class Agent:
             facilities.list_images,
             problems=self.cluster.problems,
             answers_for_ingresses=self._answers_for_ingresses,
+            encryption=facilities.encryption,
         )
         self._meter = Meter(settings.cgroup_parent)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)

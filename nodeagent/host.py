@@ -27,6 +27,7 @@ def real(settings: Settings) -> Facilities:
     images = ImageStore(settings.home / "images", from_environment())
     policies = Policies(settings)
     network = BridgeNetwork(settings, policies=policies)
+    overlay = Overlay(settings)
     return Facilities(
         runtime=OciRuntime(settings),
         network=network,
@@ -34,7 +35,8 @@ def real(settings: Settings) -> Facilities:
         images=images,
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
-        consumers=(Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings)),
+        encryption=overlay.encrypted.report if overlay.encrypted else None,
+        consumers=(overlay, network.services, policies, Dns(settings), Ingresses(settings)),
     )
 
 

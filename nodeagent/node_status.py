@@ -8,11 +8,15 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeagent.settings import Settings
 from schema import meta
 from schema.base import Wire
 from schema.networking.ingress import SERVING as INGRESS_SERVING
+
+if TYPE_CHECKING:
+    from nodeagent.network.encrypted import Report
 
 MAX_PODS = 110
 RESERVED_CPU_MILLIS = 100
@@ -24,7 +28,7 @@ AGENT_VERSION = "0.1.0"
 MAX_IMAGES = 50
 INGRESS = "ingress"
 """The part of the network that runs the proxy."""
-CHANGING = ("conditions", "images")
+CHANGING = ("conditions", "images", "wireguard")
 """Fields of the status that change while the agent runs."""
 
 
@@ -150,6 +154,8 @@ class NodeStatus:
     """What keeps parts of the network from following the cluster, by name."""
     answers_for_ingresses: Callable[[], bool] = lambda: False
     """Whether this node is labelled for it."""
+    encryption: Callable[[], Report] | None = None
+    """Where packets between nodes are encrypted."""
     _since: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def node(self) -> Wire:
@@ -180,7 +186,20 @@ class NodeStatus:
     def changing(self) -> Wire:
         """The fields of the status that change: those in `CHANGING`."""
         largest = sorted(self.images(), key=lambda image: -int(image["sizeBytes"]))
-        return {"conditions": self.conditions(), "images": largest[:MAX_IMAGES]}
+        found: Wire = {"conditions": self.conditions(), "images": largest[:MAX_IMAGES]}
+        if self.encryption is not None:
+            report = self.encryption()
+            found["conditions"].append(self._encryption_condition(report))
+            found["wireguard"] = list(report.keys)
+        return found
+
+    def _encryption_condition(self, report: Report) -> Wire:
+        return self._condition(
+            "EncryptionIncomplete",
+            bool(report.problem),
+            bad=("NodesWithoutEncryption" if report.keys else "EncryptionUnsupported", report.problem),
+            good=("Encrypted", report.message),
+        )
 
     def conditions(self) -> list[Wire]:
         _, available = memory()

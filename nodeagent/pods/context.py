@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from nodeagent.cluster import Consumer
 from nodeagent.facilities import (
@@ -27,6 +27,9 @@ from schema.base import Wire
 from schema.core.container import Container
 from schema.core.pod import Pod
 from schema.session import EventReport, PodStatusReport, VolumeReport
+
+if TYPE_CHECKING:
+    from nodeagent.network.encrypted import Report
 
 
 class Clock(Protocol):
@@ -82,6 +85,8 @@ class Facilities:
     plan: Planner
     list_images: Callable[[], Sequence[Wire]] = list
     """What is here, as in a Node's `status.images`. Blocks."""
+    encryption: Callable[[], Report] | None = None
+    """What the node says of its keys; None where packets between nodes are not encrypted. Blocks."""
     consumers: Sequence[Consumer] = ()
     """Who makes the host follow the cluster: the overlay, services, DNS, …"""
 
