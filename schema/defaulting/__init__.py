@@ -10,6 +10,7 @@ from collections.abc import Callable
 from schema import fields, kinds
 from schema.base import Wire
 from schema.defaulting import (
+    build,
     cronjob,
     daemonset,
     deployment,
@@ -51,6 +52,7 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.DEPLOYMENT: deployment.default,
     kinds.REPLICA_SET: replicaset.default,
     kinds.REPLICATION_CONTROLLER: replicationcontroller.default,
+    kinds.BUILD: build.default,
 }
 
 

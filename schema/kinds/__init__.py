@@ -14,6 +14,7 @@ from schema.kinds import (
     networking,
     policy,
     scheduling,
+    slipway,
     storage,
 )
 from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
@@ -41,11 +42,13 @@ from schema.kinds.metrics import NODE_METRICS, POD_METRICS
 from schema.kinds.networking import INGRESS, INGRESS_CLASS, NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
+from schema.kinds.slipway import BUILD
 from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
+    "BUILD",
     "CONFIG_MAP",
     "CONTROLLER_REVISION",
     "CRON_JOB",
@@ -95,6 +98,7 @@ ALL: tuple[Kind, ...] = (
     *networking.ALL,
     *scheduling.ALL,
     *storage.ALL,
+    *slipway.ALL,
 )
 
 DERIVED: tuple[Kind, ...] = metrics.DERIVED

@@ -11,6 +11,7 @@ from schema.base import Wire
 from schema.kinds import Kind
 from schema.meta import Object
 from schema.validation import (
+    build,
     configmap,
     controllerrevision,
     cronjob,
@@ -88,6 +89,7 @@ _RULES: dict[Kind, Rules] = {
     kinds.DEPLOYMENT: Rules(deployment.check, deployment.check_update),
     kinds.REPLICA_SET: Rules(replicaset.check, replicaset.check_update),
     kinds.REPLICATION_CONTROLLER: Rules(replicationcontroller.check),
+    kinds.BUILD: Rules(build.check, build.check_update),
 }
 
 

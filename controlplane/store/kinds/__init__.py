@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds import (
+    build,
     configmap,
     controllerrevision,
     cronjob,
@@ -69,6 +70,7 @@ ALL: tuple[Storage, ...] = (
     deployment.STORAGE,
     replicaset.STORAGE,
     replicationcontroller.STORAGE,
+    build.STORAGE,
 )
 
 _by_kind: dict[tuple[str, str], Storage] = {(storage.kind.api_version, storage.kind.kind): storage for storage in ALL}
