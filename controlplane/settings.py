@@ -62,6 +62,10 @@ NODE_EVICTIONS_PER_SECOND = float(os.environ.get("SLIPWAY_NODE_EVICTIONS_PER_SEC
 """How many lost nodes of a zone at most begin to be emptied in a second."""
 METRICS_SECONDS = float(os.environ.get("SLIPWAY_METRICS_SECONDS", "10"))
 """How often agents say what is used (`kubectl top`, the autoscaler, the dashboard); 0: never."""
+BUILD_CONTEXTS = Path(os.environ.get("SLIPWAY_BUILD_CONTEXTS") or HOME / "build-contexts")
+"""Where contexts of builds are kept; all web processes and workers share it."""
+BUILD_CONTEXT_LIMIT = int(os.environ.get("SLIPWAY_BUILD_CONTEXT_LIMIT", str(2 * 1024**3)))
+"""Bytes of a context, as it is sent."""
 CHANGE_HISTORY_SECONDS = 3600.0
 """How far back a watch may start; older is 410 Gone."""
 CHANGE_HISTORY_ROWS = 100_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 
 from controlplane.api import (
+    builds,
     discovery,
     exposure,
     health,
@@ -48,6 +49,7 @@ urlpatterns: list[URLPattern] = [
         rf"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/(?P<plural>{why.PLURALS})/(?P<name>[^/]+)/why/?$",
         why.WhyView.as_view(),
     ),
+    *builds.urlpatterns,
     re_path(r"^apis/slipway\.dev/v1/jointokens/?$", joining.JoinTokensView.as_view()),
     re_path(r"^apis/slipway\.dev/v1/jointokens/(?P<token>[^/]+)/?$", joining.JoinTokenView.as_view()),
     re_path(r"^(?:api/[^/]+|apis/[^/]+/[^/]+)/[^/]", views.ResourceView.as_view()),

@@ -8,6 +8,7 @@ from typing import Any
 from controlplane.controllers.autoscaling.controller import AutoscalerController
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
+from controlplane.controllers.builds.controller import BuildController
 from controlplane.controllers.cronjobs.controller import CronJobController
 from controlplane.controllers.daemonsets.controller import DaemonSetController
 from controlplane.controllers.deployment import DeploymentController
@@ -59,6 +60,7 @@ _ALL: tuple[Controller[Any], ...] = (
     TaintEvictionController(),
     AutoscalerController(),
     IngressController(),
+    BuildController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()
