@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 
 def real(settings: Settings) -> Facilities:
+    from nodeagent.builds import facility as builds
+    from nodeagent.builds import settings as build_settings
+    from nodeagent.builds.client import Client
     from nodeagent.images.settings import from_environment
     from nodeagent.images.store import ImageStore
     from nodeagent.ingress.consumer import Ingresses
@@ -25,14 +28,17 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.volumes.pods import HostVolumes
 
     images = ImageStore(settings.home / "images", from_environment())
+    building = builds.BuildImages(
+        images, settings.home, Client(settings), from_environment(), build_settings.from_environment()
+    )
     policies = Policies(settings)
     network = BridgeNetwork(settings, policies=policies)
     return Facilities(
         runtime=OciRuntime(settings),
         network=network,
         volumes=HostVolumes(settings),
-        images=images,
-        plan=assemble.plan,
+        images=building,
+        plan=builds.planning(assemble.plan, building),
         list_images=lambda: listed(images.state()),
         consumers=(Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings)),
     )

@@ -7,6 +7,7 @@ command; the heredocs of COPY and ADD become files of a context of their own, `C
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ from schema.dockerfile.parser import Heredoc, Instruction
 from schema.dockerfile.stages import Environment, Plan, Stage
 
 CONTEXT = "slipway-heredocs"
+_FLAGS = re.compile(r"(--[^ ]+ )*")
 DEFAULT_SHELL = ["/bin/sh", "-c"]
 
 
@@ -27,15 +29,37 @@ class Translated:
     """Of the context of heredocs: path to content."""
 
 
-def translate(plan: Plan, environments: Mapping[str, Mapping[str, str]] | None = None) -> Translated:
-    """``environments``: the variables that images from elsewhere bring, by the name in FROM."""
+def translate(
+    plan: Plan,
+    environments: Mapping[str, Mapping[str, str]] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Translated:
+    """``environments``: the variables that images from elsewhere bring, by the name in FROM; ``names``: their full names."""
     result = Translated("", [])
-    lines = [f"ARG {name}={json.dumps(value)}" for name, value in plan.arguments.items()]
+    lines: list[str] = []
     inherited: dict[int, tuple[dict[str, str], list[str]]] = {}
     for stage in plan.stages:
-        lines += _stage(plan, stage, result, inherited, environments or {})
+        made = _stage(plan, stage, result, inherited, environments or {})
+        lines += [_named(each, stage, names or {}) for each in made]
     result.text = "\n".join(lines) + "\n"
     return result
+
+
+_FROM = re.compile(r"(?<=[ ,]from=)[^, ]+|(?<=--from=)[^ ]+")
+
+
+def _named(line: str, stage: Stage, names: Mapping[str, str]) -> str:
+    """With the full names of images from elsewhere, so that none of them can mean anything else."""
+    keyword, _, rest = line.partition(" ")
+    if keyword == "FROM":
+        platform = f"--platform={stage.platform} " if stage.platform else ""
+        alias = f" AS {stage.name}" if stage.name else ""
+        return f"FROM {platform}{names.get(stage.base, stage.base)}{alias}"
+    if keyword not in ("COPY", "RUN"):
+        return line
+    flags = _FLAGS.match(rest)
+    end = flags.end() if flags else 0
+    return f"{keyword} {_FROM.sub(lambda found: names.get(found[0], found[0]), rest[:end])}{rest[end:]}"
 
 
 def _stage(
