@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from nodeagent.builds.places import BuildKey
 from nodeagent.credential import Credential
 from nodeagent.errors import ImagePullError
 from nodeagent.images import errors
@@ -35,21 +36,21 @@ class Client:
         self._ca_file = settings.ca_file
         self._credential = credential or Credential(settings.credential_file, settings.token)
 
-    def request(self, namespace: str, name: str, attempt: int) -> dict[str, Any]:
+    def request(self, build: BuildKey) -> dict[str, Any]:
         """What to build. Raises `RegistryUnreachable` and `Refused`."""
-        return self._json("GET", _path(namespace, name, attempt))
+        return self._json("GET", _path(build))
 
-    def progress(self, namespace: str, name: str, attempt: int, told: dict[str, Any]) -> None:
-        self._json("POST", _path(namespace, name, attempt, "progress"), told)
+    def progress(self, build: BuildKey, told: dict[str, Any]) -> None:
+        self._json("POST", _path(build, "progress"), told)
 
-    def login(self, namespace: str, name: str, attempt: int, asked: dict[str, Any]) -> dict[str, Any]:
-        return self._json("POST", _path(namespace, name, attempt, "login"), asked)
+    def login(self, build: BuildKey, asked: dict[str, Any]) -> dict[str, Any]:
+        return self._json("POST", _path(build, "login"), asked)
 
-    def context(self, namespace: str, name: str, attempt: int, file: Path, told: Callable[[int, int], None]) -> None:
+    def context(self, build: BuildKey, file: Path, told: Callable[[int, int], None]) -> None:
         """The context into ``file``, from where it broke off. ``told`` hears bytes done and of the whole."""
         start = file.stat().st_size if file.exists() else 0
         headers = {"Range": f"bytes={start}-"} if start else {}
-        with self._open("GET", _path(namespace, name, attempt, "context"), None, headers) as response:
+        with self._open("GET", _path(build, "context"), None, headers) as response:
             left = int(response.headers.get("Content-Length") or 0)
             total = start + left if response.status == 206 else left
             with file.open("ab" if response.status == 206 else "wb") as out:
@@ -96,6 +97,6 @@ def _refuse(response: http.client.HTTPResponse) -> None:
     raise Refused(message, response.status)
 
 
-def _path(namespace: str, name: str, attempt: int, what: str = "") -> str:
-    base = f"/agent/v1/builds/{quote(namespace, safe='')}/{quote(name, safe='')}/{attempt}"
+def _path(build: BuildKey, what: str = "") -> str:
+    base = f"/agent/v1/builds/{quote(build.namespace, safe='')}/{quote(build.name, safe='')}/{build.attempt}"
     return f"{base}/{what}" if what else base

@@ -9,6 +9,7 @@ its own pid and mount namespaces below the pod's cgroup: when its first process 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -22,7 +23,8 @@ from schema.slipway.build import SECRETS_PATH
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-_ETC = ("ssl", "ca-certificates", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "pki", "crypto-policies")
+_ETC = ("ssl", "ca-certificates", "alternatives", "ld.so.conf.d", "pki", "crypto-policies")
+_COPIED = ("ld.so.cache", "ld.so.conf", "services", "protocols")
 _FILES = {
     "passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
     "group": "root:x:0:\nnogroup:x:65534:\n",
@@ -44,6 +46,9 @@ def prepare(root: Path) -> None:
             own.symlink_to(host.readlink())
     for name, text in _FILES.items():
         (root / "etc" / name).write_text(text)
+    for name in _COPIED:
+        if (Path("/etc") / name).is_file():
+            shutil.copyfile(Path("/etc") / name, root / "etc" / name)
 
 
 def command() -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any
 from nodeagent.builds import builder, container
 from nodeagent.builds.client import Client
 from nodeagent.builds.followers import Followers
-from nodeagent.builds.places import Places
+from nodeagent.builds.places import BuildKey, Places
 from nodeagent.builds.settings import BuildSettings
 from nodeagent.errors import ImageError, ImagePullError
 from nodeagent.facilities import ContainerPlan, Credentials, Image, ImageConfig, Images, Progress
@@ -68,7 +68,7 @@ class BuildImages:
     async def find(self, reference_text: str) -> Image | None:
         if not is_build(reference_text):
             return await self._inner.find(reference_text)
-        work = self.places.work(*_names(reference_text))
+        work = self.places.work(_key(reference_text))
         return _image(reference_text) if (work / "request.json").exists() else None
 
     async def pull(
@@ -88,18 +88,20 @@ class BuildImages:
             if progress is not None:
                 loop.call_soon_threadsafe(progress, Progress("context of the build", 0, 1, done, total))
 
-        await in_thread(self._fetch, *_names(reference_text), told)
+        await in_thread(self._fetch, _key(reference_text), told)
         return _image(reference_text)
 
-    def _fetch(self, namespace: str, name: str, attempt: int, told: Callable[[int, int], None]) -> None:
+    def _fetch(self, build: BuildKey, told: Callable[[int, int], None]) -> None:
         """Complete when request.json is there."""
-        work = self.places.work(namespace, name, attempt)
-        with errors.as_store_error(f"build {namespace}/{name}"):
+        work = self.places.work(build)
+        with errors.as_store_error(f"build {build.namespace}/{build.name}"):
             for directory in (work / "in", work / "out", work / "tmp"):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            asked = self._client.request(namespace, name, attempt)
+            asked = self._client.request(build)
+            if asked.get("uid") != build.uid:
+                raise ImagePullError(f"build {build.namespace}/{build.name} is another one by now")
             if asked.get("context"):
-                self._client.context(namespace, name, attempt, work / "context", told)
+                self._client.context(build, work / "context", told)
             asked["node"] = self._node()
             draft = work / "request.json.new"
             draft.write_text(json.dumps(asked))
@@ -119,7 +121,7 @@ class BuildImages:
     async def mount(self, image: Image, container_id: str) -> Path:
         if image.image_id != IMAGE_ID:
             return await self._inner.mount(image, container_id)
-        work = self.places.work(*_names(image.reference))
+        work = self.places.work(_key(image.reference))
         root = await in_thread(self._lay_out, work, container_id)
         self._followers.follow(work)
         return root
@@ -183,7 +185,7 @@ def planning(inner: Planner, images: BuildImages) -> Planner:
     def plan(pod: Pod, made: Container, **inputs: Any) -> ContainerPlan:
         if not is_build(made.image or ""):
             return inner(pod, made, **inputs)
-        work = images.places.work(*_names(made.image or ""))
+        work = images.places.work(_key(made.image or ""))
         termination = made.termination_message_path or "/dev/termination-log"
         inputs["mounts"] = [
             *container.allowed(inputs["mounts"], termination),
@@ -199,13 +201,13 @@ def planning(inner: Planner, images: BuildImages) -> Planner:
     return plan
 
 
-def _names(reference_text: str) -> tuple[str, str, int]:
-    """Namespace, name and attempt. Raises `ImageError`."""
+def _key(reference_text: str) -> BuildKey:
+    """Raises `ImageError`."""
     parsed = reference.parse(reference_text)
-    namespace, _, name = parsed.repository.partition("/")
-    if not namespace or not name or "/" in name or not parsed.tag.isdecimal():
+    parts = parsed.repository.split("/")
+    if len(parts) != 3 or not parsed.tag.isdecimal():
         raise ImageError(f"{reference_text} names no build")
-    return namespace, name, int(parsed.tag)
+    return BuildKey(parts[0], parts[1], int(parsed.tag), parts[2])
 
 
 def _image(reference_text: str) -> Image:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nodeagent.builds.client import Client, Refused
+from nodeagent.builds.places import BuildKey
 from nodeagent.errors import AgentError
 from nodeagent.images.flights import in_thread
 from nodeagent.streams.inotify import Watcher
@@ -84,8 +85,7 @@ class _Following:
     def __init__(self, work: Path, client: Client) -> None:
         self._work, self._client = work, client
         self.name = work.name
-        namespace, name, attempt = work.name.split("_")
-        self._key = (namespace, name, int(attempt))
+        self._key = BuildKey.of(work)
         self._told: dict[str, Any] = {}
         self.over = False
 
@@ -96,7 +96,7 @@ class _Following:
         status = _read(self._work / "out" / "status.json")
         if status and status != self._told:
             try:
-                self._client.progress(*self._key, {name: value for name, value in status.items() if name != "over"})
+                self._client.progress(self._key, {name: value for name, value in status.items() if name != "over"})
             except Refused as refused:
                 log.info("build %s: nobody wants to know how it gets on: %s", self.name, refused)
             self._told = status
@@ -108,7 +108,7 @@ class _Following:
         if answered.get("number") == asked.get("number"):
             return
         try:
-            login = self._client.login(*self._key, {name: asked.get(name) or [] for name in ("pull", "push")})
+            login = self._client.login(self._key, {name: asked.get(name) or [] for name in ("pull", "push")})
         except Refused as refused:
             login = {"refusal": str(refused), "code": refused.code}
         _write_private(self._work / "in" / "login.json", {"number": asked.get("number"), **login})

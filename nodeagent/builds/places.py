@@ -3,7 +3,7 @@
 ::
 
     <home>/builds/
-      work/<namespace>_<name>_<attempt>/   one build
+      work/<namespace>_<name>_<attempt>_<uid>/   one build
         request.json                       what to build, as the control plane said it
         context                            the archive that was uploaded
         container                          the container that builds it
@@ -17,12 +17,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 WORK = Path("/build")
 """In the container, the directory of the build."""
 CACHE = Path("/var/lib/slipway-builder")
 HOST_NETWORK = Path("/run/slipway-host/net")
 """In the container, the network namespace of the agent: images are pulled and pushed as the agent would."""
+
+
+class BuildKey(NamedTuple):
+    namespace: str
+    name: str
+    attempt: int
+    uid: str
+
+    @classmethod
+    def of(cls, work: Path) -> BuildKey:
+        namespace, name, attempt, uid = work.name.split("_")
+        return cls(namespace, name, int(attempt), uid)
 
 
 @dataclass(frozen=True)
@@ -38,8 +51,8 @@ class Places:
     def cache(self) -> Path:
         return self.home / "cache"
 
-    def work(self, namespace: str, name: str, attempt: int) -> Path:
-        return self.works / f"{namespace}_{name}_{attempt}"
+    def work(self, build: BuildKey) -> Path:
+        return self.works / f"{build.namespace}_{build.name}_{build.attempt}_{build.uid}"
 
     def root(self, container_id: str) -> Path:
         return self.home / "roots" / container_id

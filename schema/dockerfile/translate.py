@@ -20,11 +20,17 @@ _FLAGS = re.compile(r"(--[^ ]+ )*")
 DEFAULT_SHELL = ["/bin/sh", "-c"]
 
 
+@dataclass(frozen=True)
+class Line:
+    text: str
+    origin: Instruction
+
+
 @dataclass
 class Translated:
     text: str
-    origins: list[list[Instruction]]
-    """For each stage, the instruction that each line comes from."""
+    lines: list[list[Line]]
+    """Of each stage."""
     files: dict[str, str] = field(default_factory=dict)
     """Of the context of heredocs: path to content."""
 
@@ -36,12 +42,11 @@ def translate(
 ) -> Translated:
     """``environments``: the variables that images from elsewhere bring, by the name in FROM; ``names``: their full names."""
     result = Translated("", [])
-    lines: list[str] = []
     inherited: dict[int, tuple[dict[str, str], list[str]]] = {}
     for stage in plan.stages:
         made = _stage(plan, stage, result, inherited, environments or {})
-        lines += [_named(each, stage, names or {}) for each in made]
-    result.text = "\n".join(lines) + "\n"
+        result.lines.append([Line(_named(each.text, stage, names or {}), each.origin) for each in made])
+    result.text = "".join(f"{line.text}\n" for lines in result.lines for line in lines)
     return result
 
 
@@ -68,21 +73,18 @@ def _stage(
     result: Translated,
     inherited: dict[int, tuple[dict[str, str], list[str]]],
     environments: Mapping[str, Mapping[str, str]],
-) -> list[str]:
+) -> list[Line]:
     earlier = next((one for one in reversed(plan.stages[: stage.number]) if one.name == stage.base.lower()), None)
     given, shell = inherited[earlier.number] if earlier and earlier.name else ({}, DEFAULT_SHELL)
     environment = Environment(plan, {**environments.get(stage.base, {}), **given})
-    lines: list[str] = []
-    origins: list[Instruction] = []
+    lines: list[Line] = []
     for number, one in enumerate(stage.instructions):
         environment.take(one)
         if one.keyword == "SHELL":
             shell = words.json_array(one.rest) or shell
         made = _lines(one, f"{stage.number}-{number}", shell, environment.values, plan.dockerfile.escape, result.files)
-        lines += made
-        origins += [one] * len(made)
+        lines += [Line(text, one) for text in made]
     inherited[stage.number] = environment.environment, shell
-    result.origins.append(origins)
     return lines
 
 

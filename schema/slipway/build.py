@@ -16,7 +16,7 @@ BUILD_LABEL = "slipway.dev/build"
 BUILDER = "slipway.dev/builder"
 """The resource that a node with a builder has, one for each build at a time; and the label of such a node."""
 BUILDER_IMAGE = "builder.slipway.dev"
-"""Host of the image of a build's pod, which names the build and is in no registry: ``…/<namespace>/<name>:<attempt>``."""
+"""Host of the image of a build's pod, which names the build and is in no registry: ``…/<namespace>/<name>/<uid>:<attempt>``."""
 CONTAINER = "build"
 """The one container of a build's pod."""
 SECRETS_PATH = "/run/slipway/secrets"
@@ -196,8 +196,8 @@ class Build(Object):
     """How far it is."""
 
 
-def image_of(namespace: str, name: str, attempt: int) -> str:
-    return f"{BUILDER_IMAGE}/{namespace}/{name}:{attempt}"
+def image_of(namespace: str, name: str, uid: str, attempt: int) -> str:
+    return f"{BUILDER_IMAGE}/{namespace}/{name}/{uid}:{attempt}"
 
 
 def pod_name(name: str, attempt: int) -> str:

@@ -109,7 +109,7 @@ def test_copied_heredocs_become_files_with_their_variables() -> None:
     assert found.files == {"1-2/one": '1 2 c $A base "q"\n', "1-2/two": "$A\n"}
     assert f"COPY --from={CONTEXT} --chmod=600 1-2/one 1-2/two /d/" in found.text.splitlines()
     assert "COPY --chmod=600 f /d/" in found.text.splitlines()
-    assert [one.line for one in found.origins[1]] == [3, 4, 5, 5]
+    assert [line.origin.line for line in found.lines[1]] == [3, 4, 5, 5]
 
 
 def test_what_the_builder_does_not_know_is_left_out() -> None:

@@ -40,7 +40,7 @@ def make(build: Wire) -> Wire:
             "containers": [
                 {
                     "name": CONTAINER,
-                    "image": image_of(namespace, name, attempt),
+                    "image": image_of(namespace, name, metadata["uid"], attempt),
                     "imagePullPolicy": "IfNotPresent",
                     "resources": _resources(spec),
                     "volumeMounts": mounts,

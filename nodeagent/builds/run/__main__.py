@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -99,11 +100,11 @@ def _run(request: Mapping[str, Any], directory: Path, found: Source, translated:
     _write_heredocs(translated.files)
     file = WORK / "tmp" / "Dockerfile"
     file.write_text(translated.text)
-    steps = Steps(status, found.needed, translated.origins, _sizes(), hide=_secret_values())
-    id_file = WORK / "tmp" / "image-id"
+    steps = Steps(status, found.plan.stages, translated.lines, _sizes(), hide=_secret_values())
+    name = f"localhost/slipway-build:{request['uid']}"
     began = time.monotonic()
     try:
-        for line in buildah.stream("build", _words(request["spec"], directory, file, id_file, found)):
+        for line in buildah.stream("build", _words(request["spec"], directory, file, name, found)):
             steps.take(line)
     except subprocess.CalledProcessError:
         steps.close(failed=True)
@@ -111,7 +112,7 @@ def _run(request: Mapping[str, Any], directory: Path, found: Source, translated:
     steps.close(failed=False)
     cache.note_use(steps.images)
     print(f"{len(status.steps)} steps in {time.monotonic() - began:.1f} s", flush=True)
-    return id_file.read_text().strip().removeprefix("sha256:")
+    return steps.image
 
 
 def _sizes() -> Any:
@@ -127,7 +128,7 @@ def _sizes() -> Any:
     return size
 
 
-def _words(spec: Mapping[str, Any], directory: Path, file: Path, id_file: Path, found: Source) -> list[str]:
+def _words(spec: Mapping[str, Any], directory: Path, file: Path, name: str, found: Source) -> list[str]:
     words = ["--layers", "--isolation", "oci", "--network", "host", "--runtime", "crun"]
     words += [
         "--runtime-flag",
@@ -135,8 +136,8 @@ def _words(spec: Mapping[str, Any], directory: Path, file: Path, id_file: Path, 
         "--format",
         "docker",
         "--pull-never",
-        "--iidfile",
-        str(id_file),
+        "--tag",
+        name,
     ]
     words += ["--file", str(file), "--ignorefile", "/dev/null", "--force-rm"]
     if spec.get("cache") is False:
@@ -174,8 +175,14 @@ def _failure(steps: Steps, found: Source) -> Failure:
     line = steps.current.line if steps.current else 0
     where = f"{found.name}:{line}: " if line else ""
     name = steps.current.name.partition("] ")[2] if steps.current else ""
-    said = said.partition('": ')[2] or said if said.startswith("building at STEP") else said
+    said = _plain(said)
     return Failure("StepFailed", f"{where}{name}: {said}", line=line)
+
+
+def _plain(said: str) -> str:
+    """Without the step, which is named anyway."""
+    said = said.partition('": ')[2] or said if said.startswith("building at STEP") else said
+    return re.sub(r"^while running runtime: exit status (\d+)$", r"exit code \1", said)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The images and layers of earlier builds on this node: shared by all builds, bounded, and mended after a crash.
 
 Every build holds the lock shared. Whoever gets it alone (nothing else builds) tidies: working containers and scratch files
-of builds that were killed go, a store that cannot be read is begun anew, and if the cache is over its bound, what was used longest
-ago goes. Beyond one and a half times the bound a build waits until it is alone.
+of builds that were killed go, a store that cannot be read is begun anew, and if the cache is over its bound, what was used
+longest ago goes. Beyond one and a half times the bound a build waits until it is alone.
 """
 
 from __future__ import annotations

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from nodeagent.builds.run.status import Status, Step
 from schema.dockerfile.parser import Instruction
 from schema.dockerfile.stages import Stage
+from schema.dockerfile.translate import Line
 
 _STEP = re.compile(r"(?:\[(\d+)/(\d+)\] )?STEP (\d+)/(\d+): (.*)")
 _CACHED = re.compile(r"--> Using cache ([0-9a-f]{12,64})")
 _DONE = re.compile(r"--> ([0-9a-f]{8,64})")
-_QUIET = re.compile(r"(?:\[\d+/\d+\] )?COMMIT( .*)?|Successfully tagged .*|--> Pushing cache.*|[0-9a-f]{64}")
+_QUIET = re.compile(r"(?:\[\d+/\d+\] )?COMMIT( .*)?|Successfully tagged .*|--> Pushing cache.*")
+_RESULT = re.compile(r"[0-9a-f]{64}")
 _SHOWN_DIGITS = 1024
 
 
@@ -23,18 +25,20 @@ class Steps:
         self,
         status: Status,
         stages: Sequence[Stage],
-        origins: Sequence[Sequence[Instruction]],
+        lines: Sequence[Sequence[Line]],
         layer_size: Callable[[str], int],
         hide: Sequence[str] = (),
     ) -> None:
-        self._status, self._stages, self._origins = status, stages, origins
+        self._status, self._stages, self._lines = status, stages, lines
         self._layer_size = layer_size
         self._hide = [secret for secret in hide if len(secret) >= 4]
-        self._at: tuple[int, int] = (0, 0)
+        self._next = 0
         self._cached = False
         self._open = False
         self.images: list[str] = []
         """Ids of what the steps made or took from the cache; the last is the result."""
+        self.image = ""
+        """Id of the result."""
         self.tail: list[str] = []
         """The end of the output, for the error."""
 
@@ -48,6 +52,8 @@ class Steps:
             print("CACHED", flush=True)
         elif (found := _DONE.fullmatch(line)) is not None:
             self._end(found[1])
+        elif _RESULT.fullmatch(line) and not self._open:
+            self.image = line
         elif not _QUIET.fullmatch(line):
             print(self._clean(line), flush=True)
 
@@ -61,24 +67,24 @@ class Steps:
             self._status.end_step("Cached" if self._cached else "Done")
         number, step, total, text = int(found[1] or 1), int(found[3]), int(found[4]), found[5]
         stage = self._stages[number - 1] if number <= len(self._stages) else None
-        self._at = (number, step)
-        instruction = self._origin(stage, step, text)
+        if step == 1:
+            self._next = 0
+        instruction = self._origin(stage, text) if stage is not None else None
         shown = instruction.shown if instruction else text
         name = f"[{_name(stage, len(self._stages))}{step}/{total}] {shown}"
         print(self._clean(name), flush=True)
         self._status.begin_step(Step(self._clean(name)[:_SHOWN_DIGITS], instruction.line if instruction else 0))
         self._cached, self._open = False, True
 
-    def _origin(self, stage: Stage | None, step: int, text: str) -> Instruction | None:
+    def _origin(self, stage: Stage, text: str) -> Instruction | None:
         """The instruction of the Dockerfile; None for one that an image's ONBUILD brought along."""
-        if stage is None:
-            return None
-        origins = self._origins[stage.number]
-        keyword = text.partition(" ")[0].upper()
-        found = origins[step - 1] if step <= len(origins) else None
-        if found is not None and found.keyword == keyword:
-            return found
-        return next((one for one in origins if one.keyword == keyword and text.endswith(one.rest)), None)
+        lines = self._lines[stage.number]
+        for number in range(self._next, len(lines)):
+            line = lines[number]
+            if line.text.split() == text.split() or (number == 0 and text.startswith("FROM ")):
+                self._next = number + 1
+                return line.origin
+        return None
 
     def _end(self, image: str) -> None:
         if not self._open:
