@@ -32,7 +32,7 @@ class Refused(ImagePullError):
 
 class Client:
     def __init__(self, settings: Settings, credential: Credential | None = None) -> None:
-        self._server = settings.server
+        self.server = settings.server
         self._ca_file = settings.ca_file
         self._credential = credential or Credential(settings.credential_file, settings.token)
 
@@ -70,7 +70,7 @@ class Client:
     def _open(
         self, method: str, path: str, body: str | None, headers: dict[str, str]
     ) -> Iterator[http.client.HTTPResponse]:
-        parts = urlsplit(self._server)
+        parts = urlsplit(self.server)
         context = ssl.create_default_context(cafile=str(self._ca_file) if self._ca_file else None)
         made = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS, context=context)
         try:
@@ -82,7 +82,7 @@ class Client:
                 _refuse(response)
             yield response
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise errors.RegistryUnreachable(f"the control plane {self._server} does not answer: {error}") from None
+            raise errors.RegistryUnreachable(f"the control plane {self.server} does not answer: {error}") from None
         finally:
             made.close()
 

@@ -54,6 +54,7 @@ class BuildImages:
     def __init__(
         self, inner: Images, home: Path, client: Client, images: ImageSettings, settings: BuildSettings
     ) -> None:
+        """``inner`` are the node's images, ``home`` is the agent's."""
         self._inner = inner
         self._image_settings = images
         self._settings = settings
@@ -111,6 +112,7 @@ class BuildImages:
         """What the builder must know of this node."""
         settings = self._image_settings
         return {
+            "server": self._client.server,
             "imagesHome": str(self.places.home.parent / "images"),
             "cacheBytes": self._settings.cache_bytes,
             "insecure": sorted(settings.insecure_hosts),

@@ -13,6 +13,7 @@ from schema.kinds import (
     metrics,
     networking,
     policy,
+    registry,
     scheduling,
     slipway,
     storage,
@@ -41,6 +42,7 @@ from schema.kinds.discovery import ENDPOINT_SLICE
 from schema.kinds.metrics import NODE_METRICS, POD_METRICS
 from schema.kinds.networking import INGRESS, INGRESS_CLASS, NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
+from schema.kinds.registry import REPOSITORY, TRIGGER
 from schema.kinds.scheduling import PRIORITY_CLASS
 from schema.kinds.slipway import BUILD
 from schema.kinds.storage import STORAGE_CLASS
@@ -76,12 +78,14 @@ __all__ = [
     "PRIORITY_CLASS",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",
+    "REPOSITORY",
     "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE",
     "SERVICE_ACCOUNT",
     "STATEFUL_SET",
     "STORAGE_CLASS",
+    "TRIGGER",
     "Kind",
     "by_kind",
     "by_plural",
@@ -99,6 +103,7 @@ ALL: tuple[Kind, ...] = (
     *scheduling.ALL,
     *storage.ALL,
     *slipway.ALL,
+    *registry.ALL,
 )
 
 DERIVED: tuple[Kind, ...] = metrics.DERIVED

@@ -36,6 +36,7 @@ from schema.validation import (
     priorityclass,
     replicaset,
     replicationcontroller,
+    repository,
     resourcequota,
     secret,
     service,
@@ -43,6 +44,7 @@ from schema.validation import (
     statefulset,
     storageclass,
     structure,
+    trigger,
 )
 from schema.validation.causes import REQUIRED, Cause, Problems
 
@@ -90,6 +92,8 @@ _RULES: dict[Kind, Rules] = {
     kinds.REPLICA_SET: Rules(replicaset.check, replicaset.check_update),
     kinds.REPLICATION_CONTROLLER: Rules(replicationcontroller.check),
     kinds.BUILD: Rules(build.check, build.check_update),
+    kinds.REPOSITORY: Rules(repository.check, repository.check_update),
+    kinds.TRIGGER: Rules(trigger.check),
 }
 
 

@@ -270,6 +270,7 @@ def prepare(directory: Path, **settings: str) -> Instance:
         "SLIPWAY_HOME": str(directory / "home"),
         "SLIPWAY_API_PORT": str(api_port),
         "SLIPWAY_HTTP_PORT": str(http_port),
+        "SLIPWAY_REGISTRY_PORT": "0",  # tests that are about the registry give it a port
         "SLIPWAY_NODE_NAME": f"node-{directory.name.rsplit('-', 1)[-1].lower().replace('_', 'x')}",
         **settings,
     }

@@ -29,12 +29,14 @@ from controlplane.store.kinds import (
     priorityclass,
     replicaset,
     replicationcontroller,
+    repository,
     resourcequota,
     secret,
     service,
     serviceaccount,
     statefulset,
     storageclass,
+    trigger,
 )
 from controlplane.store.storage import Storage
 from schema.kinds import Kind
@@ -71,6 +73,8 @@ ALL: tuple[Storage, ...] = (
     replicaset.STORAGE,
     replicationcontroller.STORAGE,
     build.STORAGE,
+    repository.STORAGE,
+    trigger.STORAGE,
 )
 
 _by_kind: dict[tuple[str, str], Storage] = {(storage.kind.api_version, storage.kind.kind): storage for storage in ALL}

@@ -29,6 +29,7 @@ def fetch(images: Sequence[Image], registry: Registries, status: Status, *, name
     registry.log_in(pull=[reference for _, reference in wanted])
     found = Bases()
     for image, reference in wanted:
+        reference = registry.at(reference)
         found.names[image.name] = str(reference)
         found.ids.add(_pull(image, reference, status, name))
         found.environments[image.name] = _environment(str(reference))

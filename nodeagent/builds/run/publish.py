@@ -16,8 +16,6 @@ from nodeagent.builds.run.bases import _tls
 from nodeagent.builds.run.errors import Failure, Passing
 from nodeagent.builds.run.registries import Registries
 from nodeagent.errors import ImageError
-from nodeagent.facilities import Credentials
-from nodeagent.images import settings as image_settings
 from nodeagent.images.reference import Reference
 from nodeagent.images.store import ImageStore
 
@@ -29,14 +27,14 @@ def push(image: str, tags: Sequence[Reference], registry: Registries) -> str:
     registry.log_in(push=tags)
     digest = ""
     for tag in tags:
-        digest = _push(image, tag)
+        digest = _push(image, tag, registry.at(tag))
         print(f"pushed {tag} {digest}", flush=True)
     return digest
 
 
-def _push(image: str, tag: Reference) -> str:
+def _push(image: str, tag: Reference, where: Reference) -> str:
     file = WORK / "tmp" / "digest"
-    words = ["--quiet", "--digestfile", str(file), *_tls(tag), image, f"docker://{tag}"]
+    words = ["--quiet", "--digestfile", str(file), *_tls(where), image, f"docker://{where}"]
     try:
         buildah.patiently(f"pushing {tag}", lambda: buildah.run("push", *words, host_network=True))
     except Passing as error:
@@ -62,9 +60,9 @@ def bring_home(
     shutil.rmtree(_LAYOUT, ignore_errors=True)
     buildah.run("push", "--quiet", "--format", "oci", image, f"oci:{_LAYOUT}:{tags[0]}")
     digest = _name_all(_LAYOUT, [str(tag) for tag in tags])
-    home, logins = Path(request["node"]["imagesHome"]), registry.logins()
+    home = Path(request["node"]["imagesHome"])
     context = multiprocessing.get_context("fork")
-    child = context.Process(target=_store, args=(home, [str(tag) for tag in tags] if pushed else [], logins))
+    child = context.Process(target=_store, args=(home, [str(tag) for tag in tags] if pushed else [], registry))
     child.start()
     child.join()
     if child.exitcode:
@@ -84,22 +82,23 @@ def _name_all(layout: Path, names: Sequence[str]) -> str:
     return str(manifest["digest"])
 
 
-def _store(home: Path, pull: Sequence[str], logins: Mapping[str, Credentials]) -> None:
+def _store(home: Path, pull: Sequence[str], registry: Registries) -> None:
     """In a child, which stays in the network of the agent."""
     buildah.in_host_network()
     try:
-        asyncio.run(_load(home, pull, logins))
+        asyncio.run(_load(home, pull, registry))
     except ImageError as error:
         print(f"error: {error}", flush=True)
         raise SystemExit(1) from None
 
 
-async def _load(home: Path, pull: Sequence[str], logins: Mapping[str, Credentials]) -> None:
-    store = ImageStore(home, image_settings.from_environment())
+async def _load(home: Path, pull: Sequence[str], registry: Registries) -> None:
+    store = ImageStore(home, registry.image_settings())
+    store.use_registry(registry.own())
     try:
         await store.load(_LAYOUT)
         for name in pull:
-            await store.pull(name, credentials=logins)
+            await store.pull(name, credentials=registry.logins())
     finally:
         await store.close()
 

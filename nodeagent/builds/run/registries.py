@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from nodeagent.builds.run import buildah
 from nodeagent.builds.run.errors import Failure
 from nodeagent.errors import InvalidImageName
 from nodeagent.facilities import Credentials
-from nodeagent.images import credentials, reference
+from nodeagent.images import credentials, own, reference
+from nodeagent.images.own import OwnRegistry
 from nodeagent.images.reference import Reference
+from nodeagent.images.settings import ImageSettings
 from schema.slipway.build import SECRETS_PATH
 
 ETC = Path("/etc/containers")
@@ -42,23 +45,46 @@ class Registries:
     def configure(self) -> None:
         ETC.mkdir(parents=True, exist_ok=True)
         (ETC / "policy.json").write_text(json.dumps(_POLICY))
-        (ETC / "registries.conf").write_text(registries_conf(self._node, self._insecure()))
+        (ETC / "registries.conf").write_text(registries_conf(self._node, self._insecure(), self._caches()))
         self._trust()
         self._write_logins()
 
     def is_cluster(self, name: Reference) -> bool:
-        return bool(self._cluster) and name.host == self._cluster.get("address")
+        return name.host in self._names()
+
+    def _names(self) -> frozenset[str]:
+        """All by which images mean the cluster's registry."""
+        if not self._cluster.get("address"):
+            return frozenset()
+        return frozenset([self._cluster["address"], *(self._cluster.get("aliases") or ())])
+
+    def at(self, name: Reference) -> Reference:
+        """Where an image is to be had or pushed: one of the cluster's registry at its address."""
+        return replace(name, host=str(self._cluster["address"])) if self.is_cluster(name) else name
+
+    def own(self) -> OwnRegistry | None:
+        """For the node's image store: the cluster's registry, with the build's own login."""
+        held = self._logins.get(str(self._cluster.get("address")))
+        found = own.read(
+            {"registry": self._cluster},
+            server=self._node["server"],
+            node="",
+            password=lambda: held.password if held else "",
+        )
+        return replace(found, user="build") if found is not None else None
 
     def log_in(self, *, pull: Sequence[Reference] = (), push: Sequence[Reference] = ()) -> None:
         """Ask the agent for the rights at the cluster's own registry. Raises `Failure` where they are refused."""
         wanted = {"pull": _repositories(self, pull), "push": _repositories(self, push)}
-        if not any(wanted.values()):
+        mirrored = any(name.host in (self._cluster.get("mirrors") or {}) for name in pull)
+        if not any(wanted.values()) and not mirrored:
             return
         answer = self._ask(wanted)
         if answer.get("refusal"):
             reason = "PushDenied" if wanted["push"] else "PullDenied"
             raise Failure(reason, str(answer["refusal"]))
-        self._logins[str(self._cluster["address"])] = Credentials(username="build", password=str(answer.get("token")))
+        for server in (self._cluster["address"], *(self._cluster.get("mirrors") or {}).values()):
+            self._logins[str(server)] = Credentials(username="build", password=str(answer.get("token")))
         self._write_logins()
 
     def _ask(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,6 +102,14 @@ class Registries:
             time.sleep(0.05)
         raise Failure("NoLogin", "the node's agent did not answer: it may be down; raise spec.attempt to try again")
 
+    def image_settings(self) -> ImageSettings:
+        """As the agent's."""
+        return ImageSettings(
+            certificate_dirs=[Path(one) for one in self._node.get("certificates") or ()],
+            insecure_hosts=frozenset(self._insecure()),
+            mirrors=self._node.get("mirrors") or {},
+        )
+
     def logins(self) -> Mapping[str, Credentials]:
         return self._logins
 
@@ -90,6 +124,9 @@ class Registries:
         """Hosts over plain http: those that the node names."""
         return list(self._node.get("insecure") or ())
 
+    def _caches(self) -> Mapping[str, str]:
+        return {str(host): str(mirror) for host, mirror in (self._cluster.get("mirrors") or {}).items()}
+
     def _trust(self) -> None:
         """The node's certificates for all hosts and for each, and the cluster's authority."""
         common = WORK / "tmp" / "certificates"
@@ -100,7 +137,10 @@ class Registries:
             for found in Path(directory).glob("*/*.crt"):
                 _place(found.parent.name, found.name, found.read_bytes())
         if self._cluster.get("caData"):
-            _place(str(self._cluster["address"]), "slipway.crt", _pem(str(self._cluster["caData"])))
+            authority = _pem(str(self._cluster["caData"]))
+            for server in (self._cluster["address"], *(self._cluster.get("mirrors") or {}).values()):
+                _place(str(server), "slipway.crt", authority)
+            (common / "slipway.crt").write_bytes(authority)
         os.environ["SSL_CERT_DIR"] = f"/etc/ssl/certs:{common}"
 
 
@@ -115,9 +155,12 @@ def _place(host: str, name: str, data: bytes) -> None:
     (directory / name).write_bytes(data)
 
 
-def registries_conf(node: Mapping[str, Any], insecure: Sequence[str]) -> str:
-    """Loopback addresses without a certificate of their own are spoken to over plain http, as the agent does."""
-    mirrors: Mapping[str, Sequence[str]] = node.get("mirrors") or {}
+def registries_conf(node: Mapping[str, Any], insecure: Sequence[str], caches: Mapping[str, str]) -> str:
+    """``caches`` are the cluster's own mirrors, asked after those that the node names. Loopback addresses without a certificate of
+    their own are spoken to over plain http, as the agent does."""
+    mirrors: dict[str, list[str]] = {host: list(named) for host, named in (node.get("mirrors") or {}).items()}
+    for host, cache in caches.items():
+        mirrors.setdefault(host, []).append(cache)
     lines = ['unqualified-search-registries = ["docker.io"]', 'short-name-mode = "permissive"', ""]
     certified = {path.parent.name for one in node.get("certificates") or () for path in Path(one).glob("*/*.crt")}
     hosts = dict.fromkeys([*insecure, *mirrors])
