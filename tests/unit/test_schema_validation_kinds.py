@@ -35,6 +35,7 @@ BARE: dict[kinds.Kind, Wire] = {
     kinds.DAEMON_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
     kinds.STATEFUL_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
     kinds.HORIZONTAL_POD_AUTOSCALER: {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3},
+    kinds.BUILD: {"dockerfile": "FROM redis", "tags": ["app"]},
 }
 """Specs of the kinds that need one."""
 

@@ -96,9 +96,10 @@ async def _load(home: Path, pull: Sequence[str], registry: Registries) -> None:
     store = ImageStore(home, registry.image_settings())
     store.use_registry(registry.own())
     try:
-        await store.load(_LAYOUT)
-        for name in pull:
-            await store.pull(name, credentials=registry.logins())
+        loaded = {image.image_id for image in await store.load(_LAYOUT)}
+        pulled = {(await store.pull(name, credentials=registry.logins())).image_id for name in pull}
+        for image_id in loaded - pulled if pulled else ():
+            await store.remove(image_id)
     finally:
         await store.close()
 

@@ -156,8 +156,8 @@ def _place(host: str, name: str, data: bytes) -> None:
 
 
 def registries_conf(node: Mapping[str, Any], insecure: Sequence[str], caches: Mapping[str, str]) -> str:
-    """``caches`` are the cluster's own mirrors, asked after those that the node names. Loopback addresses without a certificate of
-    their own are spoken to over plain http, as the agent does."""
+    """``caches`` are the cluster's own mirrors, asked after those that the node names. Loopback addresses without a
+    certificate of their own are spoken to over plain http, as the agent does."""
     mirrors: dict[str, list[str]] = {host: list(named) for host, named in (node.get("mirrors") or {}).items()}
     for host, cache in caches.items():
         mirrors.setdefault(host, []).append(cache)
