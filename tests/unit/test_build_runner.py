@@ -91,13 +91,12 @@ def test_only_faults_of_the_network_are_tried_again(text: str, kind: str) -> Non
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    answers = iter([Passing("reset"), "fine"])
+    failures = [Passing("reset"), Passing("refused")]
 
     def attempt() -> str:
-        answer = next(answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        if failures:
+            raise failures.pop()
+        return "fine"
 
     assert buildah.patiently("pulling", attempt) == "fine"
 

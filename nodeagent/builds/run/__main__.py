@@ -77,7 +77,7 @@ def build(request: Mapping[str, Any], status: Status) -> dict[str, Any]:
     directory = context.fetch(spec)
     found = source.read(spec, directory, status)
     wanted = stages.images(found.plan, found.needed)
-    base = bases.fetch(wanted, registry, status, name=found.name)
+    base = bases.fetch(wanted, registry, status, name=found.name, environments=_copies_heredocs(found))
     translated = translate(found.plan, base.environments, base.names)
     image = _run(request, directory, found, translated, status)
     cache.note_use([*base.ids, image])
@@ -89,10 +89,15 @@ def build(request: Mapping[str, Any], status: Status) -> dict[str, Any]:
     return {
         "digest": digest,
         "image": f"{tags[0].name}@{digest}",
-        "imageID": publish.image_id(image),
+        "imageID": f"sha256:{image}",
         "tags": [str(tag) for tag in tags],
         "sizeBytes": cache.total_size(image),
     }
+
+
+def _copies_heredocs(found: Source) -> bool:
+    """Only their variables are put in here; all others the builder knows itself."""
+    return any(one.heredocs and one.keyword != "RUN" for stage in found.needed for one in stage.instructions)
 
 
 def _run(request: Mapping[str, Any], directory: Path, found: Source, translated: Translated, status: Status) -> str:

@@ -23,8 +23,10 @@ class Bases:
     ids: set[str] = field(default_factory=set)
 
 
-def fetch(images: Sequence[Image], registry: Registries, status: Status, *, name: str) -> Bases:
-    """Raises `Failure`, with the line of the image."""
+def fetch(
+    images: Sequence[Image], registry: Registries, status: Status, *, name: str, environments: bool = True
+) -> Bases:
+    """``name`` is the Dockerfile's; with ``environments`` the images' variables are read. Raises `Failure`, with the line of the image."""
     wanted = [(image, registries.parse(image.name, line=image.line)) for image in images]
     registry.log_in(pull=[reference for _, reference in wanted])
     found = Bases()
@@ -32,7 +34,8 @@ def fetch(images: Sequence[Image], registry: Registries, status: Status, *, name
         reference = registry.at(reference)
         found.names[image.name] = str(reference)
         found.ids.add(_pull(image, reference, status, name))
-        found.environments[image.name] = _environment(str(reference))
+        if environments:
+            found.environments[image.name] = _environment(str(reference))
     return found
 
 

@@ -54,7 +54,8 @@ def _alone(lock: Any) -> bool:
 
 def _tidy(limit_bytes: int) -> None:
     try:
-        buildah.run("rm", "--all")
+        if _json(buildah.GRAPH / "overlay-containers" / "containers.json"):
+            buildah.run("rm", "--all")
     except (Failure, Passing) as error:
         print(f"warning: the build cache cannot be read and is begun anew: {error}", flush=True)
         _begin_anew()

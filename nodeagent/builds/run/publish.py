@@ -102,8 +102,3 @@ async def _load(home: Path, pull: Sequence[str], registry: Registries) -> None:
             await store.remove(image_id)
     finally:
         await store.close()
-
-
-def image_id(image: str) -> str:
-    found = json.loads(buildah.run("inspect", "--type", "image", image))
-    return f"sha256:{found.get('FromImageID')}"
