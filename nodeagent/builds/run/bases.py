@@ -26,7 +26,10 @@ class Bases:
 def fetch(
     images: Sequence[Image], registry: Registries, status: Status, *, name: str, environments: bool = True
 ) -> Bases:
-    """``name`` is the Dockerfile's; with ``environments`` the images' variables are read. Raises `Failure`, with the line of the image."""
+    """``name`` is the Dockerfile's; with ``environments`` the images' variables are read.
+
+    Raises `Failure`, with the line of the image.
+    """
     wanted = [(image, registries.parse(image.name, line=image.line)) for image in images]
     registry.log_in(pull=[reference for _, reference in wanted])
     found = Bases()
