@@ -22,6 +22,7 @@ from nodeagent.builds.run.registries import Registries
 from nodeagent.builds.run.source import Source
 from nodeagent.builds.run.status import Status
 from nodeagent.builds.run.steps import Steps
+from nodeagent.images.reference import Reference
 from schema.dockerfile import stages
 from schema.dockerfile.translate import CONTEXT, Translated, translate
 from schema.slipway.build import SECRETS_PATH
@@ -81,10 +82,7 @@ def build(request: Mapping[str, Any], status: Status) -> dict[str, Any]:
     translated = translate(found.plan, base.environments, base.names)
     image = _run(request, directory, found, translated, status)
     cache.note_use([*base.ids, image])
-    pushed = spec.get("push", True) is not False
-    digest = publish.push(image, tags, registry) if pushed else ""
-    here = publish.bring_home(image, tags, registry, request, pushed=pushed)
-    digest = digest or here
+    digest = _publish(spec, image, tags, registry, Path(request["node"]["imagesHome"]), status)
     print(f"built {tags[0]} {digest}", flush=True)
     return {
         "digest": digest,
@@ -93,6 +91,20 @@ def build(request: Mapping[str, Any], status: Status) -> dict[str, Any]:
         "tags": [str(tag) for tag in tags],
         "sizeBytes": cache.total_size(image),
     }
+
+
+def _publish(
+    spec: Mapping[str, Any], image: str, tags: Sequence[Reference], registry: Registries, home: Path, status: Status
+) -> str:
+    """The digest. Raises `Failure`; what was pushed is built, even if this node cannot keep it."""
+    if spec.get("push", True) is False:
+        return publish.keep_here(image, tags, registry, home)
+    digest = publish.push(image, tags, registry)
+    try:
+        publish.bring_home(image, tags, registry, home)
+    except Failure as failure:
+        status.warn(failure.message)
+    return digest
 
 
 def _copies_heredocs(found: Source) -> bool:

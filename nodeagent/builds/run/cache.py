@@ -7,6 +7,7 @@ longest ago goes. Beyond one and a half times the bound a build waits until it i
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -118,6 +119,16 @@ def layer_size(image_id: str) -> int:
 
 def top_layer(image_id: str) -> str:
     return next((str(each.get("layer") or "") for each in _images() if each["id"].startswith(image_id)), "")
+
+
+def diff_ids(image_id: str) -> list[str]:
+    """Of the image's layers, from its configuration; none where it cannot be read."""
+    key = base64.urlsafe_b64encode(f"sha256:{image_id}".encode()).decode()
+    try:
+        config = json.loads((buildah.GRAPH / "overlay-images" / image_id / f"={key}").read_text())
+        return [str(each) for each in config["rootfs"]["diff_ids"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def total_size(image_id: str) -> int:
