@@ -14,7 +14,8 @@ from schema.defaulting import pod as defaulting
 from schema.slipway.build import BUILD_LABEL, BUILDER, CONTAINER, SECRETS_PATH, image_of, pod_name
 
 _GRACE_SECONDS = 10
-_CONFIG_KEYS = (".dockerconfigjson", ".dockercfg")
+_REQUESTS = {"cpu": "500m", "memory": "256Mi"}
+"""Of a build that says nothing; where it gives a limit, that is requested, as of any pod."""
 
 
 def make(build: Wire) -> Wire:
@@ -60,10 +61,13 @@ def _platform(spec: Wire) -> Wire:
 
 
 def _resources(spec: Wire) -> Wire:
+    """Without a request a build would get no processor time on a busy node."""
     given = spec.get("resources") or {}
+    limits = given.get("limits") or {}
+    default = {name: amount for name, amount in _REQUESTS.items() if name not in limits}
     return {
-        "requests": {**(given.get("requests") or {}), BUILDER: "1"},
-        "limits": {**(given.get("limits") or {}), BUILDER: "1"},
+        "requests": {**default, **(given.get("requests") or {}), BUILDER: "1"},
+        "limits": {**limits, BUILDER: "1"},
     }
 
 
