@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from tests.registry import Registry
 
 BUILDS = "/apis/slipway.dev/v1/namespaces/default/builds"
 ENDED = ("Succeeded", "Failed")
+SENDER = ("-m", "controlplane.builds.sender")
+MANAGE = ("manage.py", "build")
+"""The same, as most will call it."""
 
 
 @dataclass
@@ -83,10 +87,10 @@ class Builder:
             wait_for(f"build {name} is gone", lambda name=name: self.get(name) is None)  # type: ignore[misc]
             wait_for("its pod is gone", lambda pod=pod: pod is None or self.instance.pod(pod) is None)  # type: ignore[misc]
 
-    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """``manage.py build …``"""
+    def command(self, *words: str, program: Sequence[str] = SENDER) -> subprocess.CompletedProcess[str]:
+        """Send a directory, and wait for the end."""
         return subprocess.run(
-            [sys.executable, "manage.py", "build", *words],
+            [sys.executable, *program, *words],
             cwd=ROOT,
             env=dict(self.instance.environment),
             capture_output=True,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import json
 import os
 import signal
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests import registry
-from tests.cluster.builds import BUILDS, Builder, states
+from tests.cluster.builds import BUILDS, MANAGE, Builder, states
 from tests.cluster.instance import Wire, running, wait_for
 from tests.cluster.pods import pod
 from tests.ports import free_port
@@ -64,7 +67,9 @@ def test_from_a_directory_to_a_running_pod(builder: Builder, tmp_path: Path) -> 
         f"FROM {builder.base}\nENV PLACE=here\nCOPY . /app\nCOPY --from=made /word /word\n"
         'COPY <<note /note\nwritten $PLACE\nnote\nCMD ["/bin/sh", "-c", "cat /app/src/page /word /note; ls /app; sleep 600"]\n'
     )
-    done = builder.command(str(tmp_path), "-t", "page:1", "--build-arg", "WORD=slipway", "--name", "page")
+    done = builder.command(
+        str(tmp_path), "-t", "page:1", "--build-arg", "WORD=slipway", "--name", "page", program=MANAGE
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     image = done.stdout.splitlines()[-1]
     status = builder.status("page")
@@ -198,6 +203,85 @@ def left(builder: Builder) -> list[str]:
     return mounts + [str(path) for path in (builder.home / "roots").iterdir()]
 
 
+def again(builder: Builder, name: str) -> Wire:
+    """The status of the second attempt, once it has succeeded."""
+    headers = {"Content-Type": "application/merge-patch+json"}
+    wanted = {"spec": {"attempt": 2}}
+    builder.instance.api.patch(f"{BUILDS}/{name}", json=wanted, headers=headers).raise_for_status()
+    wait_for("the second attempt", lambda: builder.status(name).get("attempt") == 2)
+    status = builder.phase(name, "Succeeded", "Failed")
+    assert status["phase"] == "Succeeded", status
+    return status
+
+
+def test_an_image_may_stay_on_its_node(builder: Builder) -> None:
+    tag = "docker.io/library/stays:1"
+    status = builder.built("stays", f'FROM {builder.base}\nCMD ["/bin/sleep", "60"]\n', tags=[tag], push=False)
+    builder.instance.create(pod("stays", {"name": "main", "image": tag, "imagePullPolicy": "Never"}))
+    ran = builder.instance.wait_running("stays")
+    assert ran["status"]["containerStatuses"][0]["imageID"].endswith(status["digest"])
+    builder.instance.delete_pod("stays")
+
+
+@pytest.fixture
+def repository(builder: Builder, tmp_path: Path) -> Iterator[str]:
+    """A git repository at an address that pods reach."""
+    bare, port = tmp_path / "app.git", free_port()
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", "-C", str(bare)]
+    for words in (["init", "-q", "-b", "main", str(bare)],):
+        subprocess.run(["git", *words], check=True)
+    (bare / "sub").mkdir()
+    (bare / "sub" / "Dockerfile").write_text(f"FROM {builder.base}\nCOPY . /app\nRUN cat /app/word\n")
+    (bare / "sub" / "word").write_text("from the tag\n")
+    for words in (["add", "."], ["commit", "-q", "-m", "one"], ["tag", "v1"]):
+        subprocess.run([*git, *words], check=True)
+    (bare / "sub" / "word").write_text("from main\n")
+    subprocess.run([*git, "commit", "-q", "-a", "-m", "two"], check=True)
+    node = builder.instance.api.get(f"/api/v1/nodes/{builder.instance.node}").json()
+    gateway = str(next(ipaddress.ip_network(node["spec"]["podCIDR"]).hosts()))
+    daemon = ["git", "daemon", "--reuseaddr", "--export-all", f"--port={port}", f"--base-path={tmp_path}"]
+    with subprocess.Popen(daemon, stderr=subprocess.DEVNULL) as process:
+        yield f"git://{gateway}:{port}/app.git"
+        process.terminate()
+
+
+def test_a_repository_is_a_context(builder: Builder, repository: str) -> None:
+    """At a tag, from a directory of it; what is not there is said."""
+    source = {"url": repository, "ref": "v1", "subdirectory": "sub"}
+    builder.built("git", "", context={"git": source}, dockerfilePath="Dockerfile")
+    assert "from the tag" in builder.log("git").splitlines()
+    failure = builder.failed("git-none", "", context={"git": {**source, "ref": "nosuch"}}, dockerfilePath="Dockerfile")
+    assert failure["reason"] == "GitFailed"
+    assert "nosuch" in failure["message"]
+
+
+def test_a_registry_that_restarts_costs_no_build(builder: Builder) -> None:
+    """It is away when the image is to be pushed, and comes back."""
+    with contextlib.ExitStack() as first:
+        away = first.enter_context(registry.start())
+        builder.create("restart", waiting(builder, "restart"), tags=[f"{away.host}/restart:1"])
+        begun(builder, "restart")
+    let_go(builder, "restart")
+    wait_for("it is tried again", lambda: "trying again" in builder.log("restart"))
+    with registry.start(port=int(away.host.rpartition(":")[2])) as back:
+        status = builder.phase("restart", "Succeeded", "Failed")
+        assert status["phase"] == "Succeeded", status
+        assert status["image"].startswith(f"{back.host}/restart@sha256:")
+
+
+def test_a_full_disk_is_said_and_the_next_attempt_works(builder: Builder) -> None:
+    wait_for("nothing builds", lambda: not builder.processes())
+    cache = builder.home / "cache"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m,mode=700", "tmpfs", str(cache)], check=True)
+    try:
+        failure = builder.failed("full", f"FROM {builder.base}\nRUN head -c 60000000 /dev/zero > /big\n")
+    finally:
+        wait_for("nothing builds", lambda: not builder.processes())
+        subprocess.run(["umount", str(cache)], check=True)
+    assert failure["reason"] == "DiskFull"
+    assert again(builder, "full")["digest"]
+
+
 def test_a_builder_that_is_killed_leaves_nothing_and_is_tried_again(builder: Builder) -> None:
     builder.create("killed", waiting(builder, "killed"))
     begun(builder, "killed")
@@ -208,11 +292,7 @@ def test_a_builder_that_is_killed_leaves_nothing_and_is_tried_again(builder: Bui
     assert "spec.attempt" in status["failure"]["message"]
     wait_for("nothing is left", lambda: not left(builder) and not builder.processes())
     let_go(builder, "killed")
-    patch = {"spec": {"attempt": 2}}
-    headers = {"Content-Type": "application/merge-patch+json"}
-    builder.instance.api.patch(f"{BUILDS}/killed", json=patch, headers=headers).raise_for_status()
-    wait_for("the second attempt", lambda: builder.status("killed").get("attempt") == 2)
-    assert builder.phase("killed", "Succeeded")["digest"]
+    assert again(builder, "killed")["digest"]
 
 
 def test_a_build_outlives_its_agent(builder: Builder) -> None:

@@ -57,6 +57,7 @@ def _tidy(limit_bytes: int) -> None:
     try:
         if _json(buildah.GRAPH / "overlay-containers" / "containers.json"):
             buildah.run("rm", "--all")
+        _check()
     except (Failure, Passing) as error:
         print(f"warning: the build cache cannot be read and is begun anew: {error}", flush=True)
         _begin_anew()
@@ -64,6 +65,15 @@ def _tidy(limit_bytes: int) -> None:
         if not left.name.startswith(_MOUNT_CACHES):
             _discard(left)
     prune(limit_bytes)
+
+
+def _check() -> None:
+    """Every image has its layer, and every layer its directory. Raises `Failure`."""
+    layers = {layer["id"] for layer in _json(buildah.GRAPH / "overlay-layers" / "layers.json")}
+    lost = [image["id"] for image in _images() if image.get("layer") and image["layer"] not in layers]
+    lost += [layer for layer in layers if not (buildah.GRAPH / "overlay" / layer / "diff").is_dir()]
+    if lost:
+        raise Failure("BuilderError", f"{len(lost)} images or layers are not whole")
 
 
 def _begin_anew() -> None:
