@@ -42,7 +42,28 @@ def of_pod(node: str, namespace: str, name: str, attempt: int) -> Wire | None:
         return None
     owner = controller_of(pod)
     ours = owner is not None and owner["uid"] == build["metadata"]["uid"] and owner["kind"] == kinds.BUILD.kind
-    return build if ours and (pod.get("spec") or {}).get("nodeName") == node else None
+    return build if ours and _is_plain(pod) and pod["spec"].get("nodeName") == node else None
+
+
+_PLAIN = frozenset(
+    (
+        "name",
+        "image",
+        "imagePullPolicy",
+        "resources",
+        "volumeMounts",
+        "terminationMessagePath",
+        "terminationMessagePolicy",
+    )
+)
+
+
+def _is_plain(pod: Wire) -> bool:
+    """As the controller makes them: one container, without commands of its own (hooks, probes) for the builder to run."""
+    spec = pod["spec"]
+    containers = spec.get("containers") or []
+    others = spec.get("initContainers") or spec.get("ephemeralContainers")
+    return len(containers) == 1 and not others and containers[0].keys() <= _PLAIN and not spec.get("hostPID")
 
 
 PROGRESS = ("steps", "image", "digest", "imageID", "tags", "sizeBytes", "warnings", "failure")

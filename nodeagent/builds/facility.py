@@ -19,7 +19,7 @@ from typing import Any
 from nodeagent.builds import builder, container
 from nodeagent.builds.client import Client
 from nodeagent.builds.followers import Followers
-from nodeagent.builds.places import BuildKey, Places
+from nodeagent.builds.places import BuildKey, Places, is_build
 from nodeagent.builds.settings import BuildSettings
 from nodeagent.errors import ImageError, ImagePullError
 from nodeagent.facilities import ContainerPlan, Credentials, Image, ImageConfig, Images, Progress
@@ -30,7 +30,6 @@ from nodeagent.runtime import spec as runtime_spec
 from schema.core.container import Container
 from schema.core.pod import Pod
 from schema.core.security import SecurityContext
-from schema.slipway.build import BUILDER_IMAGE
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +41,6 @@ _HEAVY = ("context", "tmp")
 
 Planner = Callable[..., ContainerPlan]
 """`runtime.assemble.plan`."""
-
-
-def is_build(image: str) -> bool:
-    return image.startswith(f"{BUILDER_IMAGE}/")
 
 
 class BuildImages:

@@ -19,11 +19,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from schema.slipway.build import BUILDER_IMAGE
+
 WORK = Path("/build")
 """In the container, the directory of the build."""
 CACHE = Path("/var/lib/slipway-builder")
 HOST_NETWORK = Path("/run/slipway-host/net")
 """In the container, the network namespace of the agent: images are pulled and pushed as the agent would."""
+
+
+def is_build(image: str) -> bool:
+    """Whether it is the image of a build's pod."""
+    return image.startswith(f"{BUILDER_IMAGE}/")
 
 
 class BuildKey(NamedTuple):

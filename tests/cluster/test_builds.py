@@ -313,6 +313,9 @@ def test_builds_wait_for_a_free_builder_and_end_with_their_deletion(builder: Bui
         builder.create(name, waiting(builder, "never"))
     for name in names[:2]:
         begun(builder, name)
+    entered = builder.instance.kubectl("exec", "first-build-1", "--", "true")
+    assert entered.returncode != 0
+    assert "cannot be entered" in entered.stderr
     third = wait_for(
         "the third has a place", lambda: found if (found := builder.status("third")).get("queuePosition") == 1 else None
     )
