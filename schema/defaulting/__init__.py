@@ -27,6 +27,7 @@ from schema.defaulting import (
     service,
     statefulset,
     storage,
+    trigger,
 )
 from schema.kinds import Kind
 
@@ -51,6 +52,7 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.DEPLOYMENT: deployment.default,
     kinds.REPLICA_SET: replicaset.default,
     kinds.REPLICATION_CONTROLLER: replicationcontroller.default,
+    kinds.TRIGGER: trigger.default,
 }
 
 
