@@ -23,6 +23,7 @@ from schema.defaulting import (
     priorityclass,
     replicaset,
     replicationcontroller,
+    repository,
     secret,
     service,
     statefulset,
@@ -52,6 +53,7 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.DEPLOYMENT: deployment.default,
     kinds.REPLICA_SET: replicaset.default,
     kinds.REPLICATION_CONTROLLER: replicationcontroller.default,
+    kinds.REPOSITORY: repository.default,
     kinds.TRIGGER: trigger.default,
 }
 

@@ -18,7 +18,7 @@ from django.contrib.auth.models import User
 from controlplane.access import throttle
 from controlplane.access import tokens as access_tokens
 from controlplane.access.models import Grant
-from controlplane.registry import collection, leases, login, redeploying, sweeping, tokens
+from controlplane.registry import collection, leases, login, redeploying, sweeping, tokens, usage
 from controlplane.registry.errors import Busy
 from controlplane.registry.models import Collection, PushLease
 from controlplane.registry.storage import Storage
@@ -295,9 +295,23 @@ def test_an_object_comes_follows_and_goes(api: Api, storage: Storage, listed: st
     assert not storage.tags("default/app")
 
 
-def test_users_do_not_make_repositories_or_move_them(api: Api, listed: str) -> None:
-    wanted = {"kind": "Repository", "metadata": {"name": "other"}, "spec": {"path": "default/other"}}
-    assert api.post(REPOSITORIES, wanted)[0] == 405
+def test_one_may_be_written_down_before_the_first_push(api: Api, storage: Storage) -> None:
+    made = {"apiVersion": "slipway.dev/v1", "kind": "Repository", "metadata": {"name": "app"}}
+    assert api.created(REPOSITORIES, made)["spec"]["path"] == "default/app"
+    look("app")
+    assert api.get(f"{REPOSITORIES}/app")[1]["status"]["tagCount"] == 0
+    put(storage, "default/app", small("one"), "1")
+    look("app")
+    assert api.get(f"{REPOSITORIES}/app")[1]["status"]["tagCount"] == 1
+    storage.untag_all("default/app")
+    look("app")
+    assert api.get(f"{REPOSITORIES}/app")[1]["status"]["tags"] == []
+    before = objects.current_revision()
+    look("app")
+    assert objects.current_revision() == before
+
+
+def test_repositories_are_not_moved(api: Api, listed: str) -> None:
     code, answer = api.patch(f"{REPOSITORIES}/app", {"spec": {"path": "default/other"}})
     assert code == 422
     assert "spec.path" in answer["message"]
@@ -356,6 +370,7 @@ def test_notifications_need_the_registrys_secret(api: Api, monkeypatch: pytest.M
     ours = f"Bearer {settings.REGISTRY_SECRET}"
     assert api.post(NOTIFICATIONS, {"events": [event, *others]}, authorization=ours)[0] == 200
     assert [work.arguments for work in asked] == [("repository", "default", "app")]
+    body: Any
     for body in ({}, [], {"events": 3}, {"events": [3]}, b"{"):
         assert api.post(NOTIFICATIONS, body, authorization=ours)[0] == 400
 
@@ -540,7 +555,7 @@ def test_a_workload_follows_pushes_from_its_first_moment(api: Api, storage: Stor
         assert new in pinned(api)
         sets = api.get("/apis/apps/v1/namespaces/default/replicasets")[1]["items"]
         assert len(sets) == 2
-        assert collection.usage.digests() >= {listed, new}
+        assert usage.digests() >= {listed, new}
         before = objects.current_revision()
         redeploying.AutoredeployController().reconcile("default", "app")
         assert objects.current_revision() == before
@@ -609,6 +624,7 @@ def test_a_trigger_scales_within_its_bounds(api: Api) -> None:
     api.created(DEPLOYMENTS, deployment("redis:7"))
     api.created(TRIGGERS, trigger(action="Scale", minReplicas=1, maxReplicas=5))
     path = hook_of(api)
+    body: Any
     for body in ({}, {"replicas": 6}, {"replicas": 0}, {"replicas": "3"}, {"replicas": True}, [], b"{"):
         code, answer = use(api, path, body)
         assert code == 400

@@ -35,7 +35,7 @@ def admin(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Skope
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     directory = tmp_path_factory.mktemp("archives")
-    return {content: clients.archive(directory, content=content) for content in ("one", "two")}
+    return {content: clients.archive(directory, content=content) for content in ("one", "two", "three", "four")}
 
 
 def manage(instance: Instance, *words: str, given: str | None = None) -> str:
@@ -218,16 +218,16 @@ PushLease.objects.update(until=F("until") - timedelta(hours=1))
 def test_garbage_is_collected_while_others_push_and_pull(
     instance: Instance, admin: Skopeo, archives: dict[str, Path], tmp_path: Path
 ) -> None:
-    for content in ("one", "two"):
+    for content in ("three", "four"):
         assert admin.push(archives[content], "default/moving:now")
-    assert admin.push(archives["one"], "default/kept:1")
+    assert admin.push(archives["three"], "default/kept:1")
     stop, faults = threading.Event(), list[str]()
 
     def again_and_again(name: str) -> None:
         turn = 0
         while not stop.is_set():
             turn += 1
-            content = ("one", "two")[turn % 2]
+            content = ("three", "four")[turn % 2]
             if not (done := admin.push(archives[content], f"default/{name}:now")):
                 faults.append(f"push: {done.output}")
             target = tmp_path / f"{name}-{turn}"

@@ -175,6 +175,7 @@ def test_agents_read_what_the_cluster_says_of_its_registry() -> None:
     assert found.token_url == "https://c:6443/t"
     assert (found.login.username, found.login.password) == ("system:node:n", "p")
     assert "UEVN" not in repr(found)
+    nothing: Any
     for nothing in ({}, {"registry": None}, {"registry": {}}, {"registry": {**told, "caData": "!"}}):
         assert own.read(nothing, server="https://c", node="n", password=lambda: "") is None
 
