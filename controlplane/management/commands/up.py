@@ -196,8 +196,8 @@ def prepare_registry(layout: Layout, lab: Lab) -> Sequence[Server]:
     (layout.home / "registry-address").write_text((given or f"{bare}:{layout.registry_port}") + "\n")
     (layout.home / "registry-hosts").write_text("\n".join(hosts) + "\n")
     port = layout.api_port or 6443
-    api = os.environ.get("SLIPWAY_REGISTRY_API") or f"https://{bare}:{port}"
-    notify = os.environ.get("SLIPWAY_REGISTRY_API") or f"https://127.0.0.1:{port}"
+    api = os.environ.get("SLIPWAY_REGISTRY_TOKEN_SERVER") or f"https://{bare}:{port}"
+    notify = os.environ.get("SLIPWAY_REGISTRY_NOTIFY") or f"https://127.0.0.1:{port}"
     servers = setting.servers(port=layout.registry_port, api=api, notify=notify)
     setting.prepare(servers)
     return servers
