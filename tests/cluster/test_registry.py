@@ -148,6 +148,18 @@ def test_pods_run_images_of_their_namespace_by_any_of_its_names(
         instance.delete_pod(name)
 
 
+def test_a_pull_through_cache_stands_before_its_registry(instance: Instance, busybox: str) -> None:
+    """Nothing answers at ``upstream.test``: what comes, came by the cache."""
+    path = busybox.partition("/")[2]
+    container = {"name": "main", "image": f"upstream.test/{path}", "command": ["sleep", "1000"]}
+    spec = {"terminationGracePeriodSeconds": 0, "containers": [container]}
+    instance.create({"kind": "Pod", "metadata": {"name": "cached"}, "spec": spec})
+    instance.wait_running("cached")
+    cached = instance.home / "registry/cache-upstream.test/data/docker/registry/v2/blobs"
+    assert any(cached.rglob("data"))
+    instance.delete_pod("cached")
+
+
 def deployment(image: str) -> Wire:
     container = {"name": "main", "image": image, "command": ["sleep", "1000"]}
     template = {
