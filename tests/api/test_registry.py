@@ -499,6 +499,19 @@ def assert_whole(storage: Storage, path: str) -> None:
             assert storage.size(blob) or blob in aside
 
 
+def test_a_full_disk_does_not_keep_a_collection_from_making_room(
+    db: None, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for content in ("old", "new"):
+        put(storage, "default/app", small(content), "1")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sweeping, "write_private", full)
+    assert collect(storage).blobs == 3
+
+
 def test_two_collections_at_once_are_one(db: None, storage: Storage) -> None:
     def another() -> set[str]:
         with pytest.raises(Busy):
