@@ -31,6 +31,7 @@ def real(settings: Settings) -> Facilities:
     registry = RegistryConsumer(settings, images.use_registry, lambda: credential.token)
     policies = Policies(settings)
     network = BridgeNetwork(settings, policies=policies)
+    overlay = Overlay(settings)
     return Facilities(
         runtime=OciRuntime(settings),
         network=network,
@@ -38,7 +39,8 @@ def real(settings: Settings) -> Facilities:
         images=images,
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
-        consumers=(registry, Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings)),
+        encryption=overlay.encrypted.report if overlay.encrypted else None,
+        consumers=(registry, overlay, network.services, policies, Dns(settings), Ingresses(settings)),
     )
 
 
