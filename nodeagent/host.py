@@ -37,6 +37,7 @@ def real(settings: Settings) -> Facilities:
     )
     policies = Policies(settings)
     network = BridgeNetwork(settings, policies=policies)
+    overlay = Overlay(settings)
     return Facilities(
         runtime=OciRuntime(settings),
         network=network,
@@ -44,7 +45,8 @@ def real(settings: Settings) -> Facilities:
         images=building,
         plan=builds.planning(assemble.plan, building),
         list_images=lambda: listed(images.state()),
-        consumers=(registry, Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings)),
+        encryption=overlay.encrypted.report if overlay.encrypted else None,
+        consumers=(registry, overlay, network.services, policies, Dns(settings), Ingresses(settings)),
     )
 
 

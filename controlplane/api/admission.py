@@ -123,7 +123,7 @@ def hold_to_digests(request: Request) -> None:
         if not isinstance(template, dict) or not isinstance(template.get("spec"), dict):
             return
         known = redeploying.known_of(request.wire)
-        new = [move for move in autoredeploy.moves(request.wire, known) if move.first]
+        new = [move for move in autoredeploy.moves(request.wire, known, {}) if move.first]
         changed = autoredeploy.moved(request.wire, new)
     if changed is not None:
         request.wire.update(changed)

@@ -44,7 +44,7 @@ def parse(parameters: Iterable[str]) -> list[Scope]:
 def _read(word: str) -> Scope:
     type_, first, rest = word.partition(":")
     name, second, actions = rest.rpartition(":")
-    if not (first and second and name and actions) or len(word) > _LONGEST:
+    if not (type_ and first and second and name and actions) or len(word) > _LONGEST:
         raise BadScope(f"scope: {word[:200]!r} is not type:name:actions")
     type_ = type_.partition("(")[0]  # repository(plugin), which means no other right
     wanted = [each for each in actions.split(",") if each]

@@ -182,6 +182,15 @@ class NodeFeatures(ApiModel):
     """supplementalGroupsPolicy is honoured."""
 
 
+class WireGuardKey(ApiModel):
+    """By which other nodes encrypt what they send to the pods of this one."""
+
+    public_key: str = ""
+    """Base64."""
+    port: int = 0
+    """UDP, at the node's InternalIP."""
+
+
 class NodeConfigStatus(ApiModel):
     """Unused; kept for compatibility."""
 
@@ -224,6 +233,8 @@ class NodeStatus(ApiModel):
     """The runtimes of the node."""
     features: NodeFeatures | None = None
     """What the node can do whatever the runtime."""
+    wireguard: list[WireGuardKey] = []
+    """Where packets between nodes are encrypted: the node's public keys. Two, which take turns."""
 
 
 class Node(Object):

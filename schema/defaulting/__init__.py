@@ -24,10 +24,12 @@ from schema.defaulting import (
     priorityclass,
     replicaset,
     replicationcontroller,
+    repository,
     secret,
     service,
     statefulset,
     storage,
+    trigger,
 )
 from schema.kinds import Kind
 
@@ -53,6 +55,8 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.REPLICA_SET: replicaset.default,
     kinds.REPLICATION_CONTROLLER: replicationcontroller.default,
     kinds.BUILD: build.default,
+    kinds.REPOSITORY: repository.default,
+    kinds.TRIGGER: trigger.default,
 }
 
 
