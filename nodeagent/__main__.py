@@ -169,6 +169,8 @@ def run(arguments: argparse.Namespace) -> int:
         return os.EX_USAGE
     for directory in (settings.home, settings.run_dir):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if arguments.hollow:
+        os.environ["SLIPWAY_BUILDS"] = "0"  # who pretends to have containers builds nothing
     asyncio.run(_run([settings] if arguments.hollow <= 1 else hollow_nodes(arguments), hollow=arguments.hollow > 0))
     return os.EX_OK
 

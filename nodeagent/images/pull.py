@@ -13,6 +13,7 @@ from nodeagent.facilities import Credentials, Image, Progress
 from nodeagent.images import errors, layers, locks, manifests
 from nodeagent.images.flights import Flights, all_or_first_error, in_thread
 from nodeagent.images.manifests import Config, Descriptor, Manifest
+from nodeagent.images.own import OwnRegistry
 from nodeagent.images.reference import Reference
 from nodeagent.images.registry import RegistryClient, Repository
 from nodeagent.images.settings import ImageSettings
@@ -82,6 +83,10 @@ class Puller:
 
     async def close(self) -> None:
         await self._registry.close()
+
+    def use_registry(self, own: OwnRegistry | None) -> None:
+        """The cluster's own registry, from now on."""
+        self._registry.use(own)
 
     async def pull(self, reference: Reference, credentials: Mapping[str, Credentials], tell: Tell) -> Image:
         resolved = await self._resolve(reference, credentials)

@@ -23,6 +23,7 @@ from nodeagent.errors import ImagePullError
 from nodeagent.facilities import Credentials
 from nodeagent.images import authorization, errors, manifests
 from nodeagent.images.credentials import for_repository
+from nodeagent.images.own import NODE_PREFIX, OwnRegistry
 from nodeagent.images.reference import Reference, is_loopback, server_of
 from nodeagent.images.settings import ImageSettings
 
@@ -60,6 +61,15 @@ class RegistryClient:
         self._settings = settings
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._tokens: dict[tuple[str, str, Credentials | None], authorization.Token] = {}
+        self._own: OwnRegistry | None = None
+
+    def use(self, own: OwnRegistry | None) -> None:
+        """The cluster's own registry from now on. Connections that trust another authority are not used any more."""
+        if own is not None and self._own is not None and own.authority == self._own.authority:
+            self._own = own
+            return
+        self._own = own
+        self._clients = {}  # what is under way keeps its own
 
     async def close(self) -> None:
         clients = list(self._clients.values())
@@ -74,14 +84,23 @@ class RegistryClient:
     ) -> tuple[Repository, bytes, str]:
         """The repository to ask on, the manifest (or index) and its digest. Mirrors are asked first."""
         login = for_repository(credentials, reference.host, reference.repository)
-        for mirror in self._settings.mirrors.get(reference.host, ()):
+        own_registry = self._own
+        if own_registry is not None and reference.host in own_registry.names:
+            return await self._manifest(Repository(reference, own_registry.address, login or own_registry.login))
+        for mirror in self._mirrors(reference.host):
             # The login is the registry's, not the mirror's; one for the mirror's own name is used.
             own = for_repository(credentials, mirror, reference.repository)
+            if own is None and own_registry is not None and own_registry.is_own(mirror):
+                own = own_registry.login
             try:
                 return await self._manifest(Repository(reference, server_of(mirror), own))
             except ImagePullError:
                 continue
         return await self._manifest(Repository(reference, reference.server, login))
+
+    def _mirrors(self, host: str) -> list[str]:
+        cache = self._own.mirrors.get(host) if self._own is not None else None
+        return [*self._settings.mirrors.get(host, ()), *([cache] if cache else [])]
 
     async def _manifest(self, repository: Repository) -> tuple[Repository, bytes, str]:
         data = await self.document(repository, repository.reference.selector)
@@ -235,6 +254,8 @@ class RegistryClient:
         return response
 
     def _scheme(self, server: str) -> str:
+        if self._own is not None and server in self._own.servers:
+            return "https"
         if server in self._settings.insecure_hosts:
             return "http"
         if not is_loopback(server):
@@ -247,7 +268,8 @@ class RegistryClient:
         client = self._clients.get(server)
         if client is None:
             plain = self._scheme(server) == "http"
-            verify = False if plain else await asyncio.to_thread(_tls_context, self._settings, server)
+            own = self._own.authority if self._own is not None and server in self._own.servers else ""
+            verify = False if plain else await asyncio.to_thread(_tls_context, self._settings, server, own)
             client = httpx.AsyncClient(
                 verify=verify,
                 timeout=httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS, pool=None),
@@ -274,18 +296,26 @@ class RegistryClient:
             raise _refused(repository)
 
     async def _token(self, repository: Repository, challenge: authorization.Challenge) -> authorization.Token:
+        challenge = self._own_realm(repository, challenge)
         self._check_realm(repository, challenge.realm)
         request = authorization.token_request(challenge, repository.scope, repository.credentials)
         async with AsyncExitStack() as stack:
             response = await self._request(stack, request.method, request.url, request.headers, request.body)
             if response.status_code in (400, 401, 403):
-                raise _refused(repository)
+                complaint = await _complaint(response)
+                raise _refused(repository, f" ({complaint})" if complaint else "")
             _check(response, repository, await _complaint(response))
             data = await _read(response, _LARGEST_TOKEN, f"the token service of {repository.server}")
         token = authorization.read_token(manifests.load(data, f"the answer of {repository.server}'s token service"))
         if token is None:
             raise errors.RegistryFault(f"the token service of {repository.server} gave no token")
         return token
+
+    def _own_realm(self, repository: Repository, challenge: authorization.Challenge) -> authorization.Challenge:
+        """Our own registry's tokens come from the control plane that this node belongs to, wherever that is from here."""
+        if self._own is None or not self._own.is_own(repository.server):
+            return challenge
+        return authorization.Challenge(challenge.scheme, {**challenge.parameters, "realm": self._own.token_url})
 
     def _check_realm(self, repository: Repository, realm: str) -> None:
         target = urlsplit(realm)
@@ -382,6 +412,8 @@ def _check(response: httpx.Response, repository: Repository, complaint: str) -> 
 
 def _refused(repository: Repository, said: str = "") -> errors.Unauthorised:
     reference, server = repository.reference, repository.server
+    if repository.credentials is not None and repository.credentials.username.startswith(NODE_PREFIX):
+        return errors.Unauthorised(f"the cluster's registry does not let this node pull {reference}{said}")
     if repository.credentials is None:
         return errors.Unauthorised(
             f"registry {server} lets nobody pull {reference} without a login, or it does not exist; "
@@ -395,8 +427,10 @@ def _own_certificates(settings: ImageSettings, server: str) -> list[str]:
     return [str(path) for base in settings.certificate_dirs for path in sorted((base / server).glob("*.crt"))]
 
 
-def _tls_context(settings: ImageSettings, server: str) -> ssl.SSLContext:
+def _tls_context(settings: ImageSettings, server: str, authority: str = "") -> ssl.SSLContext:
     context = ssl.create_default_context()
+    if authority:
+        context.load_verify_locations(cadata=authority)
     shared = [str(path) for base in settings.certificate_dirs for path in sorted(base.glob("*.crt"))]
     for path in [*shared, *_own_certificates(settings, server)]:
         try:

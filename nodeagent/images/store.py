@@ -14,6 +14,7 @@ from nodeagent.facilities import Credentials, Image, Progress
 from nodeagent.images import archive, errors, gc, locks, reference
 from nodeagent.images.credentials import for_repository
 from nodeagent.images.flights import Flights, in_thread
+from nodeagent.images.own import OwnRegistry
 from nodeagent.images.pull import Puller
 from nodeagent.images.roots import Roots
 from nodeagent.images.settings import ImageSettings
@@ -43,6 +44,10 @@ class ImageStore:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._puller.close()
         self._roots.close()
+
+    def use_registry(self, own: OwnRegistry | None) -> None:
+        """The cluster's own registry, from now on."""
+        self._puller.use_registry(own)
 
     def state(self) -> State:
         return self._shelf.read()

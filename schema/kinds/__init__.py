@@ -13,7 +13,9 @@ from schema.kinds import (
     metrics,
     networking,
     policy,
+    registry,
     scheduling,
+    slipway,
     storage,
 )
 from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
@@ -40,12 +42,15 @@ from schema.kinds.discovery import ENDPOINT_SLICE
 from schema.kinds.metrics import NODE_METRICS, POD_METRICS
 from schema.kinds.networking import INGRESS, INGRESS_CLASS, NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
+from schema.kinds.registry import REPOSITORY, TRIGGER
 from schema.kinds.scheduling import PRIORITY_CLASS
+from schema.kinds.slipway import BUILD
 from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
+    "BUILD",
     "CONFIG_MAP",
     "CONTROLLER_REVISION",
     "CRON_JOB",
@@ -73,12 +78,14 @@ __all__ = [
     "PRIORITY_CLASS",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",
+    "REPOSITORY",
     "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE",
     "SERVICE_ACCOUNT",
     "STATEFUL_SET",
     "STORAGE_CLASS",
+    "TRIGGER",
     "Kind",
     "Version",
     "by_kind",
@@ -97,6 +104,8 @@ ALL: tuple[Kind, ...] = (
     *networking.ALL,
     *scheduling.ALL,
     *storage.ALL,
+    *slipway.ALL,
+    *registry.ALL,
 )
 
 DERIVED: tuple[Kind, ...] = metrics.DERIVED
