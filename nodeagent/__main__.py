@@ -156,11 +156,13 @@ def image_port(word: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from nodeagent.images import settings as image_settings
     from nodeagent.network import encryption
 
     try:
         settings = settings_of(arguments)
         encryption.parse(settings.encryption)
+        image_settings.from_environment()
     except (AgentError, ValueError) as error:
         return _fail(error)
     if not settings.server or not (settings.token or settings.credential_file):

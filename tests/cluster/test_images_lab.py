@@ -44,6 +44,8 @@ def test_a_pod_starts_from_another_nodes_layers_when_the_registry_is_away(cluste
             cluster.create(pod("gets-it", container("main", pinned, script), nodeName=two))
             cluster.wait_running("gets-it")
             assert cluster.logs("gets-it") == "from the registry\n"
-            assert container_status(cluster.pod("gets-it"), "main")["imageID"].endswith(built.digest)
+            found = cluster.pod("gets-it")
+            assert found is not None
+            assert container_status(found, "main")["imageID"].endswith(built.digest)
     for name in ("has-it", "gets-it"):
         cluster.delete_pod(name)
