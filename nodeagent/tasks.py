@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 
 class Tasks:
@@ -36,6 +38,17 @@ class Tasks:
 
     def __len__(self) -> int:
         return len(self._tasks)
+
+
+async def whole(function: Callable[[], _T]) -> _T:
+    """Run it in a thread and, when cancelled meanwhile, wait for its end first: what it makes must be there whole before it
+    can be taken away. For what takes milliseconds."""
+    work = asyncio.get_running_loop().run_in_executor(None, function)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
 
 
 async def persist(name: str, attempt: Callable[[], Awaitable[None]], *, first_delay: float, last_delay: float) -> None:

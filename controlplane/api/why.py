@@ -16,7 +16,7 @@ from controlplane.access import authorization
 from controlplane.api import errors
 from controlplane.api.base import ApiView
 from controlplane.controllers import ownership
-from controlplane.scheduler import demand, storage, tasks, verdicts, why
+from controlplane.scheduler import company_reading, demand, storage, tasks, verdicts, why
 from controlplane.scheduler.verdicts import Verdict
 from controlplane.store import objects
 from schema import kinds, meta
@@ -58,7 +58,8 @@ def _placement(pod: Wire) -> Wire | None:
     if not verdicts.waits_for_scheduler(pod) or (pod["spec"].get("schedulerName") or "") not in tasks.SCHEDULER_NAMES:
         return None
     wanted, _ = storage.attach([pod], [demand.parse(pod)])
-    return why.explain(wanted[0], tasks.table(wanted), several=_several(pod["spec"]))
+    nodes = tasks.table(wanted)
+    return why.explain(company_reading.attach(wanted, nodes)[0], nodes, several=_several(pod["spec"]))
 
 
 def _several(spec: Wire) -> bool:

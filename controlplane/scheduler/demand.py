@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from controlplane.scheduler import company
 from controlplane.scheduler.claims import Claim
+from controlplane.scheduler.company import Wishes
 from controlplane.scheduler.labels import Requirement, Term, parse_terms
 from controlplane.scheduler.taints import Toleration
 from schema import quantity
@@ -61,6 +63,11 @@ class Demand:
     """The node on which room is being made for it."""
     claims: tuple[Claim, ...] = ()
     """What its volumes ask of the node; `scheduler.storage` adds them."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    wishes: Wishes = company.NONE
+    """About other pods."""
+    judged_by_labels: bool = False
+    """Other pods may keep it from a node for its labels; `company_reading` finds out."""
     constraints: bytes = b""
     """Equal for pods whose fixed wishes (selector, affinity, tolerations) are equal."""
 
@@ -72,7 +79,9 @@ class Demand:
     @property
     def shape(self) -> Hashable:
         """Equal for pods that fit or fail alike."""
-        return (self.constraints, tuple(sorted(self.amounts.items())), self.ports, self.claims)
+        social = self.wishes.any or self.judged_by_labels
+        labels = (self.namespace, *sorted(self.labels.items())) if social else ()
+        return (self.constraints, tuple(sorted(self.amounts.items())), self.ports, self.claims, labels)
 
 
 def parse(pod: Wire) -> Demand:
@@ -97,7 +106,12 @@ def parse(pod: Wire) -> Demand:
         spread=spread_group(meta),
         preempts=spec.get("preemptionPolicy") != "Never",
         nominated=(pod.get("status") or {}).get("nominatedNodeName") or "",
-        constraints=orjson.dumps([selector, affinity, tolerations], option=orjson.OPT_SORT_KEYS),
+        labels=meta.get("labels") or {},
+        wishes=company.parse(pod),
+        constraints=orjson.dumps(
+            [selector, spec.get("affinity"), tolerations, spec.get("topologySpreadConstraints")],
+            option=orjson.OPT_SORT_KEYS,
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from controlplane.scheduler import nodes as node_columns
+from controlplane.scheduler.company_filters import Apart, Near, Spreading
 from controlplane.scheduler.demand import Demand
 from controlplane.scheduler.labels import any_matches
 from controlplane.scheduler.nodes import Mask, Node, NodeTable
@@ -191,7 +192,8 @@ def _names(nodes: NodeTable, indices: Sequence[int]) -> str:
 
 
 FIXED: tuple[Filter, ...] = (Cordon(), Readiness(), Affinity(), Taints())
-CHANGING: tuple[Filter, ...] = (Volumes(), Ports(), Resources())
+COMPANY: tuple[Filter, ...] = (Near(), Apart(), Spreading())
+CHANGING: tuple[Filter, ...] = (Volumes(), *COMPANY, Ports(), Resources())
 
 
 def fixed_mask(pod: Demand, nodes: NodeTable) -> Mask:
@@ -204,8 +206,14 @@ def changing_mask(pod: Demand, nodes: NodeTable, allowed: Mask) -> Mask:
 
 
 def lasting_mask(pod: Demand, nodes: NodeTable, allowed: Mask) -> Mask:
-    """Of the allowed nodes, those that nothing but other pods keeps this one from: its data is there, or may be."""
-    return _combined((Volumes(),), pod, nodes, allowed)
+    """Of the allowed nodes, those that no other pod's end would be needed for: its data is there, or may be, and the company
+    is what it wants."""
+    return _combined((Volumes(), *COMPANY), pod, nodes, allowed)
+
+
+def would_fit_alone(pod: Demand, nodes: NodeTable, allowed: Mask) -> bool:
+    """But for its company, there is a node for it."""
+    return bool(_combined((Volumes(), Ports(), Resources()), pod, nodes, allowed).any())
 
 
 def _combined(filters: Iterable[Filter], pod: Demand, nodes: NodeTable, mask: Mask) -> Mask:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from controlplane.scheduler import demand
 from controlplane.scheduler.claims import Decided
+from controlplane.scheduler.company import Company, Member
 from controlplane.scheduler.demand import Amounts, Demand, HostPort
 from controlplane.scheduler.taints import UNREACHABLE, UNSCHEDULABLE, Taint
 from schema.base import Wire
@@ -77,9 +78,15 @@ class NodeTable:
         self.allocatable = self._matrix(node.allocatable for node in self.nodes)
         self.used = self._matrix(node.usage.amounts for node in self.nodes)
         self.claims = Decided()
+        self.company = self.company_of()
         self.ports = [list(node.usage.ports) for node in self.nodes]
         self._capacity: Floats = np.maximum(self.allocatable, 1).astype(np.float64)
         self._groups: dict[Hashable, Integers] = {}
+
+    def company_of(
+        self, members: Iterable[Member] = (), namespaces: Mapping[str, Mapping[str, str]] | None = None
+    ) -> Company:
+        return Company([(node.name, node.labels) for node in self.nodes], members, namespaces)
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -115,6 +122,7 @@ class NodeTable:
             self.group(pod.spread)[index] += 1
         for claim in pod.claims:
             self.claims.take(claim, self.nodes[index].name, self.nodes[index].labels)
+        self.company.take(Member(self.nodes[index].name, pod.namespace, pod.labels, pod.wishes.apart))
         self.version += 1
 
 

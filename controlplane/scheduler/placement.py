@@ -1,9 +1,10 @@
 """Placement: many pods onto many nodes in one pass, accounting in memory. Pure and deterministic.
 
 Pods are placed in order of priority, then age; each goes to the best of the nodes that pass every filter, the first by
-name where several are equally good. Nothing is ever taken back, so a shape that found no room finds none later in
-the same pass. One that found none may have room made for it (`preemption`): that room is set aside before less important
-pods are looked at, so that they cannot take it while it is being made.
+name where several are equally good. Nothing is ever taken back, so a shape that found no room finds none later in the same
+pass; only one that lacks nothing but company may still find it, and is looked at again while others come. One that found none
+may have room made for it (`preemption`): that room is set aside before less important pods are looked at, so that they cannot
+take it while it is being made.
 """
 
 from __future__ import annotations
@@ -49,7 +50,17 @@ def place(pods: Iterable[Demand], nodes: NodeTable, bound: Callable[[], Bound] =
     """Decide on all pods. ``nodes`` accounts for them as it goes and has them all at the end. ``bound`` is asked, once, for
     whom preemption may choose when a pod finds no place."""
     run = _Pass(nodes, bound)
-    return [run.place(pod) for pod in sorted(pods, key=lambda pod: pod.order)]
+    ordered = sorted(pods, key=lambda pod: pod.order)
+    decided = {id(pod): run.place(pod) for pod in ordered}
+    lonely = [pod for pod in ordered if decided[id(pod)] is None]
+    while lonely:
+        for pod in lonely:
+            decided[id(pod)] = run.place(pod)
+        left = [pod for pod in lonely if decided[id(pod)] is None]
+        if len(left) == len(lonely):
+            break
+        lonely = left
+    return [decided[id(pod)] or run.give_up(pod) for pod in ordered]
 
 
 class _Pass:
@@ -60,13 +71,17 @@ class _Pass:
         self._fixed: dict[Hashable, _Fixed] = {}
         self._failed: dict[Hashable, tuple[int, str]] = {}
 
-    def place(self, pod: Demand) -> Placement:
-        if pod.shape in self._failed:
-            return self._unplaced(pod)
+    def place(self, pod: Demand) -> Placement | None:
+        """None: it lacks nothing but company, which may come."""
+        waits_for_company = bool(pod.wishes.near or pod.wishes.spreads)
+        if not waits_for_company and pod.shape in self._failed:
+            return self.give_up(pod)
         fixed = self._fixed_of(pod)
         allowed = filters.changing_mask(pod, self._nodes, fixed.mask)
         if not allowed.any():
-            return self._unplaced(pod)
+            if waits_for_company and filters.would_fit_alone(pod, self._nodes, fixed.mask):
+                return None
+            return self.give_up(pod)
         need = self._nodes.vector(pod)
         score = fixed.score + scoring.changing_score(pod, need, self._nodes)
         # Rounding keeps noise of floating point from deciding between nodes that are equally good.
@@ -81,7 +96,8 @@ class _Pass:
             self._fixed[pod.constraints] = known
         return known
 
-    def _unplaced(self, pod: Demand) -> Placement:
+    def give_up(self, pod: Demand) -> Placement:
+        """Say why it has no place, and make room for it where others may be ended for it."""
         reason = self._explained(pod)
         if self._preemption is None:
             self._preemption = Preemption(self._nodes, self._bound())

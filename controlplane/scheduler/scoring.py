@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from controlplane.scheduler import company_filters
 from controlplane.scheduler.demand import Demand
 from controlplane.scheduler.nodes import Floats, Integers, NodeTable
 from controlplane.scheduler.taints import count_unpreferred
@@ -25,6 +26,8 @@ def fixed_score(pod: Demand, nodes: NodeTable) -> Floats:
 def changing_score(pod: Demand, need: Integers, nodes: NodeTable) -> Floats:
     """The part that changes with each pod placed."""
     score = LEAST_ALLOCATED_WEIGHT * least_allocated(need, nodes)
+    if pod.wishes.preferred or pod.wishes.spreads:
+        score = score + AFFINITY_WEIGHT * company_filters.preference(pod, nodes)
     return score if pod.spread is None else score + SPREAD_WEIGHT * spread(pod, nodes)
 
 

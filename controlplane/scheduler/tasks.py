@@ -19,7 +19,7 @@ from controlplane.controllers.base import DONE, Verdict
 from controlplane.controllers.events import Record, record_many
 from controlplane.controllers.plan import Condition, find, merge
 from controlplane.controllers.tasks import perform
-from controlplane.scheduler import candidates, demand, nodes, placement, storage, usage
+from controlplane.scheduler import candidates, company_reading, demand, nodes, placement, storage, usage
 from controlplane.scheduler.demand import Demand
 from controlplane.scheduler.known import KnownNodes
 from controlplane.scheduler.nodes import NodeTable, Usage
@@ -66,6 +66,7 @@ def run() -> Verdict:
 def _place(pods: Sequence[Wire]) -> None:
     wanted, claims = storage.attach(pods, [demand.parse(pod) for pod in pods])
     nodes_now = table(wanted)
+    wanted = company_reading.attach(wanted, nodes_now)
     placements = placement.place(wanted, nodes_now, lambda: candidates.read(wanted))
     by_uid = {pod["metadata"]["uid"]: pod for pod in pods}
     placed = [one for one in placements if one.node is not None]

@@ -22,6 +22,8 @@ def wakes(change: ChangeRecord) -> bool:
         if change.type is ChangeType.DELETED:
             return _nodes.forget(change.uid)
         return _nodes.differs(change.uid, change.object)
+    if change.kind is kinds.NAMESPACE:
+        return change.previous_labels != change.labels
     if change.kind is kinds.PERSISTENT_VOLUME_CLAIM:
         return change.type is not ChangeType.DELETED  # made, or bound
     if change.kind is kinds.PERSISTENT_VOLUME:
@@ -35,7 +37,8 @@ def _pod_wakes(change: ChangeRecord) -> bool:
     if change.type is ChangeType.DELETED:
         return bound
     if bound:
-        return finished and change.previous_fields["status.phase"] not in FINISHED
+        relabelled = change.previous_labels != change.labels  # it may be the company that another waits for
+        return relabelled or (finished and change.previous_fields["status.phase"] not in FINISHED)
     return not finished and not is_answered(change.object)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from controlplane.scheduler import filters
 from controlplane.scheduler import nodes as node_columns
+from controlplane.scheduler.company_filters import Apart, Near, Spreading
 from controlplane.scheduler.demand import Demand
 from controlplane.scheduler.filters import amount
 from controlplane.scheduler.labels import Term
@@ -124,6 +125,7 @@ def _checks(pod: Demand, nodes: NodeTable, index: int, several: bool) -> Iterato
     yield from _affinity(pod, node)
     yield from _taints(pod, node)
     yield from _volumes(pod, nodes, node)
+    yield from _company(pod, nodes, index)
     yield from _ports(pod, nodes, index)
     yield from _resources(pod, nodes, index, several)
 
@@ -213,6 +215,41 @@ def _volumes(pod: Demand, nodes: NodeTable, node: Node) -> Iterator[Check]:
             remedy = Remedy(f"replace claim {claim.name} by one whose volume {node.name} reaches", "Claim", 16)
         message = obstacle if claim.problem else f"{node.name} {obstacle}"
         yield Check("Volumes", f"claim {claim.name}", False, message, remedies=(remedy,))
+
+
+def _company(pod: Demand, nodes: NodeTable, index: int) -> Iterator[Check]:
+    name, wishes = nodes.nodes[index].name, pod.wishes
+    rules = (
+        (Near(), "podAffinity", "is near", "is not near", "the pod affinity", wishes.near),
+        (Apart(), "podAntiAffinity", "is apart from", "is not apart from", "the pod anti-affinity", wishes.apart),
+        (
+            Spreading(),
+            "topologySpread",
+            "keeps the spread of",
+            "would upset the spread of",
+            "the spread constraint",
+            (),
+        ),
+    )
+    for rule, dimension, well, badly, what, terms in rules:
+        if not rule.applies(pod, nodes):
+            continue
+        spread = [each.term for each in wishes.spreads if each.hard] if dimension == "topologySpread" else terms
+        wish = " and ".join(str(term) for term in spread) or "pods that want it to stay away"
+        if rule.passes(pod, nodes)[index]:
+            yield Check(type(rule).__name__, dimension, True, f"{name} {well} {wish}", wish)
+            continue
+        remedies: tuple[Remedy, ...] = (Remedy(f"remove {what} ({wish})", "Pod", 2),)
+        if dimension == "podAffinity":
+            remedies = (
+                Remedy(f"run a pod with {terms[0].pods} in the same {terms[0].topology} as {name}", "Cluster", 4),
+                *remedies,
+            )
+        if not spread:
+            remedies = (Remedy(f"end the pods near {name} whose anti-affinity excludes it", "Cluster", 4),)
+        yield Check(
+            type(rule).__name__, dimension, False, f"{name} {badly} {wish}", wish, missing=wish, remedies=remedies
+        )
 
 
 def _ports(pod: Demand, nodes: NodeTable, index: int) -> Iterator[Check]:

@@ -17,7 +17,15 @@ from controlplane.store.errors import Conflict, StoreError, conflict
 from controlplane.store.history import changes_since, compacted_revision, current_revision
 from controlplane.store.lists import Page, list_encoded, list_objects
 from controlplane.store.owners import abandoned, dependents_of
-from controlplane.store.pods import Usage, bound_pods_below, bound_pods_mentioning, node_usage, pending_pods, pods_on
+from controlplane.store.pods import (
+    Usage,
+    bound_pods,
+    bound_pods_below,
+    bound_pods_mentioning,
+    node_usage,
+    pending_pods,
+    pods_on,
+)
 from controlplane.store.read import get, get_encoded
 from controlplane.store.record import ChangeRecord, ChangeType
 from controlplane.store.transaction import Transaction
@@ -50,6 +58,7 @@ __all__ = [
     "Usage",
     "Write",
     "abandoned",
+    "bound_pods",
     "bound_pods_below",
     "bound_pods_mentioning",
     "changes_since",

@@ -43,6 +43,11 @@ def node_usage() -> dict[str, Usage]:
     return {node: Usage(*(int(amount) for amount in amounts)) for node, *amounts in rows}
 
 
+def bound_pods() -> list[Wire]:
+    """Unfinished pods with a node."""
+    return read.objects_where(pod.STORAGE, "node_name <> '' AND phase NOT IN (%s, %s)", [*pod.FINISHED])
+
+
 def bound_pods_below(priority: int) -> list[Wire]:
     """Unfinished pods with a node whose priority is lower."""
     return read.objects_where(

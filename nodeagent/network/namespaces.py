@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
 
 from nodeagent import kernel
-from nodeagent.network.netlink import Netlink
+from nodeagent.network import wiring
 
 KINDS = {"net": kernel.CLONE_NEWNET, "ipc": kernel.CLONE_NEWIPC, "uts": kernel.CLONE_NEWUTS}
 INTERFACE = "eth0"
@@ -68,7 +68,7 @@ async def _in_thread(function: Callable[[], None]) -> None:
 
 def _make(directory: Path, hostname: str, kinds: frozenset[str], inside: Inside | None) -> None:
     # Opened before this thread leaves the host's namespace, so it goes on speaking to that one.
-    with Netlink() if inside is not None else contextlib.nullcontext() as host:
+    with wiring.Wire() if inside is not None else contextlib.nullcontext() as host:
         _unshare(directory, hostname, kinds)
         if inside is not None and host is not None:
             _connect(inside, host)
@@ -88,7 +88,7 @@ def _unshare(directory: Path, hostname: str, kinds: frozenset[str]) -> None:
         kernel.sethostname(hostname)
 
 
-def _connect(inside: Inside, host: Netlink) -> None:
+def _connect(inside: Inside, host: wiring.Wire) -> None:
     """Loopback up, and a pair of interfaces between the pod's namespace and the host's bridge."""
     # Settings before the interfaces, so that none of them ever has an IPv6 address that we did not give. Loopback keeps its
     # ::1.
@@ -105,23 +105,18 @@ def _connect(inside: Inside, host: Netlink) -> None:
             "ipv4/conf/default/accept_redirects": "0",
         }
     )
-    with Netlink() as own, Path("/proc/thread-self/ns/net").open() as namespace:
-        host.add_veth(
-            inside.veth, master=inside.bridge_index, mtu=inside.mtu, peer=INTERFACE, peer_namespace=namespace.fileno()
+    with wiring.Wire() as own, Path("/proc/thread-self/ns/net").open() as namespace:
+        wiring.join(
+            host,
+            inside.veth,
+            bridge=inside.bridge_index,
+            mtu=inside.mtu,
+            peer=INTERFACE,
+            namespace=namespace.fileno(),
         )
-        outside = host.link(inside.veth)
-        assert outside is not None  # noqa: S101
-        host.set_hairpin(outside.index)
-        own.set_up(1)  # loopback is the first interface of every namespace
-        interface = own.link(INTERFACE)
-        assert interface is not None  # noqa: S101
         # No neighbours: whatever a pod sends passes the node's own rules, so that a service's answer finds its way back
         # through them, and policies see traffic between pods of one node.
-        for address in inside.addresses:
-            own.add_address(interface.index, address)
-        own.set_up(interface.index)
-        for gateway in inside.gateways:
-            own.add_default_route(gateway, interface.index)
+        wiring.address(own, INTERFACE, inside.addresses, inside.gateways)
 
 
 def _write_settings(settings: dict[str, str]) -> None:

@@ -7,7 +7,6 @@ event loop, because pyroute2 runs one of its own inside each call.
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import socket
 from collections.abc import Callable, Iterable
@@ -28,7 +27,6 @@ _NUD_PERMANENT = 0x80
 _IFF_UP = 1
 _IFA_F_NODAD = 2
 _INGRESS, _ETH_P_ALL = 0xFFFF0000, 0x0003
-_SCOPE_LINK = 253
 
 _T = TypeVar("_T")
 
@@ -112,21 +110,8 @@ class Netlink:
     def add_bridge(self, name: str, *, mtu: int) -> None:
         self._link("add", ifname=name, kind="bridge", mtu=mtu)
 
-    def add_veth(self, name: str, *, master: int, mtu: int, peer: str, peer_namespace: int) -> None:
-        """A pair: ``name`` here, up and on the bridge ``master``; ``peer`` born in the namespace of that descriptor."""
-        inside = {"ifname": peer, "mtu": mtu, "net_ns_fd": peer_namespace}
-        self._link("add", ifname=name, kind="veth", mtu=mtu, master=master, state="up", peer=inside)
-
     def set_up(self, index: int, *, mtu: int | None = None) -> None:
         self._link("set", index=index, state="up", **({"mtu": mtu} if mtu else {}))
-
-    def set_hairpin(self, index: int) -> None:
-        """Let the bridge send a packet back by the port that it came from.
-
-        A pod that connects to its own published port needs it where br_netfilter is loaded (Docker loads it): the
-        packet is then translated within the bridge.
-        """
-        _asked(self._route.brport, "set", index=index, mode=1)
 
     def set_hardware_address(self, index: int, address: bytes) -> None:
         self._link("set", index=index, address=address.hex(":"))
@@ -226,16 +211,6 @@ class Netlink:
         """As `addresses`, of IPv6."""
         found: Iterable[Any] = _asked(self._route.get_addr, family=socket.AF_INET6)
         return [(each["index"], IPv6Interface(f"{each.get('IFA_ADDRESS')}/{each['prefixlen']}")) for each in found]
-
-    def add_default_route(self, gateway: IPv4Address | IPv6Address, device: int) -> None:
-        """By a gateway that the device leads to, whatever the device's own address covers."""
-        ask = functools.partial(_asked, self._route.route, "replace", oif=device)
-        if gateway.version == 4:
-            ask(dst=f"{gateway}/32", scope=_SCOPE_LINK)
-            ask(dst="default", gateway=str(gateway))
-        else:
-            ask(dst=f"{gateway}/128", family=socket.AF_INET6)
-            ask(dst="default", gateway=str(gateway), family=socket.AF_INET6)
 
     def own_routes(self, metric: int) -> set[OwnRoute]:
         """Those that `replace_own_route` has made with this metric."""

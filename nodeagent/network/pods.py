@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
-from nodeagent import kernel
+from nodeagent import kernel, tasks
 from nodeagent.errors import AgentError, HostConflict
 from nodeagent.facilities import Mount, Sandbox
 from nodeagent.network import bandwidth, bridge, encryption, files, namespaces, policies, rules
@@ -164,8 +164,8 @@ class BridgeNetwork:
         state = _State(tuple(str(address) for address in inside.addresses) if inside else (), ports, kinds)
         if self._policies is not None and inside is not None:
             await self._policies.admit(pod, addresses)
-        _write_files(pod, directory / "etc", hostname, addresses, self._cluster_names())
-        _mount_shm(directory / "shm", host=pod.spec.host_ipc)
+        names = self._cluster_names()
+        await tasks.whole(lambda: _prepare(pod, directory, hostname, addresses, names))
         try:
             if kinds:
                 await namespaces.create(directory / "ns", hostname=hostname, kinds=kinds, inside=inside)
@@ -175,7 +175,7 @@ class BridgeNetwork:
             await self._limit(pod, inside)
         if ports and inside is not None:
             await self._nft(self._publication(state.addresses, ports))
-        _save(directory / "sandbox.json", state)
+        await tasks.whole(lambda: _save(directory / "sandbox.json", state))
         return state
 
     async def _limit(self, pod: Pod, inside: namespaces.Inside) -> None:
@@ -325,6 +325,11 @@ async def _forget_connections(ports: Sequence[PublishedPort]) -> None:
         if port.protocol == "udp":
             with contextlib.suppress(AgentError):
                 await process.run(["conntrack", "-D", "-p", "udp", "--dport", str(port.host_port)])
+
+
+def _prepare(pod: Pod, directory: Path, hostname: str, addresses: Sequence[str], names: files.ClusterNames) -> None:
+    _write_files(pod, directory / "etc", hostname, addresses, names)
+    _mount_shm(directory / "shm", host=pod.spec.host_ipc)
 
 
 def _write_files(pod: Pod, directory: Path, hostname: str, addresses: Sequence[str], names: files.ClusterNames) -> None:

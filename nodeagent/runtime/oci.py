@@ -26,7 +26,7 @@ from pathlib import Path
 
 import orjson
 
-from nodeagent import kernel
+from nodeagent import kernel, tasks
 from nodeagent.errors import CreateError, NotRunning
 from nodeagent.facilities import ContainerPlan, ExecSession, Exit, Running
 from nodeagent.runtime import cgroups, conmon, execution, messages, preparation, process, record
@@ -155,7 +155,7 @@ class OciRuntime:
         entry = record.of_plan(plan)
         self._records[plan.container_id] = entry
         try:
-            self._prepare(plan, entry)
+            await tasks.whole(lambda: self._prepare(plan, entry))
             launch = self._launch(plan)
             entry.conmon, entry.pid = await conmon.create(launch)
         except BaseException:

@@ -6,10 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from schema.base import ApiModel, Format, NotYet, OneOf
+from schema.base import ApiModel, Format, OneOf
 from schema.meta import Int32, Int64, LabelSelector, Positive32
-
-_NO_POD_AFFINITY = "pods are placed without regard to other pods' labels"
 
 Weight = Annotated[int, Field(ge=1, le=100), Format("int32")]
 
@@ -112,9 +110,9 @@ class Affinity(ApiModel):
 
     node_affinity: NodeAffinity | None = None
     """Rules about the node itself."""
-    pod_affinity: Annotated[PodAffinity | None, NotYet(_NO_POD_AFFINITY)] = None
+    pod_affinity: PodAffinity | None = None
     """Place this pod near certain others."""
-    pod_anti_affinity: Annotated[PodAntiAffinity | None, NotYet(_NO_POD_AFFINITY)] = None
+    pod_anti_affinity: PodAntiAffinity | None = None
     """Place this pod away from certain others."""
 
 

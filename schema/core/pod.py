@@ -164,9 +164,7 @@ class PodSpec(ApiModel):
     overhead: Annotated[ResourceList, NotYet("no overhead is counted")] = {}
     """What the runtime itself needs for a pod of this RuntimeClass."""
     topology_spread_constraints: Annotated[
-        list[TopologySpreadConstraint],
-        ListKey("topologyKey", ("topologyKey", "whenUnsatisfiable")),
-        NotYet("pods are spread by load, not by topology"),
+        list[TopologySpreadConstraint], ListKey("topologyKey", ("topologyKey", "whenUnsatisfiable"))
     ] = []
     """How pods of a group are spread over places."""
     set_hostname_as_fqdn: Annotated[

@@ -237,3 +237,29 @@ def test_a_promise_that_no_longer_holds_is_taken_back():
     objects.mutate(kinds.NODE, "", "node-a", lambda one: {**one, "spec": {"unschedulable": True}})
     tasks.run()
     assert "nominatedNodeName" not in get("vip")["status"]
+
+
+def test_a_pod_follows_the_company_that_its_affinity_names_and_is_woken_by_a_new_label():
+    node(labels={"zone": "x"})
+    node("node-b", labels={"zone": "y"})
+    pod("db", metadata={"labels": {"app": "old"}}, status=running(), nodeName="node-b")
+    term = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"app": "db"}}}
+    pod("web", affinity={"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}})
+    tasks.run()
+    assert "wants to be near app=db by zone" in condition(get("web"), "PodScheduled")["message"]
+    relabelled = {**get("db"), "metadata": {**get("db")["metadata"], "labels": {"app": "db"}}}
+    objects.replace(kinds.POD, relabelled)
+    tasks.run()
+    assert place("web") == "node-b"
+
+
+def test_what_runs_may_keep_others_away():
+    node(labels={"kubernetes.io/hostname": "node-a"})
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}}
+    affinity = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}}
+    pod("hermit", status=running(), affinity=affinity, nodeName="node-a")
+    pod("web", metadata={"labels": {"app": "web"}})
+    pod("other", metadata={"labels": {"app": "other"}})
+    tasks.run()
+    assert "existing pods anti-affinity rules" in condition(get("web"), "PodScheduled")["message"]
+    assert place("other") == "node-a"

@@ -1,0 +1,152 @@
+"""A pod's pair of interfaces, asked of rtnetlink(7) in two batches.
+
+`netlink.Netlink` is the way to speak to the kernel. Here it would cost more than the kernel does: pyroute2 runs an event loop
+inside each of a dozen requests, and a node that starts fifty pods at once waits for its own interpreter. So these few
+messages are packed by hand, sent together, and only their acknowledgements are read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import Self
+
+_NEWLINK, _SETLINK, _NEWADDR, _NEWROUTE, _ERROR = 16, 19, 20, 24, 2
+_REQUEST, _ACK, _REPLACE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
+_IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 3, 4, 10, 12, 18, 28
+_INFO_KIND, _INFO_DATA, _VETH_PEER, _BRPORT_MODE = 1, 2, 1, 4
+_IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
+_NESTED = 0x8000
+_UP = 1
+_NODAD = 0x02
+_TABLE_MAIN, _PROTOCOL_STATIC, _TYPE_UNICAST, _SCOPE_LINK = 254, 4, 1, 253
+_SIOCGIFINDEX = 0x8933
+_SOL_NETLINK, _CAP_ACK = 270, 10
+_LOOPBACK = 1
+"""Loopback is the first interface of every network namespace."""
+
+_HEADER, _LINK, _ADDRESS = struct.Struct("=IHHII"), struct.Struct("=BxHiII"), struct.Struct("=BBBBI")
+_ROUTE, _ATTRIBUTE, _CODE = struct.Struct("=BBBBBBBBI"), struct.Struct("=HH"), struct.Struct("=i")
+
+
+class Wire:
+    """A socket to the rtnetlink of the network namespace in which it was made, wherever its thread goes afterwards."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
+        self._socket.bind((0, 0))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def index(self, name: str) -> int:
+        """Of an interface. Raises OSError (ENODEV)."""
+        asked = struct.pack("16si20x", name.encode(), 0)
+        return int(struct.unpack_from("16si", fcntl.ioctl(self._socket, _SIOCGIFINDEX, asked))[1])
+
+    def ask(self, messages: Sequence[tuple[int, int, bytes]]) -> None:
+        """Send (type, flags, body) all at once, in their order. Raises OSError with the kernel's number for the first that it
+        refuses; those after it have been tried."""
+        packed = [
+            _HEADER.pack(_HEADER.size + len(body), kind, flags | _REQUEST | _ACK, number, 0) + body
+            for number, (kind, flags, body) in enumerate(messages, 1)
+        ]
+        self._socket.send(b"".join(packed))
+        codes: dict[int, int] = {}
+        while len(codes) < len(packed):
+            codes.update(_acknowledged(self._socket.recv(65536)))
+        for _, code in sorted(codes.items()):
+            if code:
+                raise OSError(-code, os.strerror(-code))
+
+
+def _acknowledged(answer: bytes) -> dict[int, int]:
+    """Code by message number."""
+    codes, place = {}, 0
+    while place + _HEADER.size <= len(answer):
+        length, kind, _, number, _ = _HEADER.unpack_from(answer, place)
+        if kind == _ERROR:
+            codes[number] = _CODE.unpack_from(answer, place + _HEADER.size)[0]
+        place += max(_aligned(length), _HEADER.size)
+    return codes
+
+
+def join(host: Wire, name: str, *, bridge: int, mtu: int, peer: str, namespace: int) -> None:
+    """A pair: ``name`` in ``host``'s namespace, up and a port of ``bridge``; ``peer`` born in that of the descriptor.
+
+    The port is a hairpin, which may send a packet back to where it came from: a pod that connects to its own published
+    port needs it where br_netfilter is loaded (Docker loads it), as the packet is then translated within the bridge.
+    """
+    peer_part = _LINK.pack(0, 0, 0, 0, 0) + _text(_IFLA_IFNAME, peer) + _word(_IFLA_MTU, mtu)
+    peer_part += _word(_IFLA_NET_NS_FD, namespace)
+    pair = _text(_INFO_KIND, "veth") + _attribute(_INFO_DATA, _attribute(_VETH_PEER, peer_part))
+    link = _LINK.pack(0, 0, 0, _UP, _UP) + _text(_IFLA_IFNAME, name) + _word(_IFLA_MTU, mtu)
+    link += _word(_IFLA_MASTER, bridge) + _attribute(_IFLA_LINKINFO, pair)
+    host.ask([(_NEWLINK, _CREATE | _EXCLUSIVE, link)])
+    port = _attribute(_IFLA_PROTINFO | _NESTED, _attribute(_BRPORT_MODE, b"\x01"))
+    host.ask([(_SETLINK, 0, _LINK.pack(socket.AF_BRIDGE, 0, host.index(name), 0, 0) + port)])
+
+
+def address(
+    own: Wire,
+    interface: str,
+    addresses: Sequence[IPv4Interface | IPv6Interface],
+    gateways: Sequence[IPv4Address | IPv6Address],
+) -> None:
+    """Bring up loopback and ``interface``, with its addresses and a default route by each gateway."""
+    index = own.index(interface)
+    up = [(_NEWLINK, 0, _LINK.pack(0, 0, each, _UP, _UP)) for each in (_LOOPBACK, index)]
+    given = [(_NEWADDR, _CREATE | _REPLACE, _own_address(index, each)) for each in addresses]
+    routes = [(_NEWROUTE, _CREATE | _REPLACE, body) for each in gateways for body in _default_route(index, each)]
+    own.ask([up[0], *given, up[1], *routes])
+
+
+def _own_address(index: int, interface: IPv4Interface | IPv6Interface) -> bytes:
+    packed = interface.ip.packed
+    body = _ADDRESS.pack(_family(interface.version), interface.network.prefixlen, 0, 0, index)
+    body += _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
+    # IPv6: good at once, not after a second of asking around: nobody else gives addresses of our ranges.
+    return body + _word(_IFA_FLAGS, _NODAD) if interface.version == 6 else body
+
+
+def _default_route(index: int, gateway: IPv4Address | IPv6Address) -> tuple[bytes, bytes]:
+    """By a gateway that the device leads to, whatever the device's own address covers."""
+    device = _word(_RTA_OIF, index)
+    family, whole = _family(gateway.version), gateway.max_prefixlen
+    scope = _SCOPE_LINK if gateway.version == 4 else 0
+    on_link = _ROUTE.pack(family, whole, 0, 0, _TABLE_MAIN, _PROTOCOL_STATIC, scope, _TYPE_UNICAST, 0)
+    default = _ROUTE.pack(family, 0, 0, 0, _TABLE_MAIN, _PROTOCOL_STATIC, 0, _TYPE_UNICAST, 0)
+    return (
+        on_link + _attribute(_RTA_DST, gateway.packed) + device,
+        default + _attribute(_RTA_GATEWAY, gateway.packed) + device,
+    )
+
+
+def _family(version: int) -> int:
+    return int(socket.AF_INET if version == 4 else socket.AF_INET6)
+
+
+def _text(kind: int, value: str) -> bytes:
+    return _attribute(kind, value.encode() + b"\0")
+
+
+def _word(kind: int, value: int) -> bytes:
+    return _attribute(kind, struct.pack("=I", value))
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    length = _ATTRIBUTE.size + len(value)
+    return _ATTRIBUTE.pack(length, kind) + value + b"\0" * (_aligned(length) - length)
+
+
+def _aligned(length: int) -> int:
+    return (length + 3) & ~3
