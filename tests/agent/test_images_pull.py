@@ -526,6 +526,24 @@ class TestCrashes:
             assert leftovers(home / "small") == []
             free = os.statvfs(home / "small")
             assert free.f_bavail > free.f_blocks * 0.95
+            subprocess.run(["mount", "-o", "remount,size=200m", home / "small"], check=True)
+            assert (await pull(store, reference)).size_bytes == 40_000_000
+
+    async def test_a_registry_that_restarts_in_the_middle(self, store, home, tmp_path):
+        built = images.image([random_layer(1_500_000) for _ in range(3)])
+        with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+            hub = first.enter_context(registry.start(storage=tmp_path))
+            proxy = second.enter_context(registry.FaultyProxy(hub.host).running())
+            reference = built.push(hub, "restart:1").replace(hub.host, proxy.host)
+            proxy.gate = threading.Event()
+            task = asyncio.create_task(pull(store, reference))
+            await until(lambda: proxy.busiest == 3)
+            await asyncio.to_thread(first.close)
+            again = registry.start(storage=tmp_path, port=int(hub.host.rpartition(":")[2]))
+            await asyncio.to_thread(second.enter_context, again)
+            proxy.gate.set()
+            assert (await task).image_id == built.image_id
+        assert leftovers(home) == []
 
 
 def unpackers(home):
