@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 
 def real(settings: Settings) -> Facilities:
+    from nodeagent.credential import Credential
+    from nodeagent.images.own import RegistryConsumer
     from nodeagent.images.settings import from_environment
     from nodeagent.images.store import ImageStore
     from nodeagent.ingress.consumer import Ingresses
@@ -26,6 +28,8 @@ def real(settings: Settings) -> Facilities:
 
     images = ImageStore(settings.home / "images", from_environment())
     peers = images.share(node=settings.node_name, port=settings.image_port)
+    credential = Credential(settings.credential_file, settings.token)
+    registry = RegistryConsumer(settings, images.use_registry, lambda: credential.token)
     policies = Policies(settings)
     network = BridgeNetwork(settings, policies=policies)
     return Facilities(
@@ -36,7 +40,15 @@ def real(settings: Settings) -> Facilities:
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
         image_peer=peers.published,
-        consumers=(Overlay(settings), network.services, policies, Dns(settings), Ingresses(settings), peers),
+        consumers=(
+            registry,
+            peers,
+            Overlay(settings),
+            network.services,
+            policies,
+            Dns(settings),
+            Ingresses(settings),
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from controlplane.access.identity import Identity
 from controlplane.api import errors
+from controlplane.registry import autoredeploy, redeploying
 from controlplane.store import objects
 from controlplane.store.admission import priority
 from controlplane.store.errors import NotFound
@@ -108,12 +109,32 @@ def default_ingress_class(request: Request) -> None:
         spec["ingressClassName"] = max(marked)[1]
 
 
+def hold_to_digests(request: Request) -> None:
+    """A workload with autoredeploy begins with the digests that its tags mean now, so that the first push is an update of
+    something, and one that is changed to another image goes there in one step."""
+    if request.kind not in redeploying.WORKLOADS or request.subresource:
+        return
+    if not isinstance(request.wire.get("spec"), dict):
+        return
+    changed = autoredeploy.released(request.wire)
+    if changed is None and autoredeploy.is_asked(request.wire):
+        template = request.wire["spec"].get("template")
+        if not isinstance(template, dict) or not isinstance(template.get("spec"), dict):
+            return
+        known = redeploying.known_of(request.wire)
+        new = [move for move in autoredeploy.moves(request.wire, known, {}) if move.first]
+        changed = autoredeploy.moved(request.wire, new)
+    if changed is not None:
+        request.wire.update(changed)
+
+
 PLUGINS: tuple[Callable[[Request], None], ...] = (
     default_service_account,
     default_ingress_class,
     refuse_priority_without_class,
     keep_service_addresses,
     resize_needs_the_class,
+    hold_to_digests,
 )
 
 

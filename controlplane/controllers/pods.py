@@ -11,6 +11,7 @@ import orjson
 
 from controlplane.controllers import ownership
 from controlplane.controllers.plan import find
+from controlplane.registry import pins
 from controlplane.store import objects
 from controlplane.store.kinds.pod import FINISHED
 from schema import kinds, meta, validation
@@ -48,6 +49,7 @@ def from_template(
         metadata["finalizers"] = list(given["finalizers"])
     metadata["ownerReferences"] = [ownership.reference(owner)]
     pod: Wire = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": copy(template["spec"])}
+    pins.apply(template, pod["spec"])
     if change is not None:
         change(pod["spec"])
     validation.default(kinds.POD, pod)

@@ -28,6 +28,8 @@ from controlplane.controllers.service import ServiceController
 from controlplane.controllers.serviceaccount import ServiceAccountController
 from controlplane.controllers.statefulsets.controller import StatefulSetController
 from controlplane.controllers.tainteviction import TaintEvictionController
+from controlplane.registry.controller import RepositoryController
+from controlplane.registry.redeploying import AutoredeployController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
@@ -59,6 +61,8 @@ _ALL: tuple[Controller[Any], ...] = (
     TaintEvictionController(),
     AutoscalerController(),
     IngressController(),
+    RepositoryController(),
+    AutoredeployController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

@@ -15,7 +15,7 @@ from nodeagent.images import errors
 from nodeagent.images.peers import access
 from nodeagent.images.peers.client import Client
 from nodeagent.images.reference import Reference
-from nodeagent.images.registry import RegistryClient, Repository
+from nodeagent.images.registry import RegistryClient
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Documents:
     ) -> None:
         self._registry, self._reference = registry, reference
         self._credentials, self._login, self._peers = credentials, login, peers
-        self.repository = Repository(reference, reference.server, login)
+        self.repository = registry.repository(reference, login)
         self.is_registry_away = False
 
     async def first(self) -> bytes:
@@ -82,4 +82,5 @@ class Documents:
         def proof(answerer: str) -> str:
             return access.proof(key, asker=asker, answerer=answerer, digest=digest) if key else ""
 
-        return await self._peers.manifest(self._reference.name, digest, proof)
+        grant = await self._registry.peer_grant(self._reference)
+        return await self._peers.manifest(self._reference.name, digest, proof, grant)

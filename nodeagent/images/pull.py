@@ -16,6 +16,7 @@ from nodeagent.images.documents import Documents
 from nodeagent.images.fetch import Fetch
 from nodeagent.images.flights import Flights, all_or_first_error, in_thread
 from nodeagent.images.manifests import Config, Descriptor, Manifest
+from nodeagent.images.own import OwnRegistry
 from nodeagent.images.peers import access
 from nodeagent.images.peers.client import Client
 from nodeagent.images.peers.offers import Growing, Offers
@@ -99,6 +100,13 @@ class Puller:
         await self._telling.close()
         await self._registry.close()
 
+    def use_registry(self, own: OwnRegistry | None) -> None:
+        """The cluster's own registry, from now on."""
+        self._registry.use(own)
+
+    def may_verify(self, grant: str, node: str, repository: str) -> bool:
+        return self._registry.may_verify(grant, node=node, repository=repository)
+
     async def pull(self, reference: Reference, credentials: Mapping[str, Credentials], tell: Tell) -> Image:
         login = for_repository(credentials, reference.host, reference.repository)
         resolved = await self._resolve(reference, credentials, login)
@@ -106,7 +114,14 @@ class Puller:
         known = self._shelf.read().images.get(image_id)
         if known is None or not all(self._shelf.read().has_layer(one) for one in known.layers):
             known = await self._fetch(resolved, tell)
-        allowed = await in_thread(access.of_pull, reference, login)
+        allowed = await in_thread(
+            lambda: access.of_pull(
+                reference,
+                login,
+                is_own=self._registry.is_own(reference),
+                is_logged_in=resolved.repository.credentials is not None,
+            )
+        )
         await in_thread(self._shelf.put_image, image_id, known, [reference], resolved.digest, allowed)
         return Image(str(reference), image_id, resolved.digest, known.config, known.layers, known.size_bytes)
 

@@ -13,6 +13,7 @@ import json
 import logging
 import random
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from nodeagent.errors import ImagePullError
 from nodeagent.facilities import Credentials
 from nodeagent.images import authorization, errors, manifests, pieces
 from nodeagent.images.credentials import for_repository
+from nodeagent.images.own import NODE_PREFIX, OwnRegistry
+from nodeagent.images.peers import grants
 from nodeagent.images.reference import Reference, is_loopback, server_of
 from nodeagent.images.settings import ImageSettings
 
@@ -62,6 +65,15 @@ class RegistryClient:
         self._tokens: dict[tuple[str, str, Credentials | None], authorization.Token] = {}
         self._unranged: set[str] = set()
         """Servers that send whole blobs whatever range is asked for."""
+        self._own: OwnRegistry | None = None
+
+    def use(self, own: OwnRegistry | None) -> None:
+        """The cluster's own registry from now on. Connections that trust another authority are not used any more."""
+        if own is not None and self._own is not None and own.authority == self._own.authority:
+            self._own = own
+            return
+        self._own = own
+        self._clients = {}  # what is under way keeps its own
 
     async def close(self) -> None:
         clients = list(self._clients.values())
@@ -71,19 +83,55 @@ class RegistryClient:
 
     # --- what a pull asks for
 
+    def is_own(self, reference: Reference) -> bool:
+        """Whether the cluster's own registry is meant."""
+        return self._own is not None and reference.host in self._own.names
+
+    def repository(self, reference: Reference, login: Credentials | None) -> Repository:
+        """As it is asked where no mirror is."""
+        if self._own is not None and self.is_own(reference):
+            return Repository(reference, self._own.address, login or self._own.login)
+        return Repository(reference, reference.server, login)
+
+    async def peer_grant(self, reference: Reference) -> str:
+        """The control plane's word to other nodes that this one may pull; empty where it gives none."""
+        if self._own is None or not self.is_own(reference):
+            return ""
+        challenge = authorization.Challenge("bearer", {"service": grants.AUDIENCE})
+        try:
+            return (await self._token(self.repository(reference, None), challenge)).value
+        except (ImagePullError, _Cut):
+            return ""
+
+    def may_verify(self, token: str, *, node: str, repository: str) -> bool:
+        """Whether ``token`` is the control plane's word that ``node`` may pull from ``repository`` (without a host)."""
+        own = self._own
+        return own is not None and grants.allows(
+            token, own.token_certificate, subject=NODE_PREFIX + node, repository=repository, now=time.time()
+        )
+
     async def manifest(
         self, reference: Reference, credentials: Mapping[str, Credentials]
     ) -> tuple[Repository, bytes, str]:
         """The repository to ask on, the manifest (or index) and its digest. Mirrors are asked first."""
         login = for_repository(credentials, reference.host, reference.repository)
-        for mirror in self._settings.mirrors.get(reference.host, ()):
+        own_registry = self._own
+        if self.is_own(reference):
+            return await self._manifest(self.repository(reference, login))
+        for mirror in self._mirrors(reference.host):
             # The login is the registry's, not the mirror's; one for the mirror's own name is used.
             own = for_repository(credentials, mirror, reference.repository)
+            if own is None and own_registry is not None and own_registry.is_own(mirror):
+                own = own_registry.login
             try:
                 return await self._manifest(Repository(reference, server_of(mirror), own))
             except ImagePullError:
                 continue
-        return await self._manifest(Repository(reference, reference.server, login))
+        return await self._manifest(self.repository(reference, login))
+
+    def _mirrors(self, host: str) -> list[str]:
+        cache = self._own.mirrors.get(host) if self._own is not None else None
+        return [*self._settings.mirrors.get(host, ()), *([cache] if cache else [])]
 
     async def _manifest(self, repository: Repository) -> tuple[Repository, bytes, str]:
         data = await self.document(repository, repository.reference.selector)
@@ -249,6 +297,8 @@ class RegistryClient:
         return response
 
     def _scheme(self, server: str) -> str:
+        if self._own is not None and server in self._own.servers:
+            return "https"
         if server in self._settings.insecure_hosts:
             return "http"
         if not is_loopback(server):
@@ -261,7 +311,8 @@ class RegistryClient:
         client = self._clients.get(server)
         if client is None:
             plain = self._scheme(server) == "http"
-            verify = False if plain else await asyncio.to_thread(_tls_context, self._settings, server)
+            own = self._own.authority if self._own is not None and server in self._own.servers else ""
+            verify = False if plain else await asyncio.to_thread(_tls_context, self._settings, server, own)
             client = httpx.AsyncClient(
                 verify=verify,
                 timeout=httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS, pool=None),
@@ -288,18 +339,26 @@ class RegistryClient:
             raise _refused(repository)
 
     async def _token(self, repository: Repository, challenge: authorization.Challenge) -> authorization.Token:
+        challenge = self._own_realm(repository, challenge)
         self._check_realm(repository, challenge.realm)
         request = authorization.token_request(challenge, repository.scope, repository.credentials)
         async with AsyncExitStack() as stack:
             response = await self._request(stack, request.method, request.url, request.headers, request.body)
             if response.status_code in (400, 401, 403):
-                raise _refused(repository)
+                complaint = await _complaint(response)
+                raise _refused(repository, f" ({complaint})" if complaint else "")
             _check(response, repository, await _complaint(response))
             data = await _read(response, _LARGEST_TOKEN, f"the token service of {repository.server}")
         token = authorization.read_token(manifests.load(data, f"the answer of {repository.server}'s token service"))
         if token is None:
             raise errors.RegistryFault(f"the token service of {repository.server} gave no token")
         return token
+
+    def _own_realm(self, repository: Repository, challenge: authorization.Challenge) -> authorization.Challenge:
+        """Our own registry's tokens come from the control plane that this node belongs to, wherever that is from here."""
+        if self._own is None or not self._own.is_own(repository.server):
+            return challenge
+        return authorization.Challenge(challenge.scheme, {**challenge.parameters, "realm": self._own.token_url})
 
     def _check_realm(self, repository: Repository, realm: str) -> None:
         target = urlsplit(realm)
@@ -394,6 +453,8 @@ def _check(response: httpx.Response, repository: Repository, complaint: str) -> 
 
 def _refused(repository: Repository, said: str = "") -> errors.Unauthorised:
     reference, server = repository.reference, repository.server
+    if repository.credentials is not None and repository.credentials.username.startswith(NODE_PREFIX):
+        return errors.Unauthorised(f"the cluster's registry does not let this node pull {reference}{said}")
     if repository.credentials is None:
         return errors.Unauthorised(
             f"registry {server} lets nobody pull {reference} without a login, or it does not exist; "
@@ -407,8 +468,10 @@ def _own_certificates(settings: ImageSettings, server: str) -> list[str]:
     return [str(path) for base in settings.certificate_dirs for path in sorted((base / server).glob("*.crt"))]
 
 
-def _tls_context(settings: ImageSettings, server: str) -> ssl.SSLContext:
+def _tls_context(settings: ImageSettings, server: str, authority: str = "") -> ssl.SSLContext:
     context = ssl.create_default_context()
+    if authority:
+        context.load_verify_locations(cadata=authority)
     shared = [str(path) for base in settings.certificate_dirs for path in sorted(base.glob("*.crt"))]
     for path in [*shared, *_own_certificates(settings, server)]:
         try:

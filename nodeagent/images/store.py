@@ -14,6 +14,7 @@ from nodeagent.facilities import Credentials, Image, Progress
 from nodeagent.images import archive, errors, gc, locks, reference
 from nodeagent.images.credentials import for_repository
 from nodeagent.images.flights import Flights, in_thread
+from nodeagent.images.own import OwnRegistry
 from nodeagent.images.peers.client import Patience
 from nodeagent.images.peers.service import Peers
 from nodeagent.images.pull import Puller
@@ -48,9 +49,20 @@ class ImageStore:
 
     def share(self, *, node: str, port: int, patience: Patience | None = None) -> Peers:
         """Have pulls ask other nodes, and answer them. The caller hands the result the cluster view."""
-        peers = Peers(self._shelf, self._puller.offers, node=node, port=port, patience=patience)
+        peers = Peers(
+            self._shelf,
+            self._puller.offers,
+            node=node,
+            port=port,
+            patience=patience,
+            may_verify=self._puller.may_verify,
+        )
         self._puller.peers = peers.client
         return peers
+
+    def use_registry(self, own: OwnRegistry | None) -> None:
+        """The cluster's own registry, from now on."""
+        self._puller.use_registry(own)
 
     def state(self) -> State:
         return self._shelf.read()

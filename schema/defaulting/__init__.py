@@ -23,10 +23,12 @@ from schema.defaulting import (
     priorityclass,
     replicaset,
     replicationcontroller,
+    repository,
     secret,
     service,
     statefulset,
     storage,
+    trigger,
 )
 from schema.kinds import Kind
 
@@ -51,6 +53,8 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.DEPLOYMENT: deployment.default,
     kinds.REPLICA_SET: replicaset.default,
     kinds.REPLICATION_CONTROLLER: replicationcontroller.default,
+    kinds.REPOSITORY: repository.default,
+    kinds.TRIGGER: trigger.default,
 }
 
 

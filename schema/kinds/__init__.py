@@ -13,6 +13,7 @@ from schema.kinds import (
     metrics,
     networking,
     policy,
+    registry,
     scheduling,
     storage,
 )
@@ -40,6 +41,7 @@ from schema.kinds.discovery import ENDPOINT_SLICE
 from schema.kinds.metrics import NODE_METRICS, POD_METRICS
 from schema.kinds.networking import INGRESS, INGRESS_CLASS, NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
+from schema.kinds.registry import REPOSITORY, TRIGGER
 from schema.kinds.scheduling import PRIORITY_CLASS
 from schema.kinds.storage import STORAGE_CLASS
 
@@ -73,12 +75,14 @@ __all__ = [
     "PRIORITY_CLASS",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",
+    "REPOSITORY",
     "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE",
     "SERVICE_ACCOUNT",
     "STATEFUL_SET",
     "STORAGE_CLASS",
+    "TRIGGER",
     "Kind",
     "by_kind",
     "by_plural",
@@ -95,6 +99,7 @@ ALL: tuple[Kind, ...] = (
     *networking.ALL,
     *scheduling.ALL,
     *storage.ALL,
+    *registry.ALL,
 )
 
 DERIVED: tuple[Kind, ...] = metrics.DERIVED

@@ -29,6 +29,8 @@ _PACKAGES = {
     "schema.networking.ingress": "io.k8s.api.networking.v1",
     "schema.networking.networkpolicy": "io.k8s.api.networking.v1",
     "schema.policy.poddisruptionbudget": "io.k8s.api.policy.v1",
+    "schema.registry.repository": "dev.slipway.v1",
+    "schema.registry.trigger": "dev.slipway.v1",
     "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",
 }
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"

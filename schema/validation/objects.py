@@ -35,6 +35,7 @@ from schema.validation import (
     priorityclass,
     replicaset,
     replicationcontroller,
+    repository,
     resourcequota,
     secret,
     service,
@@ -42,6 +43,7 @@ from schema.validation import (
     statefulset,
     storageclass,
     structure,
+    trigger,
 )
 from schema.validation.causes import REQUIRED, Cause, Problems
 
@@ -88,6 +90,8 @@ _RULES: dict[Kind, Rules] = {
     kinds.DEPLOYMENT: Rules(deployment.check, deployment.check_update),
     kinds.REPLICA_SET: Rules(replicaset.check, replicaset.check_update),
     kinds.REPLICATION_CONTROLLER: Rules(replicationcontroller.check),
+    kinds.REPOSITORY: Rules(repository.check, repository.check_update),
+    kinds.TRIGGER: Rules(trigger.check),
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests import images, registry
 from tests.cluster.instance import Instance, running
 from tests.cluster.lab import Lab, lab
+from tests.ports import free_port
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,5 +51,5 @@ def cluster_busybox(cluster: Lab) -> Iterator[str]:
 def instance() -> Iterator[Instance]:
     if os.geteuid() != 0:
         pytest.skip("containers need root")
-    with running() as started:
+    with running(SLIPWAY_REGISTRY_PORT=str(free_port())) as started:
         yield started

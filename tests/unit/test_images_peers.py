@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import base64
+import json
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeagent.facilities import Progress
+from nodeagent.facilities import Credentials, ImageConfig, Progress
+from nodeagent.images import reference, state
+from nodeagent.images.peers import access, grants
 from nodeagent.images.peers.directory import Directory, ranked
 from nodeagent.images.peers.tracker import Tracker
 from nodeagent.pods import pulls
@@ -91,6 +99,100 @@ class TestDirectory:
         moved = [key for key in keys if after[key] != before[key]]
         assert 0 < len(moved) < 80
         assert {after[key] for key in moved} == {NODES[5]}
+
+
+def token(key: ec.EllipticCurvePrivateKey, **changes: Any) -> str:
+    """As the control plane's token service makes them; tests/api/test_registry.py asks it for a real one."""
+    claims = {"aud": "slipway-peers", "sub": "system:node:n", "nbf": 990, "exp": 1120, "access": [PULL], **changes}
+    parts = [base64.urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=").decode() for one in ({}, claims)]
+    r, s = utils.decode_dss_signature(key.sign(".".join(parts).encode(), ec.ECDSA(hashes.SHA256())))
+    signature = base64.urlsafe_b64encode(r.to_bytes(32, "big") + s.to_bytes(32, "big")).rstrip(b"=").decode()
+    return ".".join([*parts, signature])
+
+
+PULL = {"type": "repository", "name": "team/app", "actions": ["pull"]}
+KEY, OTHER = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+
+
+def certificate(key: ec.EllipticCurvePrivateKey) -> bytes:
+    name, now = x509.Name([]), datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1).not_valid_before(now).not_valid_after(now)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+class TestGrants:
+    def allows(self, text: str, *, by: ec.EllipticCurvePrivateKey = KEY, repository: str = "team/app") -> bool:
+        return grants.allows(text, certificate(by), subject="system:node:n", repository=repository, now=1000.0)
+
+    def test_the_control_planes_word_counts(self):
+        assert self.allows(token(KEY))
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"aud": "slipway-registry"},
+            {"sub": "system:node:other"},
+            {"exp": 900},
+            {"nbf": 2000},
+            {"access": []},
+            {"access": [{**PULL, "actions": ["push"]}]},
+            {"access": [{**PULL, "name": "team/other"}]},
+            {"access": "all"},
+            {"exp": "soon"},
+        ],
+    )
+    def test_it_counts_for_what_it_says_only(self, changes):
+        assert not self.allows(token(KEY, **changes))
+
+    def test_nobody_elses_word_counts(self):
+        assert not self.allows(token(OTHER))
+        assert not self.allows(token(KEY), by=OTHER)
+        head, claims, _ = token(KEY).split(".")
+        assert not self.allows(f"{head}.{claims}.{token(OTHER).split('.')[2]}")
+
+    @pytest.mark.parametrize("text", ["", "a.b", "a.b.c", "a.b.c.d", "e30.W10.", "é.é.é"])
+    def test_nonsense_does_not(self, text):
+        assert not self.allows(text)
+
+
+class TestAccess:
+    REFERENCE = reference.parse("host.example/team/app:1")
+
+    def may(
+        self, allowed: str, *, asked: str = "host.example/team/app", shown: str = "", granted: bool = False
+    ) -> bool:
+        config = ImageConfig()
+        image = state.ImageRecord("sha256:m", config, (), 0, 0.0)
+        record = state.ReferenceRecord("id", "sha256:i", access=allowed)
+        found = state.State({str(self.REFERENCE.at("sha256:i")): record}, {"id": image})
+        return access.may_have_manifest(
+            found, asked, "sha256:i", shown=shown, asker="a", answerer="b", is_granted=lambda _: granted
+        )
+
+    def test_a_public_image_is_everybodys_under_its_own_name(self):
+        assert self.may(access.PUBLIC)
+        assert not self.may(access.PUBLIC, asked="elsewhere.example/team/app")
+
+    def test_one_of_the_clusters_registry_takes_the_control_planes_word_by_whatever_name(self):
+        assert self.may(access.CLUSTER, asked="localhost:5000/team/app", granted=True)
+        assert not self.may(access.CLUSTER, asked="localhost:5000/team/other", granted=True)
+        assert not self.may(access.CLUSTER)
+        assert not self.may(access.UNKNOWN, granted=True)
+
+    def test_what_is_noted_of_a_pull(self):
+        login = Credentials("alice", "secret")
+        loopback = reference.parse("127.0.0.1:5000/app")
+
+        def noted(name=self.REFERENCE, login=None, *, is_own=False, is_logged_in=False):
+            return access.of_pull(name, login, is_own=is_own, is_logged_in=is_logged_in)
+
+        assert noted() == access.PUBLIC
+        assert noted(loopback) == access.UNKNOWN
+        assert noted(is_logged_in=True) == access.UNKNOWN  # a mirror that lets this node in may not let others in
+        assert noted(loopback, is_own=True, is_logged_in=True) == access.CLUSTER
+        kept = noted(login=login, is_own=True)
+        assert kept.startswith("login:")
+        assert "secret" not in kept
 
 
 class TestTelling:

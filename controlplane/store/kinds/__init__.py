@@ -28,12 +28,14 @@ from controlplane.store.kinds import (
     priorityclass,
     replicaset,
     replicationcontroller,
+    repository,
     resourcequota,
     secret,
     service,
     serviceaccount,
     statefulset,
     storageclass,
+    trigger,
 )
 from controlplane.store.storage import Storage
 from schema.kinds import Kind
@@ -69,6 +71,8 @@ ALL: tuple[Storage, ...] = (
     deployment.STORAGE,
     replicaset.STORAGE,
     replicationcontroller.STORAGE,
+    repository.STORAGE,
+    trigger.STORAGE,
 )
 
 _by_kind: dict[tuple[str, str], Storage] = {(storage.kind.api_version, storage.kind.kind): storage for storage in ALL}

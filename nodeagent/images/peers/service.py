@@ -17,7 +17,7 @@ from nodeagent.images.peers import identity, wire
 from nodeagent.images.peers.client import Client, Patience
 from nodeagent.images.peers.directory import Directory
 from nodeagent.images.peers.offers import Offers
-from nodeagent.images.peers.server import Server
+from nodeagent.images.peers.server import Server, Verify
 from nodeagent.images.peers.tracker import Tracker
 from nodeagent.images.shelf import Shelf
 from schema.base import Wire
@@ -31,13 +31,26 @@ _HANDSHAKE_SECONDS = 5.0
 _BACKLOG = 64
 
 
+def _nobody(grant: str, node: str, repository: str) -> bool:
+    return False
+
+
 class Peers:
     """A `nodeagent.cluster.Consumer`."""
 
     name = "peers"
     kinds = frozenset({"Node"})
 
-    def __init__(self, shelf: Shelf, offers: Offers, *, node: str, port: int, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        offers: Offers,
+        *,
+        node: str,
+        port: int,
+        patience: Patience | None = None,
+        may_verify: Verify = _nobody,
+    ) -> None:
         """``port`` -1: this node asks, and does not serve; 0: any that is free."""
         self._port = port
         self._identity = identity.load_or_make(shelf.home / "peer.pem", node)
@@ -46,7 +59,7 @@ class Peers:
         self._socket_lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
         self._trusted: set[bytes] = set()
-        self._server = Server(shelf, self._directory, Tracker(), offers)
+        self._server = Server(shelf, self._directory, Tracker(), offers, may_verify)
         self.client = Client(self._directory, self._identity.file, self._server.track, patience or Patience())
 
     def published(self) -> Wire:
