@@ -36,7 +36,7 @@ def cluster() -> Iterator[Lab]:
     """Three nodes, for all tests that share them: what one breaks it heals."""
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
-    with lab(nodes=3) as made:
+    with lab(nodes=3, SLIPWAY_REGISTRY_PORT=str(free_port())) as made:
         yield made
 
 
