@@ -45,10 +45,10 @@ class Documents:
         try:
             if self._reference.digest and self._peers is not None:
                 await asyncio.wait([asking], timeout=_PATIENCE_SECONDS)
-                if not asking.done() or isinstance(asking.exception(), errors.RegistryUnreachable):
+                if not asking.done() or isinstance(asking.exception(), errors.AWAY):
                     found = await self._from_peers(self._reference.digest)
                     if found is not None:
-                        log.info("%s: the registry is silent; another node has it", self._reference)
+                        log.info("%s: the registry is away; another node has it", self._reference)
                         self.is_registry_away = True
                         return found
             self.repository, data, _ = await asking

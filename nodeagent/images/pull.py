@@ -229,7 +229,7 @@ class Puller:
 
     def _keep_for_others(self, want: Wanted) -> bool:
         full = self._shelf.disk().is_over(self._settings.disk_high_percent)
-        if not want.blob or full or not self._settings.blob_bytes or self.peers is None:
+        if not want.blob or full or not self._settings.blob_bytes or self.peers is None or not self.peers.is_serving:
             return False
         self._shelf.keep_blob(want.key)
         return True

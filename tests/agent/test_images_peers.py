@@ -213,6 +213,15 @@ async def test_an_image_by_digest_comes_from_other_nodes_when_the_registry_is_aw
     assert not leftovers(second.home)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_registry_that_refuses_everybody_is_away_too(fleet, hub, proxy, monkeypatch, status):
+    built, reference = app(proxy, hub, tag=f"refusing{status}")
+    first, second = await fleet.add("first"), await fleet.add("second")
+    await pull(first, reference)
+    monkeypatch.setattr(proxy, "_forward", lambda handler: handler.reply(status, {"errors": []}))
+    assert (await pull(second, pinned(reference, built))).image_id == built.image_id
+
+
 async def test_an_index_by_digest_comes_from_other_nodes_too(fleet, hub, proxy, monkeypatch):
     member = images.image([random_layer(1000)])
     built = images.index([member, images.image([random_layer(10)], architecture="riscv64")])

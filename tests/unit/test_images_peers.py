@@ -57,6 +57,11 @@ class TestTracker:
         firsts = [tracker.want("k", f"node-{number}", 0.0)[:1] for number in range(20)]
         assert max(firsts.count([one]) for one in {name for first in firsts for name in first}) <= 2
 
+    def test_one_who_only_asks_is_no_source(self):
+        tracker = Tracker()
+        tracker.want("k", "hidden", 0.0, is_serving=False)
+        assert tracker.want("k", "b", 0.0) == []
+
     def test_one_who_gave_up_is_no_source(self):
         tracker = Tracker()
         tracker.want("k", "a", 0.0)

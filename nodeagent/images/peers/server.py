@@ -45,6 +45,7 @@ class Server:
         self._shelf, self._directory, self._tracker, self._offers = shelf, directory, tracker, offers
         self._may_verify = may_verify
         self._given = 0
+        self.is_serving = False
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """For `asyncio.start_server`."""
@@ -82,9 +83,10 @@ class Server:
         if len(key) > 100:
             raise PeerFault("key is too long")
         now = time.monotonic()
+        is_serving = self.is_serving if asker == self._directory.own else asker in self._directory.serving()
         if ask == "want":
-            return self._tracker.want(key, asker, now)
-        if ask == "have":
+            return self._tracker.want(key, asker, now, is_serving=is_serving)
+        if ask == "have" and is_serving:
             self._tracker.have(key, asker, now)
         elif ask == "drop":
             self._tracker.drop(key, asker)
