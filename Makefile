@@ -7,7 +7,7 @@ export SLIPWAY_VENV := $(VENV)
 # Containers need root; everything else about the instance is then root's too.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 
-.PHONY: pictures help up down agent ready ready-dev check test test-fast format lock clean
+.PHONY: pictures help up down agent ready ready-dev check test-vm test test-fast format lock clean
 
 help: ## Show this menu
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,10 @@ test: ready-dev ## Run every test (as root: real containers, cgroups, packets)
 
 test-fast: ready-dev ## Run the tests that need neither root nor processes
 	@$(PYTHON) -m pytest tests/unit -n 2
+
+test-vm: ready-dev ## Run what needs another kernel, in an emulated machine: WireGuard, cgroups of version 2 alone, netem (minutes)
+	@setup/vm.sh
+	@$(SUDO) $(PYTHON) -m tests.vm
 
 pictures: ready-dev ## Renew the screenshots in docs/ from a seeded instance
 	@$(SUDO) $(PYTHON) -m tests.browser.pictures

@@ -70,11 +70,17 @@ def _add_runtime(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--encryption",
-        default=os.environ.get("SLIPWAY_ENCRYPTION") or "off",
-        help="of packets between nodes: off or wireguard (not built yet: pods then get no network)",
+        default=os.environ.get("SLIPWAY_ENCRYPTION") or "",
+        help="of packets between pods of different nodes: off or wireguard, on all nodes alike (default: as joined, or off)",
     )
     command.add_argument(
         "--vxlan-port", type=int, default=int(os.environ.get("SLIPWAY_VXLAN_PORT") or 4789), help="UDP (default: 4789)"
+    )
+    command.add_argument(
+        "--wireguard-port",
+        type=int,
+        default=int(os.environ.get("SLIPWAY_WIREGUARD_PORT") or 51820),
+        help="UDP, and the next one (default: 51820)",
     )
 
 
@@ -140,7 +146,9 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         node_port_addresses=os.environ.get("SLIPWAY_NODE_PORT_ADDRESSES", ""),
         overlay=getattr(arguments, "overlay", "auto"),
         vxlan_port=getattr(arguments, "vxlan_port", 4789),
-        encryption=getattr(arguments, "encryption", "off"),
+        encryption=getattr(arguments, "encryption", "") or joined.encryption,
+        wireguard_port=getattr(arguments, "wireguard_port", 51820),
+        wireguard_rotation_seconds=float(os.environ.get("SLIPWAY_WIREGUARD_ROTATION_SECONDS") or 86_400),
         image_port=image_port(os.environ.get("SLIPWAY_IMAGE_PORT", "")),
     )
 
@@ -185,13 +193,13 @@ def _fail(error: Exception) -> int:
 
 def join(arguments: argparse.Namespace) -> int:
     from nodeagent import join as joining
-    from nodeagent.network import encryption
+    from nodeagent.network import encryption, wireguard
 
     home = arguments.home = arguments.home.absolute()
     instance = instance_id(home)
     try:
-        if problem := encryption.problem(arguments.encryption):  # the agent's unit would not know that it was asked for
-            raise AgentError(problem)
+        if encryption.parse(arguments.encryption or "off") is encryption.Encryption.WIREGUARD:
+            wireguard.check()
         joining.join(
             arguments,
             run_dir=(arguments.run_dir or Path(f"/run/slipway-{instance}")).absolute(),

@@ -32,6 +32,7 @@ def real(settings: Settings) -> Facilities:
     registry = RegistryConsumer(settings, images.use_registry, lambda: credential.token)
     policies = Policies(settings)
     network = BridgeNetwork(settings, policies=policies)
+    overlay = Overlay(settings)
     return Facilities(
         runtime=OciRuntime(settings),
         network=network,
@@ -40,10 +41,11 @@ def real(settings: Settings) -> Facilities:
         plan=assemble.plan,
         list_images=lambda: listed(images.state()),
         image_peer=peers.published,
+        encryption=overlay.encrypted.report if overlay.encrypted else None,
         consumers=(
             registry,
             peers,
-            Overlay(settings),
+            overlay,
             network.services,
             policies,
             Dns(settings),

@@ -18,6 +18,7 @@ from nodeagent.errors import AgentError
 from nodeagent.images.settings import from_environment
 from nodeagent.images.store import ImageStore
 from nodeagent.ingress import consumer
+from nodeagent.network.dns import consumer as dns
 from nodeagent.network.pods import BridgeNetwork
 from nodeagent.runtime import cgroups, preparation
 from nodeagent.runtime.oci import OciRuntime
@@ -34,6 +35,7 @@ async def remove(settings: Settings) -> None:
     home, run_dir = settings.home.absolute(), settings.run_dir.absolute()
     await _remove_containers(settings)
     await consumer.remove(settings)
+    await dns.link(settings).remove()
     await _remove_roots(home)
     await BridgeNetwork(settings).remove_everything()
     for directory in (run_dir, home):

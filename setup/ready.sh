@@ -23,7 +23,7 @@ run_files="crun:/usr/bin/crun conmon:/usr/bin/conmon nftables:/usr/sbin/nft
   golang-github-containers-common:/usr/share/containers/seccomp.json"
 [ -n "$agent" ] || run_files="$run_files redis-server:/usr/bin/redis-server docker-registry:/usr/bin/docker-registry"
 dev_files="catatonit:/usr/bin/catatonit busybox-static:/bin/busybox skopeo:/usr/bin/skopeo
-  runc:/usr/sbin/runc buildah:/usr/bin/buildah chromium:/usr/bin/chromium curl:/usr/bin/curl procps:/usr/bin/pgrep"
+  pebble:/usr/bin/pebble mmdebstrap:/usr/bin/mmdebstrap runc:/usr/sbin/runc buildah:/usr/bin/buildah chromium:/usr/bin/chromium curl:/usr/bin/curl procps:/usr/bin/pgrep"
 
 missing_packages() {
     local entry

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from controlplane.controllers.acme.controller import AcmeController
 from controlplane.controllers.autoscaling.controller import AutoscalerController
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
@@ -63,6 +64,7 @@ _ALL: tuple[Controller[Any], ...] = (
     IngressController(),
     RepositoryController(),
     AutoredeployController(),
+    AcmeController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 
 from controlplane.controllers.base import Controller, Key, write
-from controlplane.controllers.errors import Stalled
+from controlplane.controllers.errors import Stalled, Wait
 from controlplane.controllers.events import Record
 from controlplane.controllers.plan import Plan, Step
 from controlplane.registry import catalogue, names, setting
@@ -90,7 +90,8 @@ class RepositoryController(Controller[Wire | None]):
             return Plan()
         path = obj["spec"]["path"]
         record = Record(obj, "Normal", "Deleted", f"{children['tagCount']} tags of {path} are deleted", COMPONENT)
-        return Plan([Step("take its tags", [], [record], act=partial(catalogue.storage().untag_all, path))])
+        take = Step("take its tags", [], [record], act=partial(catalogue.storage().untag_all, path))
+        return Plan([take], outcome=Wait(0.0, "its tags are being taken"))
 
 
 def _told(obj: Wire, before: Wire, after: Wire) -> Iterable[Record]:

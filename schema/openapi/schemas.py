@@ -21,6 +21,7 @@ _PACKAGES = {
     "schema.apps.statefulset": "io.k8s.api.apps.v1",
     "schema.autoscaling.horizontalpodautoscaler": "io.k8s.api.autoscaling.v2",
     "schema.autoscaling.scale": "io.k8s.api.autoscaling.v1",
+    "schema.autoscaling.version1": "io.k8s.api.autoscaling.v1",
     "schema.batch.cronjob": "io.k8s.api.batch.v1",
     "schema.batch.job": "io.k8s.api.batch.v1",
     "schema.coordination": "io.k8s.api.coordination.v1",

@@ -18,10 +18,12 @@ import pytest
 from nodeagent.errors import ImagePullError, InvalidImageName
 from nodeagent.facilities import Credentials, Progress
 from nodeagent.images import errors
+from nodeagent.images.own import OwnRegistry
 from nodeagent.images.settings import ImageSettings, Limits
 from tests import images, registry
 from tests.agent.host import needs_host, until
 from tests.agent.images_host import ALICE, QUICK, leftovers, opened, scratch
+from tests.ports import free_port
 
 pytestmark = needs_host
 
@@ -290,6 +292,21 @@ class TestLogins:
                 await pull(store, f"{front.host}/app:1", ALICE)
                 assert [one.authorization for one in elsewhere.served] == ["", ""]
                 assert any(one.authorization.startswith("Basic ") for one in front.served)
+
+    async def test_a_nodes_credential_goes_to_its_control_plane_and_not_where_the_registry_says(self, store):
+        with registry.start(auth="token", tls=True) as ours:
+            own = OwnRegistry(
+                address=ours.host,
+                names=frozenset({"known.test:5000"}),
+                authority=ours.ca_file.read_text(),
+                token_url=f"https://127.0.0.1:{free_port()}/token",
+                user="system:node:n",
+                password=lambda: "secret",
+            )
+            store.use_registry(own)
+            with pytest.raises(errors.RegistryUnreachable):
+                await pull(store, "known.test:5000/default/app:1")
+            assert ours.tokens.requests == []
 
     async def test_tls_is_verified(self, home):
         built = images.image([random_layer(10)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 import logging
 import time
@@ -19,14 +20,26 @@ from django.contrib.auth.models import User
 from controlplane.access import throttle
 from controlplane.access import tokens as access_tokens
 from controlplane.access.models import Grant
-from controlplane.registry import collection, leases, login, redeploying, setting, sweeping, tokens, usage
+from controlplane.controllers import registry as controllers
+from controlplane.registry import (
+    collection,
+    leases,
+    login,
+    names,
+    outside,
+    redeploying,
+    setting,
+    sweeping,
+    tokens,
+    usage,
+)
 from controlplane.registry.errors import Busy
-from controlplane.registry.models import Collection, PushLease
+from controlplane.registry.models import Collection, PushLease, SeenDigest
 from controlplane.registry.storage import Storage
 from controlplane.store import objects
 from nodeagent.images.peers import grants
 from schema import kinds, meta
-from tests import images
+from tests import images, registry
 from tests.api.client import Api, pod
 from tests.api.pump import pumping
 
@@ -298,9 +311,7 @@ def listed(api: Api, storage: Storage) -> Iterator[str]:
 
 
 def look(name: str) -> None:
-    from controlplane.controllers import registry
-
-    registry.CONTROLLERS["repository"].reconcile("default", name)
+    controllers.CONTROLLERS["repository"].reconcile("default", name)
 
 
 def test_an_object_comes_follows_and_goes(api: Api, storage: Storage, listed: str) -> None:
@@ -527,6 +538,19 @@ def assert_whole(storage: Storage, path: str) -> None:
             assert storage.size(blob) or blob in aside
 
 
+def test_a_full_disk_does_not_keep_a_collection_from_making_room(
+    db: None, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for content in ("old", "new"):
+        put(storage, "default/app", small(content), "1")
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sweeping, "write_private", full)
+    assert collect(storage).blobs == 3
+
+
 def test_two_collections_at_once_are_one(db: None, storage: Storage) -> None:
     def another() -> set[str]:
         with pytest.raises(Busy):
@@ -603,6 +627,70 @@ def test_outside_registries_are_asked(api: Api, monkeypatch: pytest.MonkeyPatch)
         assert redeploying.look_outside() == 1
         assert meant["digest"] in pinned(api)
         pump.settle()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_killed_between_writing_and_noting_it_rolls_once(
+    api: Api, storage: Storage, listed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(uid: str, meant: Any) -> None:
+        raise Killed
+
+    with pumping() as pump:
+        api.created(DEPLOYMENTS, deployment(f"{ADDRESS}/default/app:1", **{"slipway.dev/autoredeploy": "true"}))
+        pump.settle()
+        new = put(storage, "default/app", small("two"), "1")
+        with monkeypatch.context() as patched:
+            patched.setattr(redeploying, "note", killed)
+            look("app")
+            with pytest.raises(Killed):
+                pump.settle()
+        redeploying.AutoredeployController().reconcile("default", "app")
+        pump.settle()
+        assert new in pinned(api)
+        assert set(SeenDigest.objects.values_list("digest", flat=True)) == {new}
+        assert len(api.get("/apis/apps/v1/namespaces/default/replicasets")[1]["items"]) == 2
+
+
+@pytest.mark.parametrize("auth", ["none", "basic", "token"])
+def test_what_a_tag_of_an_outside_registry_means(auth: registry.Auth) -> None:
+    built = small("outside")
+    with registry.start(auth=auth) as other:
+        image = names.parse(built.push(other, "team/app:1"))
+        assert image is not None
+        right, wrong = ({other.host: (registry.USERNAME, password)} for password in (registry.PASSWORD, "wrong"))
+        assert outside.digest_of(image, right) == built.digest
+        if auth != "none":
+            with pytest.raises(outside.OutsideError):
+                outside.digest_of(image, wrong)
+            with pytest.raises(outside.OutsideError):
+                outside.digest_of(image, {})
+        with pytest.raises(outside.OutsideError, match="404"):
+            outside.digest_of(dataclasses.replace(image, tag="2"), right)
+    with pytest.raises(outside.OutsideError):
+        outside.digest_of(image, right)
+
+
+def test_logins_come_from_the_templates_secrets(api: Api) -> None:
+    auths = {"https://index.docker.io/v1/": {"auth": base64.b64encode(b"a:b:c").decode()}, "quay.io": {"username": "u"}}
+    data = {".dockerconfigjson": base64.b64encode(json.dumps({"auths": auths}).encode()).decode()}
+    for name, content in (("good", data), ("broken", {".dockerconfigjson": "e30="})):
+        secret = {
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "type": "kubernetes.io/dockerconfigjson",
+            "data": content,
+        }
+        if name == "broken":
+            secret["type"] = "Opaque"
+        api.created("/api/v1/namespaces/default/secrets", secret)
+    wire = deployment("redis")
+    wire["metadata"]["namespace"] = "default"
+    wire["spec"]["template"]["spec"]["imagePullSecrets"] = [{"name": name} for name in ("absent", "broken", "good")]
+    assert outside.logins_of(wire) == {"docker.io": ("a", "b:c"), "quay.io": ("u", "")}
 
 
 def trigger(**spec: Any) -> dict[str, Any]:
