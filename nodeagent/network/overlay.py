@@ -21,7 +21,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
 from nodeagent import node_status
 from nodeagent.cluster import ClusterView, Consumer, Key
 from nodeagent.errors import HostConflict
-from nodeagent.network import encryption, sysctl, topology, wireguard
+from nodeagent.network import encryption, nft, sysctl, topology, wireguard
 from nodeagent.network.encrypted import EncryptedWay, networks_of, refuse_plain, tick
 from nodeagent.network.encryption import Encryption
 from nodeagent.network.errors import NetworkError
@@ -78,9 +78,7 @@ class Overlay(Consumer):
     async def _guard(self, text: str) -> None:
         if text == self._guarded and self.encrypted is None:
             return  # where packets are encrypted it is made at every pass: somebody may have taken it away
-        code, output = await process.run(["nft", "-f", "-"], input_=text.encode())
-        if code != 0:
-            raise NetworkError(f"nft: {' '.join(output.split())}")
+        await nft.run(text)
         self._guarded = text
 
     def _apply_encrypted(self, way: EncryptedWay, own: Wire, nodes: list[Wire]) -> None:

@@ -38,12 +38,12 @@ from nodeagent.network.bridge import Bridge
 from nodeagent.network.dns import consumer
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.host_ports import PublishedPort
+from nodeagent.network.nft import Nft
 from nodeagent.network.overlay import Overlay, device_name
 from nodeagent.network.policies import Policies
 from nodeagent.network.service_state import Program
 from nodeagent.network.services import Services
 from nodeagent.network.topology import VXLAN_OVERHEAD, Mode
-from nodeagent.runtime import process
 from nodeagent.settings import Settings
 from schema.bandwidth import Limits
 from schema.bandwidth import limits as limits_of
@@ -91,7 +91,7 @@ class BridgeNetwork:
         self._node: _Node | None = None
         self._ports: dict[str, tuple[PublishedPort, ...]] = {}
         """Published ports by pod uid."""
-        self._nft_lock = asyncio.Lock()
+        self._nft = Nft()
         self.services = Services(settings)
 
     # --- the node ------------------------------------------------------------------------------------------------
@@ -149,12 +149,6 @@ class BridgeNetwork:
         await asyncio.to_thread(self._overlay.remove)
         await asyncio.to_thread(bridge.remove, self._bridge_name)
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
-
-    async def _nft(self, text: str) -> None:
-        async with self._nft_lock:
-            code, output = await process.run(["nft", "-f", "-"], input_=text.encode())
-        if code != 0:
-            raise NetworkError(f"nft: {' '.join(output.split())}")
 
     # --- pods ----------------------------------------------------------------------------------------------------
 

@@ -9,12 +9,11 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from nodeagent.cluster import ClusterView, Key
+from nodeagent.network import nft
 from nodeagent.network.dns import zone
 from nodeagent.network.dns.link import Link
 from nodeagent.network.dns.messages import Configuration
 from nodeagent.network.dns.server import PORT
-from nodeagent.network.errors import NetworkError
-from nodeagent.runtime import process
 from nodeagent.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -49,15 +48,10 @@ class Dns:
         if not addresses and self.link.lost.is_set():
             return
         if addresses and addresses != self._guarded:
-            await self._nft(guard(self._table, bridge=self._bridge, addresses=addresses))
+            await nft.run(guard(self._table, bridge=self._bridge, addresses=addresses))
             self._guarded = addresses
         configuration = Configuration(tuple(addresses), view.domain(), str(self._resolv_conf), self._port)
         await self.link.tell(configuration, view, changed)
-
-    async def _nft(self, text: str) -> None:
-        code, output = await process.run(["nft", "-f", "-"], input_=text.encode())
-        if code != 0:
-            raise NetworkError(f"nft: {' '.join(output.split())}")
 
     async def close(self) -> None:
         """Let go of the process: it goes on."""
