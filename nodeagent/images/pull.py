@@ -119,7 +119,7 @@ class Puller:
                 reference,
                 login,
                 is_own=self._registry.is_own(reference),
-                is_logged_in=resolved.repository.credentials is not None,
+                is_logged_in=self._registry.took_login(resolved.repository),
             )
         )
         await in_thread(self._shelf.put_image, image_id, known, [reference], resolved.digest, allowed)

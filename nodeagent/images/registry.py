@@ -93,6 +93,11 @@ class RegistryClient:
             return Repository(reference, self._own.address, login or self._own.login)
         return Repository(reference, reference.server, login)
 
+    def took_login(self, repository: Repository) -> bool:
+        """Whether a login was shown to get in. One that every node of the cluster has, for its caches, is none."""
+        caches = self._own.mirrors.values() if self._own is not None else ()
+        return repository.credentials is not None and repository.server not in caches
+
     async def peer_grant(self, reference: Reference) -> str:
         """The control plane's word to other nodes that this one may pull; empty where it gives none."""
         if self._own is None or not self.is_own(reference):
