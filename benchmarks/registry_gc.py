@@ -28,7 +28,7 @@ from tests.cluster.instance import ROOT, Instance, running
 from tests.ports import free_port
 
 LAYER_BYTES = 200_000
-SHARED = 6
+SHARED = 10
 """Layers of which each image has three, so that most of what is garbage of one image is part of another."""
 _SET_BACK = """
 import django; django.setup()

@@ -107,7 +107,7 @@ class TestDirectory:
 
 
 def token(key: ec.EllipticCurvePrivateKey, **changes: Any) -> str:
-    """As the control plane's token service makes them; tests/api/test_registry.py asks it for a real one."""
+    """As the control plane's token service makes them; tests/api/test_registry_tokens.py asks it for a real one."""
     claims = {"aud": "slipway-peers", "sub": "system:node:n", "nbf": 990, "exp": 1120, "access": [PULL], **changes}
     parts = [base64.urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=").decode() for one in ({}, claims)]
     r, s = utils.decode_dss_signature(key.sign(".".join(parts).encode(), ec.ECDSA(hashes.SHA256())))
