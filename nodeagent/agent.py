@@ -79,6 +79,7 @@ class Agent:
             problems=self.cluster.problems,
             answers_for_ingresses=self._answers_for_ingresses,
             encryption=facilities.encryption,
+            image_peer=facilities.image_peer,
         )
         self._meter = Meter(settings.cgroup_parent)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)

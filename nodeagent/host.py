@@ -30,6 +30,7 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.volumes.pods import HostVolumes
 
     images = ImageStore(settings.home / "images", from_environment())
+    peers = images.share(node=settings.node_name, port=settings.image_port)
     credential = Credential(settings.credential_file, settings.token)
     registry = RegistryConsumer(settings, images.use_registry, lambda: credential.token)
     building = builds.BuildImages(
@@ -45,8 +46,17 @@ def real(settings: Settings) -> Facilities:
         images=building,
         plan=builds.planning(assemble.plan, building),
         list_images=lambda: listed(images.state()),
+        image_peer=peers.published,
         encryption=overlay.encrypted.report if overlay.encrypted else None,
-        consumers=(registry, overlay, network.services, policies, Dns(settings), Ingresses(settings)),
+        consumers=(
+            registry,
+            peers,
+            overlay,
+            network.services,
+            policies,
+            Dns(settings),
+            Ingresses(settings),
+        ),
     )
 
 

@@ -159,6 +159,8 @@ class NodeStatus:
     settings: Settings
     images: Callable[[], Sequence[Wire]] = list
     """What is here, as in `status.images`."""
+    image_peer: Callable[[], Wire] | None = None
+    """How other nodes get layers from this one."""
     network_problem: str = ""
     """Why pods cannot have a network; empty when they can."""
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -185,6 +187,7 @@ class NodeStatus:
             "allocatable": allocatable(self.settings),
             "addresses": [*where, {"type": "Hostname", "address": name}],
             "nodeInfo": node_info(),
+            **({"imagePeer": self.image_peer()} if self.image_peer is not None else {}),
             **self.changing(),
         }
         return {

@@ -28,7 +28,13 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser("image", help="pull, load, list and remove images")
     parser.set_defaults(run=run)
     actions = parser.add_subparsers(dest="action", required=True, metavar="pull|load|list|remove")
-    pull = actions.add_parser("pull", help="fetch an image from its registry")
+    pull = actions.add_parser(
+        "pull",
+        help="fetch an image from its registry",
+        description="Fetches an image from its registry, with a bar of bytes, layers and rate; what was interrupted is taken up "
+        "where it broke off. SLIPWAY_REGISTRY_INSECURE, SLIPWAY_REGISTRY_MIRRORS and SLIPWAY_REGISTRY_CERTS count as for the "
+        "agent. Other nodes are asked by the agent only.",
+    )
     pull.add_argument("reference", help="for example redis:7, or host:5000/team/app@sha256:…")
     pull.add_argument(
         "--username", default="", help="log in with this name; the password is read from $REGISTRY_PASSWORD"

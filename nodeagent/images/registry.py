@@ -13,6 +13,7 @@ import json
 import logging
 import random
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -21,9 +22,10 @@ from urllib.parse import urljoin, urlsplit
 
 from nodeagent.errors import ImagePullError
 from nodeagent.facilities import Credentials
-from nodeagent.images import authorization, errors, manifests
+from nodeagent.images import authorization, errors, manifests, pieces
 from nodeagent.images.credentials import for_repository
 from nodeagent.images.own import NODE_PREFIX, OwnRegistry
+from nodeagent.images.peers import grants
 from nodeagent.images.reference import Reference, is_loopback, server_of
 from nodeagent.images.settings import ImageSettings
 
@@ -61,6 +63,8 @@ class RegistryClient:
         self._settings = settings
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._tokens: dict[tuple[str, str, Credentials | None], authorization.Token] = {}
+        self._unranged: set[str] = set()
+        """Servers that send whole blobs whatever range is asked for."""
         self._own: OwnRegistry | None = None
 
     def use(self, own: OwnRegistry | None) -> None:
@@ -79,14 +83,46 @@ class RegistryClient:
 
     # --- what a pull asks for
 
+    def is_own(self, reference: Reference) -> bool:
+        """Whether the cluster's own registry is meant."""
+        return self._own is not None and reference.host in self._own.names
+
+    def repository(self, reference: Reference, login: Credentials | None) -> Repository:
+        """As it is asked where no mirror is."""
+        if self._own is not None and self.is_own(reference):
+            return Repository(reference, self._own.address, login or self._own.login)
+        return Repository(reference, reference.server, login)
+
+    def took_login(self, repository: Repository) -> bool:
+        """Whether a login was shown to get in. One that every node of the cluster has, for its caches, is none."""
+        caches = self._own.mirrors.values() if self._own is not None else ()
+        return repository.credentials is not None and repository.server not in caches
+
+    async def peer_grant(self, reference: Reference) -> str:
+        """The control plane's word to other nodes that this one may pull; empty where it gives none."""
+        if self._own is None or not self.is_own(reference):
+            return ""
+        challenge = authorization.Challenge("bearer", {"service": grants.AUDIENCE})
+        try:
+            return (await self._token(self.repository(reference, None), challenge)).value
+        except (ImagePullError, _Cut):
+            return ""
+
+    def may_verify(self, token: str, *, node: str, repository: str) -> bool:
+        """Whether ``token`` is the control plane's word that ``node`` may pull from ``repository`` (without a host)."""
+        own = self._own
+        return own is not None and grants.allows(
+            token, own.token_certificate, subject=NODE_PREFIX + node, repository=repository, now=time.time()
+        )
+
     async def manifest(
         self, reference: Reference, credentials: Mapping[str, Credentials]
     ) -> tuple[Repository, bytes, str]:
         """The repository to ask on, the manifest (or index) and its digest. Mirrors are asked first."""
         login = for_repository(credentials, reference.host, reference.repository)
         own_registry = self._own
-        if own_registry is not None and reference.host in own_registry.names:
-            return await self._manifest(Repository(reference, own_registry.address, login or own_registry.login))
+        if self.is_own(reference):
+            return await self._manifest(self.repository(reference, login))
         for mirror in self._mirrors(reference.host):
             # The login is the registry's, not the mirror's; one for the mirror's own name is used.
             own = for_repository(credentials, mirror, reference.repository)
@@ -96,7 +132,7 @@ class RegistryClient:
                 return await self._manifest(Repository(reference, server_of(mirror), own))
             except ImagePullError:
                 continue
-        return await self._manifest(Repository(reference, reference.server, login))
+        return await self._manifest(self.repository(reference, login))
 
     def _mirrors(self, host: str) -> list[str]:
         cache = self._own.mirrors.get(host) if self._own is not None else None
@@ -117,31 +153,34 @@ class RegistryClient:
             )
         return data
 
-    async def small_blob(self, repository: Repository, blob: manifests.Descriptor) -> bytes:
-        """A config, whole and verified."""
-        if blob.size > manifests.LARGEST_CONFIG:
-            raise errors.BadImage(f"{repository.reference} has a config of {blob.size} bytes")
-        parts = [part async for part in self.blob(repository, blob, 0)]
-        data = b"".join(parts)
-        if manifests.digest_of(data) != blob.digest:
-            raise errors.DigestMismatch(
-                f"{repository.reference}: the config that came has digest {manifests.digest_of(data)}, not {blob.digest}"
-            )
-        return data
-
-    async def blob(self, repository: Repository, blob: manifests.Descriptor, start: int) -> AsyncIterator[bytes]:
+    def blob(self, repository: Repository, blob: manifests.Descriptor, start: int) -> AsyncIterator[bytes]:
         """A blob's bytes from ``start`` on, taken up again after each cut. The caller verifies the digest.
 
         Ends after exactly ``blob.size - start`` bytes, or raises.
         """
+        settings = self._settings
+        if blob.size - start <= 2 * settings.piece_bytes or settings.parallel_pieces < 2:
+            return self._part(repository, blob, start, blob.size)
+        return pieces.in_order(
+            lambda begin, end: self._part(repository, blob, begin, end),
+            start,
+            blob.size,
+            piece_bytes=settings.piece_bytes,
+            at_once=settings.parallel_pieces,
+            is_ranged=lambda: repository.server not in self._unranged,
+        )
+
+    async def _part(
+        self, repository: Repository, blob: manifests.Descriptor, start: int, end: int
+    ) -> AsyncIterator[bytes]:
         at, failures = start, 0
-        while at < blob.size:
+        while at < end:
             began = at
             try:
-                async for chunk in self._blob_from(repository, blob, at):
+                async for chunk in self._part_once(repository, blob, at, end):
                     at += len(chunk)
                     yield chunk
-                if at < blob.size:
+                if at < end:
                     raise _Cut("the connection was closed early")
             except _Cut as cut:
                 failures = 1 if at > began else failures + 1
@@ -152,19 +191,28 @@ class RegistryClient:
                     ) from None
                 await self._wait(failures)
 
-    async def _blob_from(self, repository: Repository, blob: manifests.Descriptor, start: int) -> AsyncIterator[bytes]:
+    async def _part_once(
+        self, repository: Repository, blob: manifests.Descriptor, start: int, end: int
+    ) -> AsyncIterator[bytes]:
         path = f"/v2/{repository.reference.repository}/blobs/{blob.digest}"
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        headers = {"Accept-Encoding": "identity"}
+        if start or end < blob.size:
+            headers["Range"] = f"bytes={start}-" + (str(end - 1) if end < blob.size else "")
         async with AsyncExitStack() as stack:
             response = await self._open(stack, repository, path, headers)
             _check(response, repository, await _complaint(response))
-            skip = start if response.status_code != 206 else 0
-            left = blob.size - start
-            _check_length(response, repository, blob, start)
+            is_part = response.status_code == 206
+            if end < blob.size and not is_part:
+                self._unranged.add(repository.server)
+            _check_length(response, repository, blob, end - start if is_part else blob.size)
+            skip, left = (0 if is_part else start), end - start
             async for chunk in _body(response):
                 if skip:
                     chunk, skip = chunk[skip:], max(0, skip - len(chunk))
                 if len(chunk) > left:
+                    if end < blob.size and not is_part:
+                        yield chunk[:left]
+                        return
                     raise errors.DigestMismatch(
                         f"{repository.reference}: {blob.digest} is longer than the {blob.size} bytes that its manifest says"
                     )
@@ -367,13 +415,11 @@ async def _read(response: httpx.Response, most: int, what: str) -> bytes:
     return bytes(data)
 
 
-def _check_length(response: httpx.Response, repository: Repository, blob: manifests.Descriptor, start: int) -> None:
+def _check_length(response: httpx.Response, repository: Repository, blob: manifests.Descriptor, wanted: int) -> None:
     """A length that the registry states and that is not the manifest's is no network fault."""
     stated = response.headers.get("content-length", "")
-    if not stated.isdecimal():
-        return
-    length = int(stated) + (start if response.status_code == 206 else 0)
-    if length != blob.size:
+    if stated.isdecimal() and int(stated) != wanted:
+        length = blob.size + int(stated) - wanted
         raise errors.DigestMismatch(
             f"{repository.reference}: {blob.digest} is {length} bytes long, not {blob.size} as its manifest says"
         )

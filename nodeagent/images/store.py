@@ -15,10 +15,12 @@ from nodeagent.images import archive, errors, gc, locks, reference
 from nodeagent.images.credentials import for_repository
 from nodeagent.images.flights import Flights, in_thread
 from nodeagent.images.own import OwnRegistry
+from nodeagent.images.peers.client import Patience
+from nodeagent.images.peers.service import Peers
 from nodeagent.images.pull import Puller
 from nodeagent.images.roots import Roots
 from nodeagent.images.settings import ImageSettings
-from nodeagent.images.shelf import Shelf
+from nodeagent.images.shelf import PARTIAL_KEEP_SECONDS, Shelf
 from nodeagent.images.state import State
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,19 @@ class ImageStore:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._puller.close()
         self._roots.close()
+
+    def share(self, *, node: str, port: int, patience: Patience | None = None) -> Peers:
+        """Have pulls ask other nodes, and answer them. The caller hands the result the cluster view."""
+        peers = Peers(
+            self._shelf,
+            self._puller.offers,
+            node=node,
+            port=port,
+            patience=patience,
+            may_verify=self._puller.may_verify,
+        )
+        self._puller.peers = peers.client
+        return peers
 
     def use_registry(self, own: OwnRegistry | None) -> None:
         """The cluster's own registry, from now on."""
@@ -95,8 +110,9 @@ class ImageStore:
     async def collect(self, in_use: set[str]) -> None:
         for container_id in [one for one in self._roots.present() if one not in in_use]:
             await self._roots.unmount(container_id)
-        await in_thread(self._shelf.drop_half_done)
+        await in_thread(self._drop_half_done)
         await in_thread(self._shelf.make_durable)
+        await in_thread(self._trim_blobs)
         await in_thread(self._collect_garbage)
         await in_thread(self._shelf.drop_unused_layers)
 
@@ -146,10 +162,22 @@ class ImageStore:
         """After a pull: the disk catches up, and if it has become full, something old goes."""
         try:
             await in_thread(self._shelf.make_durable)
+            await in_thread(self._trim_blobs)
             if self._shelf.disk().is_over(self._settings.disk_high_percent):
                 await in_thread(self._collect_garbage)
         except OSError:
             log.exception("looking after the image store's disk failed; the next pull or collection tries again")
+
+    def _drop_half_done(self) -> None:
+        """A broken-off download waits for the next try, but not where the disk is needed."""
+        full = self._shelf.disk().is_over(self._settings.disk_high_percent)
+        self._shelf.drop_half_done(keep_seconds=0.0 if full else PARTIAL_KEEP_SECONDS)
+
+    def _trim_blobs(self) -> None:
+        """What is kept for other nodes is the first to go."""
+        disk = self._shelf.disk()
+        budget = min(self._settings.blob_bytes, disk.total_bytes // 20)
+        self._shelf.trim_blobs(0 if disk.is_over(self._settings.disk_high_percent) else budget)
 
     def _collect_garbage(self) -> None:
         doomed = gc.plan(
@@ -161,4 +189,9 @@ class ImageStore:
             settings=self._settings,
         )
         if doomed:
+            state = self._shelf.read()
+            for image_id in doomed:
+                log.info(
+                    "image %s is removed: unused, or the disk is needed", " ".join(state.names_of(image_id)) or image_id
+                )
             self._shelf.forget(set(doomed))

@@ -85,6 +85,8 @@ class Facilities:
     plan: Planner
     list_images: Callable[[], Sequence[Wire]] = list
     """What is here, as in a Node's `status.images`. Blocks."""
+    image_peer: Callable[[], Wire] | None = None
+    """How other nodes get layers from this one, as in a Node's `status.imagePeer`. Blocks."""
     encryption: Callable[[], Report] | None = None
     """What the node says of its keys; None where packets between nodes are not encrypted. Blocks."""
     consumers: Sequence[Consumer] = ()

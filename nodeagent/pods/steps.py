@@ -213,7 +213,7 @@ class Steps:
             record.wake.set()
 
     def _pull_progress(self, name: str, text: str, *, loud: bool) -> None:
-        self._record.state = transitions.pull_progress(self._record.state, text)
+        self._record.state = transitions.pull_progress(self._record.state, name, text)
         if loud:
             self.event("Pulling", text, name)
         self._record.wake.set()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,10 +16,9 @@ from django.contrib.auth.models import User
 
 from controlplane.access import tokens as access_tokens
 from controlplane.access.models import Grant
-from controlplane.registry import (
-    tokens,
-)
+from controlplane.registry import setting, tokens
 from controlplane.registry.models import PushLease
+from nodeagent.images.peers import grants
 from tests.api.client import Api, pod
 from tests.api.registry_disk import (
     ADDRESS,
@@ -173,6 +174,32 @@ def test_a_node_pulls_what_its_pods_of_that_namespace_name(api: Api) -> None:
     assert ask(api, "repository:default/app:pull", **two)[0] == 403
     api.patch("/api/v1/namespaces/team", {"metadata": {"labels": {"slipway.dev/images": "cluster"}}})
     assert ask(api, "repository:team/base:pull", **one)[0] == 200
+
+
+def test_a_node_gets_a_word_that_other_nodes_take_and_the_registry_does_not(api: Api, registry_home: Path) -> None:
+    api.created("/api/v1/nodes", {"kind": "Node", "metadata": {"name": "worker-1"}})
+    spec = {"nodeName": "worker-1", "containers": [{"name": "a", "image": f"{ADDRESS}/default/app:1"}]}
+    api.created("/api/v1/namespaces/default/pods", pod(spec=spec))
+    login_ = basic("system:node:worker-1", access_tokens.issue_for_node("worker-1"))
+    (registry_home / "pki").mkdir(exist_ok=True)
+    (registry_home / "pki" / "ca.crt").write_text("authority")
+    query = urlencode({"service": grants.AUDIENCE, "scope": "repository:default/app:pull"})
+    code, answer = api.send("GET", f"{TOKEN}?{query}", media=None, **login_)
+    assert code == 200
+    facts = setting.facts()
+    assert facts is not None
+    certificate = base64.b64decode(facts["tokenCertificateData"])
+
+    def allows(node: str, repository: str) -> bool:
+        subject = f"system:node:{node}"
+        return grants.allows(answer["token"], certificate, subject=subject, repository=repository, now=time.time())
+
+    assert allows("worker-1", "default/app")
+    assert not allows("worker-2", "default/app")
+    assert not allows("worker-1", "default/other")
+    assert tokens.read(answer["token"]) is None  # for the registry's own audience it is none
+    query = urlencode({"service": grants.AUDIENCE, "scope": "repository:default/other:pull"})
+    assert api.send("GET", f"{TOKEN}?{query}", media=None, **login_)[0] == 403
 
 
 def test_the_caches_are_open_to_whoever_may_log_in(api: Api, alice: User) -> None:
