@@ -9,5 +9,5 @@ from dashboard import views
 urlpatterns = [
     path("session", views.SessionView.as_view()),
     path("", views.index),
-    re_path(r"^(?P<path>pods|nodes)(/.*)?$", views.index),
+    re_path(rf"^(?P<path>(?!({views.RESERVED})(/|$))[a-z][^/]*(/.*)?)$", views.index),
 ]

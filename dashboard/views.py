@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import json
+import secrets
 from http import HTTPStatus
 
 from django.contrib.auth import authenticate, login, logout
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.views import View
 
 from dashboard import assets
 
-# Mantine sets its custom properties through style attributes; scripts come from our own files only.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
+RESERVED = "api|apis|openapi|static|ws|agent|session|metrics|version|livez|readyz|healthz|v2"
+"""First words of addresses that are never pages, whoever serves them."""
 
 
 def index(request: HttpRequest, path: str = "") -> HttpResponse:
-    """The one page; which view it shows is its own affair (deep links)."""
+    """The one page; which view it shows is its own affair (deep links). Only browsers get it: others see a 404."""
+    if path and "text/html" not in request.headers.get("Accept", ""):
+        raise Http404
     try:
         built = assets.load()
     except assets.NotBuilt as error:
         return HttpResponse(f"{error}\n", status=HTTPStatus.SERVICE_UNAVAILABLE, content_type="text/plain")
-    response = render(request, "dashboard/index.html", {"assets": built})
-    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    nonce = secrets.token_urlsafe(16)
+    response = render(request, "dashboard/index.html", {"assets": built, "nonce": nonce})
+    response["Content-Security-Policy"] = _policy(nonce)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _policy(nonce: str) -> str:
+    """Scripts come from our own files only. Mantine and xterm make styles while they run; those carry the nonce."""
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
 
 
 class SessionView(View):

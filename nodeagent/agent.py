@@ -38,6 +38,7 @@ from nodeagent.volumes.removals import Removals
 from schema import imagepolicy
 from schema.base import Wire
 from schema.core.pod import Pod
+from schema.networking import ingress
 from schema.session import Metrics, OpenStream, Sync, Update, Welcome
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,12 @@ class Agent:
         self._facts = NodeFacts()
         self.cluster = ClusterView(self._checkpoint.cluster(), save=self._checkpoint.save_cluster)
         self._status = NodeStatus(
-            settings, facilities.list_images, problems=self.cluster.problems, image_peer=facilities.image_peer
+            settings,
+            facilities.list_images,
+            problems=self.cluster.problems,
+            answers_for_ingresses=self._answers_for_ingresses,
+            encryption=facilities.encryption,
+            image_peer=facilities.image_peer,
         )
         self._meter = Meter(settings.cgroup_parent)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)
@@ -92,6 +98,7 @@ class Agent:
             pressure=self._status.pressure,
             services=lambda: self.cluster.all("Service"),
             signature_keys=self._signature_keys,
+            domain=self.cluster.domain,
         )
         self._removals = Removals(self.context, self.records)
         credential = Credential(settings.credential_file, settings.token)
@@ -331,6 +338,10 @@ class Agent:
             if record.namespace in changed:
                 record.refresh = True
                 record.wake.set()
+
+    def _answers_for_ingresses(self) -> bool:
+        own = self.cluster.get("Node", "", self.settings.node_name)
+        return own is not None and ingress.serves(own["metadata"].get("labels") or {})
 
     # Keeping the host tidy
 

@@ -181,7 +181,7 @@ class Session:
     async def _converse(self) -> None:
         async with self._dialler.dial("/agent/v1/session") as socket:
             node = await asyncio.to_thread(self._status.node)
-            self._told = {key: node["status"][key] for key in node_status.CHANGING}
+            self._told = {key: node["status"][key] for key in node_status.CHANGING if key in node["status"]}
             hello = Hello(
                 agent_version=node_status.AGENT_VERSION,
                 agent_run=self._run_id,

@@ -261,8 +261,10 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def _serving(handler: type[http.server.BaseHTTPRequestHandler], address: str = "127.0.0.1") -> Iterator[int]:
-    with _Server((address, 0), handler) as server:
+def _serving(
+    handler: type[http.server.BaseHTTPRequestHandler], address: str = "127.0.0.1", port: int = 0
+) -> Iterator[int]:
+    with _Server((address, port), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
@@ -334,7 +336,7 @@ class FaultyProxy:
             def do_HEAD(self) -> None:
                 outer._forward(self)
 
-        with _serving(Handler, self.address) as port:
+        with _serving(Handler, self.address, self.port) as port:
             self.port = port
             yield self
 

@@ -84,13 +84,27 @@ def issue(home: Path, hosts: Sequence[str]) -> tuple[bytes, bytes]:
 
 def good_until(chain: bytes, hosts: Sequence[str]) -> datetime | None:
     """When a certificate that `issue` made is to be made anew; None: at once, since it is not for all of these names."""
+    end = ends(chain, hosts)
+    return None if end is None else end - RENEW_BEFORE
+
+
+def two_thirds(chain: bytes, hosts: Sequence[str]) -> datetime | None:
+    """As `good_until`, of one that others made and that may live shortly: when two thirds of its life are over."""
+    end = ends(chain, hosts)
+    if end is None:
+        return None
+    return end - (end - x509.load_pem_x509_certificate(chain).not_valid_before_utc) / 3
+
+
+def ends(chain: bytes, hosts: Sequence[str]) -> datetime | None:
+    """When the first certificate of the chain ends; None: it cannot be read, or is not for all of these names."""
     try:
         certificate = x509.load_pem_x509_certificate(chain)
         present = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (ValueError, x509.ExtensionNotFound):
         return None
     wanted = set(_subject_alternative_names(hosts))
-    return certificate.not_valid_after_utc - RENEW_BEFORE if wanted <= set(present) else None
+    return certificate.not_valid_after_utc if wanted <= set(present) else None
 
 
 def _ensure_authority(directory: Path) -> _Pair:

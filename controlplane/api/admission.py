@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from controlplane.access.identity import Identity
 from controlplane.api import errors
+from controlplane.builds import logins
 from controlplane.registry import autoredeploy, redeploying
 from controlplane.store import objects
 from controlplane.store.admission import priority
@@ -122,7 +123,7 @@ def hold_to_digests(request: Request) -> None:
         if not isinstance(template, dict) or not isinstance(template.get("spec"), dict):
             return
         known = redeploying.known_of(request.wire)
-        new = [move for move in autoredeploy.moves(request.wire, known) if move.first]
+        new = [move for move in autoredeploy.moves(request.wire, known, {}) if move.first]
         changed = autoredeploy.moved(request.wire, new)
     if changed is not None:
         request.wire.update(changed)
@@ -173,6 +174,21 @@ def _template(kind: Kind, wire: Wire) -> Wire | None:
     return found if isinstance(found, dict) else None
 
 
+def builds_push_into_their_namespace(request: Request) -> None:
+    """What a build could never push is refused before it is built."""
+    spec = request.wire.get("spec")
+    if request.kind is not kinds.BUILD or request.verb != "create" or not isinstance(spec, dict):
+        return
+    tags = spec.get("tags")
+    if spec.get("push") is False or not isinstance(tags, list):
+        return
+    try:
+        namespace = str(request.wire["metadata"].get("namespace") or "")
+        logins.check_tags(namespace, [tag for tag in tags if isinstance(tag, str)])
+    except logins.Denied as denied:
+        raise errors.Forbidden(f"spec.tags: {denied}") from None
+
+
 PLUGINS: tuple[Callable[[Request], None], ...] = (
     default_service_account,
     default_ingress_class,
@@ -181,6 +197,7 @@ PLUGINS: tuple[Callable[[Request], None], ...] = (
     resize_needs_the_class,
     refuse_images_that_the_namespace_forbids,
     hold_to_digests,
+    builds_push_into_their_namespace,
 )
 
 

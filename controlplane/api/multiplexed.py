@@ -3,7 +3,9 @@
 The client says ``{"op": "watch", "id": "a", "path": "/api/v1/pods", "query": {…}}`` and ``{"op": "stop", "id": "a"}``.
 The server says ``{"id": "a", "type": "ADDED|MODIFIED|DELETED|BOOKMARK|ERROR", "object": {…}}``. A watch without a
 resourceVersion begins with all objects as ADDED and the bookmark that ends them. An ERROR ends its watch: its object is
-a Status, 410 where the client must start over without a resourceVersion.
+a Status, 410 where the client must start over without a resourceVersion. END ends it as well, when it has run its time:
+start it anew from where it was. ``{"op": "ping", "id": "p"}`` is answered with PONG, so that a page can tell a quiet
+connection from a dead one.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ log = logging.getLogger(__name__)
 MAX_WATCHES = 64
 MAX_MESSAGE_BYTES = 64 * 1024
 _POLICY_VIOLATION = 1008
+_PONG = b'{"type":"PONG","object":{}}\n'
+_ERROR = b'{"type":"ERROR"'
+_END = b'{"type":"END","object":{}}\n'
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,8 @@ class _Connection:
         name = message.get("id") if message is not None else None
         if message is None or not isinstance(name, str):
             return await self._end("not a message of this protocol")
+        if message.get("op") == "ping":
+            return await self._tell(name, _PONG)
         self._stop(name)
         if message.get("op") == "watch":
             if len(self._watches) >= MAX_WATCHES:
@@ -116,9 +123,12 @@ class _Connection:
     async def _watch(self, name: str, message: Wire) -> None:
         try:
             watch = await self._open(name, message)
+            lines = b""
             async with aclosing(watch.events()) as events:
                 async for lines in events:
                     await self._tell(name, lines)
+            if not lines.startswith(_ERROR):
+                await self._tell(name, _END)
         except Exception as error:
             known = errors.from_exception(error)
             if known is None:

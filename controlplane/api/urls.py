@@ -6,6 +6,7 @@ from django.urls import URLPattern, re_path
 
 from controlplane.api import (
     ancestry,
+    builds,
     discovery,
     exposure,
     health,
@@ -53,6 +54,7 @@ urlpatterns: list[URLPattern] = [
     ),
     re_path(r"^apis/slipway\.dev/v1/images/(?P<name>[^/]+)/ancestry/?$", ancestry.ImageAncestryView.as_view()),
     re_path(r"^apis/slipway\.dev/v1/imageancestry/?$", ancestry.ReferencedImageAncestryView.as_view()),
+    *builds.urlpatterns,
     re_path(r"^apis/slipway\.dev/v1/registry/token/?$", token.view),
     re_path(r"^apis/slipway\.dev/v1/registry/notifications/?$", notifications.view),
     re_path(r"^apis/slipway\.dev/v1/registry/?$", status.StatusView.as_view()),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from controlplane.controllers.acme.controller import AcmeController
 from controlplane.controllers.autoscaling.controller import AutoscalerController
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
+from controlplane.controllers.builds.controller import BuildController
 from controlplane.controllers.cronjobs.controller import CronJobController
 from controlplane.controllers.daemonsets.controller import DaemonSetController
 from controlplane.controllers.deployment import DeploymentController
@@ -62,11 +64,13 @@ _ALL: tuple[Controller[Any], ...] = (
     TaintEvictionController(),
     AutoscalerController(),
     IngressController(),
+    BuildController(),
     RepositoryController(),
     PushedImagesController(),
     NodeImagesController(),
     ImageController(),
     AutoredeployController(),
+    AcmeController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

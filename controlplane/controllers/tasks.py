@@ -50,18 +50,24 @@ def back_off(failures: int) -> float:
 
 
 def perform(work: Work, action: Callable[[], Verdict]) -> None:
-    """Run one pass over one key and do with it what its verdict says."""
+    """Run one pass over one key and do with it what its verdict says.
+
+    Where Redis did not answer (it is away, or slow under load), the key may look queued or worked on when it is neither, and
+    whoever asks for it in the meantime is not heard: so it is looked at once more when all that has expired.
+    """
+    token = broker.new_token()
     try:
-        token = broker.begin(work)
+        sure = True
+        if broker.begin(work, token) is None:
+            return  # somebody else is at it, and will look again
     except BrokerAway:
-        # Nobody can hold a key now; the store's compare-and-swap keeps it right.
-        token = ""
-    if token is None:
-        return  # somebody else is at it, and will look again
+        sure = False  # whoever holds the key: the store's compare-and-swap keeps it right
     verdict = _attempt(work, action)
     failures = _finish(work, token, failed=verdict is None)
+    if not sure or failures is None:
+        queue.default().later(work, broker.BLOCKED_SECONDS)
     if verdict is None:
-        queue.default().later(work, back_off(failures))
+        queue.default().later(work, back_off(FAILURES_UNCOUNTED if failures is None else failures))
     elif verdict.again_after is not None:
         log.debug("%s %s waits: %s", work.task, "/".join(work.arguments), verdict.reason)
         queue.default().later(work, verdict.again_after)
@@ -76,12 +82,13 @@ def _attempt(work: Work, action: Callable[[], Verdict]) -> Verdict | None:
         return None
 
 
-def _finish(work: Work, token: str, *, failed: bool) -> int:
+def _finish(work: Work, token: str, *, failed: bool) -> int | None:
+    """How often it has failed in a row; None where Redis does not say."""
     try:
         return broker.finish(work, token, failed=failed)
     except BrokerAway as error:
         log.warning("%s keeps its key until it expires: %s", work.task, error)
-        return FAILURES_UNCOUNTED
+        return None
 
 
 @app.task(name=registry.RECONCILE)

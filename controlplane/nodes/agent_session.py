@@ -172,7 +172,6 @@ class AgentSession:
                 node_uid=registered.uid,
                 pod_cidrs=registered.pod_cidrs,
                 cluster_cidrs=[str(network) for network in ranges.pod_networks()],
-                cluster_domain=settings.CLUSTER_DOMAIN,
                 heartbeat_seconds=settings.HEARTBEAT_SECONDS,
                 metrics_seconds=settings.METRICS_SECONDS,
             )

@@ -58,9 +58,14 @@ def facts() -> Wire:
     kube-system), so that clusters on one network keep apart."""
     identity = objects.get(kinds.NAMESPACE, "", "kube-system")["metadata"]["uid"]
     vni = 1 + int.from_bytes(hashlib.sha256(identity.encode()).digest()[:3]) % (2**24 - 2)
-    facts: Wire = {"vni": vni, "podNetwork": settings.POD_NETWORK, "domain": settings.CLUSTER_DOMAIN}
+    known: Wire = {
+        "vni": vni,
+        "podNetwork": settings.POD_NETWORK,
+        "serviceNetwork": settings.SERVICE_NETWORK,
+        "domain": settings.CLUSTER_DOMAIN,
+    }
     registry = setting.facts()
-    return facts if registry is None else {**facts, "registry": registry}
+    return known if registry is None else {**known, "registry": registry}
 
 
 def look_up(refs: Iterable[Ref]) -> list[tuple[Ref, Wire | None]]:

@@ -1,8 +1,8 @@
 """What autoredeploy does with one workload. Pure.
 
 A workload annotated ``slipway.dev/autoredeploy: "true"`` is held to digests (`pins`): those that its images' tags meant when it
-was first seen, and from then on those that are pushed. Which push was acted upon is remembered on the workload itself (annotation
-``slipway.dev/autoredeploy-seen``), so that ``kubectl rollout undo`` stays undone until something new is pushed.
+was first seen, and from then on those that are pushed. Which digest was acted upon is remembered (`models.SeenDigest`), so that
+``kubectl rollout undo`` stays undone until something new is pushed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from controlplane.registry import names, pins
 from schema.base import Wire
 
 ASKED = "slipway.dev/autoredeploy"
-SEEN = "slipway.dev/autoredeploy-seen"
 
 
 @dataclass(frozen=True)
@@ -41,15 +40,16 @@ def watched(workload: Wire) -> list[tuple[str, names.Image]]:
     return found
 
 
-def moves(workload: Wire, meant: Mapping[str, str]) -> list[Move]:
-    """``meant``: images as written, and what their tags mean now, as far as it is known."""
-    pinned, seen = pins.of(_template(workload)), pins.read(_annotations(workload), SEEN)
+def moves(workload: Wire, meant: Mapping[str, str], seen: Mapping[str, str]) -> list[Move]:
+    """``meant``: images as written, and what their tags mean now, as far as it is known; ``seen``: what was acted upon."""
+    pinned = pins.of(_template(workload))
     found = []
     for written, _ in watched(workload):
         digest = meant.get(written)
-        if digest is None or (seen.get(written) == digest and written in pinned):
+        if digest is None or pinned.get(written) == digest:
             continue
-        found.append(Move(written, digest, first=written not in pinned))
+        if written not in pinned or seen.get(written) != digest:
+            found.append(Move(written, digest, first=written not in pinned))
     return found
 
 
@@ -58,32 +58,16 @@ def moved(workload: Wire, chosen: list[Move]) -> Wire | None:
     if not chosen:
         return None
     template = _template(workload)
-    digests = {move.image: move.digest for move in chosen}
-    pinned = {**pins.of(template), **digests}
-    seen = {**pins.read(_annotations(workload), SEEN), **digests}
-    seen = {image: digest for image, digest in seen.items() if image in pins.images(template)}
-    metadata = workload["metadata"]
-    annotations = {**(metadata.get("annotations") or {}), SEEN: pins.written(seen)}
-    return {
-        **workload,
-        "metadata": {**metadata, "annotations": annotations},
-        "spec": {**workload["spec"], "template": pins.set_on(template, pinned)},
-    }
+    pinned = {**pins.of(template), **{move.image: move.digest for move in chosen}}
+    return {**workload, "spec": {**workload["spec"], "template": pins.set_on(template, pinned)}}
 
 
 def released(workload: Wire) -> Wire | None:
     """Somebody took the annotation away: its tags mean again what they mean; None where it was not held."""
     template = _template(workload)
-    annotations = dict(_annotations(workload))
-    if is_asked(workload) or SEEN not in annotations:
+    if is_asked(workload) or not pins.of(template):
         return None
-    del annotations[SEEN]
-    metadata = {**workload["metadata"], "annotations": annotations}
-    return {
-        **workload,
-        "metadata": metadata,
-        "spec": {**workload["spec"], "template": pins.set_on(template, {})},
-    }
+    return {**workload, "spec": {**workload["spec"], "template": pins.set_on(template, {})}}
 
 
 def _template(workload: Wire) -> Wire:

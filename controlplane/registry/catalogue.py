@@ -16,6 +16,9 @@ MOST_TAGS = 200
 """In an object: objects are for watching, not for archives."""
 
 
+EMPTY: Wire = {"tagCount": 0, "sizeBytes": 0, "lastTag": "", "tags": []}
+
+
 @dataclass(frozen=True)
 class Described:
     """What a digest needs."""

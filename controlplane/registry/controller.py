@@ -12,10 +12,10 @@ from datetime import datetime
 from functools import partial
 
 from controlplane.controllers.base import Controller, Key, write
-from controlplane.controllers.errors import Stalled
+from controlplane.controllers.errors import Stalled, Wait
 from controlplane.controllers.events import Record
 from controlplane.controllers.plan import Plan, Step
-from controlplane.registry import catalogue, setting
+from controlplane.registry import catalogue, names, setting
 from controlplane.store.errors import Conflict
 from controlplane.store.objects import Create, Delete, Patch
 from schema import kinds
@@ -24,6 +24,8 @@ from schema.base import Wire
 log = logging.getLogger(__name__)
 
 COMPONENT = "registry"
+MADE_BY = "slipway.dev/made-by"
+"""The annotation of those that came with a push: they go with the last tag. Others stay as long as somebody wants them."""
 
 
 class RepositoryController(Controller[Wire | None]):
@@ -43,7 +45,7 @@ class RepositoryController(Controller[Wire | None]):
         if not path:
             return
         made = catalogue.new(path)
-        made["metadata"]["finalizers"] = [self.finalizer]
+        made["metadata"] |= {"finalizers": [self.finalizer], "annotations": {MADE_BY: "push"}}
         try:
             write([Create(kinds.REPOSITORY, made)])
         except (Stalled, Conflict) as error:  # its namespace is gone or going, or somebody was faster
@@ -54,10 +56,15 @@ class RepositoryController(Controller[Wire | None]):
 
     def plan(self, obj: Wire, children: Wire | None, now: datetime) -> Plan:
         namespace, name = obj["metadata"]["namespace"], obj["metadata"]["name"]
+        if names.object_name(obj["spec"]["path"]) != name:
+            return Plan(
+                [Step("it has not the name of its repository", [self._let_go(obj), Delete(self.kind, namespace, name)])]
+            )
+        if children is None and MADE_BY not in (obj["metadata"].get("annotations") or {}):
+            children = catalogue.EMPTY  # somebody wrote it down before the first push
         if children is None:
             # Without our finalizer: a tag that is pushed at this moment must not be taken by the deletion of the last one.
-            let_go = Patch(kinds.REPOSITORY, namespace, name, self._without, uid=obj["metadata"]["uid"])
-            return Plan([Step("its last tag is gone", [let_go, Delete(kinds.REPOSITORY, namespace, name)])])
+            return Plan([Step("its last tag is gone", [self._let_go(obj), Delete(self.kind, namespace, name)])])
         present = obj.get("status") or {}
         if all(present.get(key) == value for key, value in children.items()):
             return Plan()
@@ -69,6 +76,10 @@ class RepositoryController(Controller[Wire | None]):
         follow = Patch(kinds.REPOSITORY, namespace, name, change, subresource="status", uid=obj["metadata"]["uid"])
         return Plan([Step("follow the registry", [follow], list(_told(obj, present, children)))])
 
+    def _let_go(self, obj: Wire) -> Patch:
+        metadata = obj["metadata"]
+        return Patch(self.kind, metadata["namespace"], metadata["name"], self._without, uid=metadata["uid"])
+
     def _without(self, stored: Wire) -> Wire:
         metadata = stored["metadata"]
         others = [each for each in metadata.get("finalizers") or () if each != self.finalizer]
@@ -79,7 +90,8 @@ class RepositoryController(Controller[Wire | None]):
             return Plan()
         path = obj["spec"]["path"]
         record = Record(obj, "Normal", "Deleted", f"{children['tagCount']} tags of {path} are deleted", COMPONENT)
-        return Plan([Step("take its tags", [], [record], act=partial(catalogue.storage().untag_all, path))])
+        take = Step("take its tags", [], [record], act=partial(catalogue.storage().untag_all, path))
+        return Plan([take], outcome=Wait(0.0, "its tags are being taken"))
 
 
 def _told(obj: Wire, before: Wire, after: Wire) -> Iterable[Record]:

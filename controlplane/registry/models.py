@@ -31,6 +31,23 @@ class TriggerSecret(models.Model):
         return f"secret of trigger {self.namespace}/{self.name}"
 
 
+class SeenDigest(models.Model):
+    """What the tag of a workload's image meant when autoredeploy last acted upon it. Not an annotation of the workload:
+    ``kubectl rollout undo`` brings those of the former revision back."""
+
+    workload = models.CharField(max_length=36)
+    """Its uid."""
+    image = models.CharField(max_length=512)
+    """As its container writes it."""
+    digest = models.CharField(max_length=71)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workload", "image"], name="registry_seen_digest")]
+
+    def __str__(self) -> str:
+        return f"{self.image} of {self.workload}: {self.digest}"
+
+
 class Collection(models.Model):
     """One garbage collection, and what it freed."""
 

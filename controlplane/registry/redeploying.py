@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import ClassVar
 
-from controlplane.controllers.base import Controller, Key
+from controlplane.controllers.base import Controller, Key, take
 from controlplane.controllers.events import Record, record_many
 from controlplane.controllers.plan import Plan, Step
 from controlplane.registry import autoredeploy, names, outside, setting
 from controlplane.registry.autoredeploy import Move
+from controlplane.registry.models import SeenDigest
 from controlplane.store import objects
 from controlplane.store.errors import NotFound
 from controlplane.store.objects import ChangeRecord, Patch, Write
@@ -103,17 +105,39 @@ def known_of(workload: Wire) -> dict[str, str]:
 
 
 def move_step(kind: Kind, workload: Wire, meant: Mapping[str, str]) -> Step | None:
-    chosen = autoredeploy.moves(workload, meant)
-    if not chosen:
-        return None
+    """What there is to do for a workload whose images mean this now. It is noted after the write: who is killed in between
+    writes once more what is there already."""
     metadata = workload["metadata"]
+    seen = seen_by(metadata["uid"])
+    if all(seen.get(image) == digest for image, digest in meant.items()):
+        return None
+    chosen = autoredeploy.moves(workload, meant, seen)
 
     def change(stored: Wire) -> Wire | None:
         # Somebody may have changed it since: what it names now decides.
-        return autoredeploy.moved(stored, autoredeploy.moves(stored, meant))
+        return autoredeploy.moved(stored, autoredeploy.moves(stored, meant, seen))
 
-    writes: list[Write] = [Patch(kind, metadata["namespace"], metadata["name"], change, uid=metadata["uid"])]
-    return Step(f"hold {kind.kind} {metadata['name']} to what was pushed", writes, list(_told(workload, chosen)))
+    writes: list[Write] = []
+    if chosen:
+        writes.append(Patch(kind, metadata["namespace"], metadata["name"], change, uid=metadata["uid"]))
+    name = f"hold {kind.kind} {metadata['name']} to what was pushed"
+    return Step(name, writes, list(_told(workload, chosen)), act=partial(note, metadata["uid"], meant))
+
+
+def seen_by(uid: str) -> dict[str, str]:
+    return dict(SeenDigest.objects.filter(workload=uid).values_list("image", "digest"))
+
+
+def note(uid: str, meant: Mapping[str, str]) -> None:
+    for image, digest in meant.items():
+        SeenDigest.objects.update_or_create(workload=uid, image=image, defaults={"digest": digest})
+
+
+def forget_gone() -> None:
+    present = {workload["metadata"]["uid"] for _, workload in asked()}
+    gone = set(SeenDigest.objects.values_list("workload", flat=True).distinct()) - present
+    for uid in gone:
+        SeenDigest.objects.filter(workload=uid).delete()
 
 
 def _told(workload: Wire, chosen: Iterable[Move]) -> Iterator[Record]:
@@ -139,9 +163,9 @@ def look_outside() -> int:
                 meant[written] = answers[key]
         step = move_step(kind, workload, meant)
         if step is not None:
-            objects.write_many(step.writes)
-            record_many(step.events)
-            moved += 1
+            take(step)
+            moved += bool(step.writes)
+    forget_gone()
     return moved
 
 

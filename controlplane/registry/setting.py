@@ -77,10 +77,12 @@ def facts() -> Wire | None:
         return None
     host = address().rpartition(":")[0]
     mirrors = {one.host: f"{host}:{one.port}" for one in caches(settings.REGISTRY_CACHES, settings.REGISTRY_PORT)}
+    certificate = keys.certificate_path(settings.HOME)
     return {
         "address": address(),
         "aliases": aliases(),
         "caData": base64.b64encode(authority).decode(),
+        **({"tokenCertificateData": keys.signer(settings.HOME).x5c} if certificate.exists() else {}),
         "tokenPath": TOKEN,
         "mirrors": mirrors,
     }

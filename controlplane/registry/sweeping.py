@@ -65,12 +65,14 @@ def collect(
         protected = needed()
         ledger = _read_ledger(storage)
         decision = garbage.decide(inventory, protected, ledger, Clock(now(), grace.total_seconds()))
-        _write_ledger(storage, decision.ledger)
+        noted = _write_ledger(storage, decision.ledger)
         for path, doomed in decision.repositories.items():
             _sweep(storage, path, doomed, inventory, freed)
         _sweep_blobs(storage, decision, freed, sleep)
         for path in list(inventory.repositories):
             _drop_if_empty(storage, path)
+        if not noted:
+            _write_ledger(storage, decision.ledger)
         freed.waiting = len(decision.ledger) - freed.manifests - freed.layers - freed.blobs
         return freed
 
@@ -197,5 +199,11 @@ def _read_ledger(storage: Storage) -> Mapping[str, float]:
         return {}
 
 
-def _write_ledger(storage: Storage, ledger: Mapping[str, float]) -> None:
-    write_private(_ledger_path(storage), json.dumps(ledger).encode())
+def _write_ledger(storage: Storage, ledger: Mapping[str, float]) -> bool:
+    """A full disk is no reason not to make room on it: there is another attempt when that is done."""
+    try:
+        write_private(_ledger_path(storage), json.dumps(ledger).encode())
+    except OSError as error:
+        log.warning("registry: what is not needed could not be written down: %s", error)
+        return False
+    return True

@@ -32,6 +32,8 @@ ISSUER = "slipway"
 SERVICE = "slipway-registry"
 CACHE_SERVICE = "slipway-cache"
 """Of the pull-through caches, which any user and node may pull from."""
+PEER_SERVICE = "slipway-peers"
+"""Of the nodes: one shows another that its pods may pull. The registry takes no such token."""
 LIFE = timedelta(seconds=120)
 """Of tokens for one request or a few: clients come again by themselves. A right that was taken away ends with it."""
 LONGEST = timedelta(hours=12)

@@ -1,6 +1,10 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
+// Instead of all of @types/node.
+declare const process: { env: Record<string, string | undefined> };
+const server = `http://127.0.0.1:${process.env.SLIPWAY_HTTP_PORT ?? 8080}`;
+
 // Built into Django's static files; the manifest tells the page the hashed names (dashboard/assets.py).
 export default defineConfig({
   plugins: [react()],
@@ -13,11 +17,12 @@ export default defineConfig({
   },
   server: {
     proxy: {
-      "/api": { target: "http://127.0.0.1:8080", ws: true },
-      "/ws": { target: "http://127.0.0.1:8080", ws: true },
-      "/session": "http://127.0.0.1:8080",
-      "/version": "http://127.0.0.1:8080",
+      "/api": { target: server, ws: true },
+      "/ws": { target: server, ws: true },
+      "/session": server,
+      "/version": server,
     },
   },
-  test: { environment: "jsdom" },
+  // What is tested is pure: no page is needed, and the tests stay quick.
+  test: { environment: "node" },
 });

@@ -33,7 +33,13 @@ def add_parser(subparsers: Any) -> None:
     actions = parser.add_subparsers(
         dest="action", required=True, metavar="pull|push|load|save|list|inspect|history|tag|remove"
     )
-    pull = actions.add_parser("pull", help="fetch an image from its registry")
+    pull = actions.add_parser(
+        "pull",
+        help="fetch an image from its registry",
+        description="Fetches an image from its registry, with a bar of bytes, layers and rate; what was interrupted is taken up "
+        "where it broke off. SLIPWAY_REGISTRY_INSECURE, SLIPWAY_REGISTRY_MIRRORS and SLIPWAY_REGISTRY_CERTS count as for the "
+        "agent. Other nodes are asked by the agent only.",
+    )
     pull.add_argument("reference", help="for example redis:7, or host:5000/team/app@sha256:…")
     push = actions.add_parser("push", help="send an image to the registry that its name begins with")
     push.add_argument("reference", help="its name; to give it one: tag")

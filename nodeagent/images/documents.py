@@ -15,7 +15,7 @@ from nodeagent.images import errors
 from nodeagent.images.peers import access
 from nodeagent.images.peers.client import Client
 from nodeagent.images.reference import Reference
-from nodeagent.images.registry import RegistryClient, Repository
+from nodeagent.images.registry import RegistryClient
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Documents:
     ) -> None:
         self._registry, self._reference = registry, reference
         self._credentials, self._login, self._peers = credentials, login, peers
-        self.repository = Repository(reference, reference.server, login)
+        self.repository = registry.repository(reference, login)
         self.is_registry_away = False
 
     async def first(self) -> bytes:
@@ -45,10 +45,10 @@ class Documents:
         try:
             if self._reference.digest and self._peers is not None:
                 await asyncio.wait([asking], timeout=_PATIENCE_SECONDS)
-                if not asking.done() or isinstance(asking.exception(), errors.RegistryUnreachable):
+                if not asking.done() or isinstance(asking.exception(), errors.AWAY):
                     found = await self._from_peers(self._reference.digest)
                     if found is not None:
-                        log.info("%s: the registry is silent; another node has it", self._reference)
+                        log.info("%s: the registry is away; another node has it", self._reference)
                         self.is_registry_away = True
                         return found
             self.repository, data, _ = await asking
@@ -82,4 +82,5 @@ class Documents:
         def proof(answerer: str) -> str:
             return access.proof(key, asker=asker, answerer=answerer, digest=digest) if key else ""
 
-        return await self._peers.manifest(self._reference.name, digest, proof)
+        grant = await self._registry.peer_grant(self._reference)
+        return await self._peers.manifest(self._reference.name, digest, proof, grant)

@@ -61,6 +61,10 @@ class StoreError(ImagePullError):
     pass
 
 
+AWAY = (RegistryUnreachable, RegistryFault, RateLimited)
+"""After which another node may still have what is known by its digest."""
+
+
 @contextlib.contextmanager
 def as_store_error(what: str) -> Iterator[None]:
     """What the file system refuses (full, read-only, broken) is said in words, and tried again like any failed pull."""

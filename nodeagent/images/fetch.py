@@ -82,7 +82,7 @@ class Fetch:
                 async for chunk in self._registry.blob(self._repository, self._blob, self._at):
                     self._at += len(chunk)
                     yield chunk
-        except errors.RegistryUnreachable:
+        except errors.AWAY:
             if self._peers is None or self._is_registry_away:
                 raise
             async for chunk in self._from(self._peers.everybody()):

@@ -130,7 +130,7 @@ def _import_paths() -> list[str]:
 
 def _widen(process: _Process) -> None:
     pipe = process.stdin.transport.get_extra_info("pipe")
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError, ValueError):  # it may have ended already
         fcntl.fcntl(pipe.fileno(), _F_SETPIPE_SZ, _PIPE_BYTES)
 
 

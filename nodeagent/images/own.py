@@ -34,6 +34,8 @@ class OwnRegistry:
     """By which images mean it."""
     authority: str = field(default="", repr=False)
     """PEM."""
+    token_certificate: bytes = field(default=b"", repr=False)
+    """DER; its key signs what the token service gives."""
     mirrors: Mapping[str, str] = field(default_factory=dict)
     """Registry host to the pull-through cache that is asked before it."""
     token_url: str = ""
@@ -60,6 +62,7 @@ def read(spec: Mapping[str, Any], *, server: str, node: str, password: Callable[
         return None
     try:
         authority = base64.b64decode(told.get("caData") or "", validate=True).decode()
+        certificate = base64.b64decode(told.get("tokenCertificateData") or "", validate=True)
     except (binascii.Error, UnicodeDecodeError):
         return None
     address = str(told["address"])
@@ -67,6 +70,7 @@ def read(spec: Mapping[str, Any], *, server: str, node: str, password: Callable[
         address=address,
         names=frozenset({address, *(str(name) for name in told.get("aliases") or ())}),
         authority=authority,
+        token_certificate=certificate,
         mirrors={str(host): str(mirror) for host, mirror in (told.get("mirrors") or {}).items()},
         token_url=server.rstrip("/") + str(told.get("tokenPath") or ""),
         user=NODE_PREFIX + node,

@@ -146,6 +146,9 @@ class Puller:
         """The cluster's own registry, from now on."""
         self._registry.use(own)
 
+    def may_verify(self, grant: str, node: str, repository: str) -> bool:
+        return self._registry.may_verify(grant, node=node, repository=repository)
+
     async def pull(self, reference: Reference, credentials: Mapping[str, Credentials], tell: Tell) -> Image:
         login = for_repository(credentials, reference.host, reference.repository)
         resolved = await self._resolve(reference, credentials, login)
@@ -153,7 +156,14 @@ class Puller:
         known = self._shelf.read().images.get(image_id)
         if known is None or not all(self._shelf.read().has_layer(one) for one in known.layers):
             known = await self._fetch(resolved, tell)
-        allowed = await in_thread(access.of_pull, reference, login, self._registry.is_own(reference.host))
+        allowed = await in_thread(
+            lambda: access.of_pull(
+                reference,
+                login,
+                is_own=self._registry.is_own(reference),
+                is_logged_in=self._registry.took_login(resolved.repository),
+            )
+        )
         await in_thread(self._shelf.put_image, image_id, known, [reference], resolved.digest, allowed)
         return Image(str(reference), image_id, resolved.digest, known.config, known.layers, known.size_bytes)
 
@@ -261,7 +271,7 @@ class Puller:
 
     def _keep_for_others(self, want: Wanted) -> bool:
         full = self._shelf.disk().is_over(self._settings.disk_high_percent)
-        wanted = self.keeps_blobs or self.peers is not None
+        wanted = self.keeps_blobs or (self.peers is not None and self.peers.is_serving)
         if not want.blob or full or not self._settings.blob_bytes or not wanted:
             return False
         self._shelf.keep_blob(want.key)

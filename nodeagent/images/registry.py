@@ -13,6 +13,7 @@ import json
 import logging
 import random
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from nodeagent.facilities import Credentials
 from nodeagent.images import authorization, errors, manifests, pieces
 from nodeagent.images.credentials import for_repository
 from nodeagent.images.own import NODE_PREFIX, OwnRegistry
+from nodeagent.images.peers import grants
 from nodeagent.images.reference import Reference, is_loopback, server_of
 from nodeagent.images.settings import ImageSettings
 
@@ -74,10 +76,6 @@ class RegistryClient:
         self._own = own
         self._clients = {}  # what is under way keeps its own
 
-    def is_own(self, host: str) -> bool:
-        """Whether images of that host mean the cluster's registry."""
-        return self._own is not None and host in self._own.names
-
     async def close(self) -> None:
         clients = list(self._clients.values())
         self._clients.clear()
@@ -86,14 +84,46 @@ class RegistryClient:
 
     # --- what a pull asks for
 
+    def is_own(self, reference: Reference) -> bool:
+        """Whether the cluster's own registry is meant."""
+        return self._own is not None and reference.host in self._own.names
+
+    def repository(self, reference: Reference, login: Credentials | None) -> Repository:
+        """As it is asked where no mirror is."""
+        if self._own is not None and self.is_own(reference):
+            return Repository(reference, self._own.address, login or self._own.login)
+        return Repository(reference, reference.server, login)
+
+    def took_login(self, repository: Repository) -> bool:
+        """Whether a login was shown to get in. One that every node of the cluster has, for its caches, is none."""
+        caches = self._own.mirrors.values() if self._own is not None else ()
+        return repository.credentials is not None and repository.server not in caches
+
+    async def peer_grant(self, reference: Reference) -> str:
+        """The control plane's word to other nodes that this one may pull; empty where it gives none."""
+        if self._own is None or not self.is_own(reference):
+            return ""
+        challenge = authorization.Challenge("bearer", {"service": grants.AUDIENCE})
+        try:
+            return (await self._token(self.repository(reference, None), challenge)).value
+        except (ImagePullError, _Cut):
+            return ""
+
+    def may_verify(self, token: str, *, node: str, repository: str) -> bool:
+        """Whether ``token`` is the control plane's word that ``node`` may pull from ``repository`` (without a host)."""
+        own = self._own
+        return own is not None and grants.allows(
+            token, own.token_certificate, subject=NODE_PREFIX + node, repository=repository, now=time.time()
+        )
+
     async def manifest(
         self, reference: Reference, credentials: Mapping[str, Credentials]
     ) -> tuple[Repository, bytes, str]:
         """The repository to ask on, the manifest (or index) and its digest. Mirrors are asked first."""
         login = for_repository(credentials, reference.host, reference.repository)
         own_registry = self._own
-        if own_registry is not None and reference.host in own_registry.names:
-            return await self._manifest(Repository(reference, own_registry.address, login or own_registry.login))
+        if self.is_own(reference):
+            return await self._manifest(self.repository(reference, login))
         for mirror in self._mirrors(reference.host):
             # The login is the registry's, not the mirror's; one for the mirror's own name is used.
             own = for_repository(credentials, mirror, reference.repository)
@@ -103,7 +133,7 @@ class RegistryClient:
                 return await self._manifest(Repository(reference, server_of(mirror), own))
             except ImagePullError:
                 continue
-        return await self._manifest(Repository(reference, reference.server, login))
+        return await self._manifest(self.repository(reference, login))
 
     def _mirrors(self, host: str) -> list[str]:
         cache = self._own.mirrors.get(host) if self._own is not None else None

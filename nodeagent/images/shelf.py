@@ -278,17 +278,17 @@ class Shelf:
                 if path.name not in keep and path.stat().st_mtime <= limit:
                     path.unlink()
 
-    def drop_half_done(self) -> None:
+    def drop_half_done(self, *, keep_seconds: float = PARTIAL_KEEP_SECONDS) -> None:
         """Unpackings that nobody works on any more, and downloads that nobody took up again in time."""
         for path in list((self.home / "staging").iterdir()):
             with locks.if_free(self.home / "partial" / path.name) as free:
                 if free:
                     trees.discard(path, self.home / "rubbish")
-        limit = time.time() - PARTIAL_KEEP_SECONDS
+        limit = time.time() - keep_seconds
         for path in list((self.home / "partial").iterdir()):
             with locks.if_free(path) as free, contextlib.suppress(FileNotFoundError):
                 status = path.stat()
-                if free and (status.st_size == 0 or status.st_mtime < limit):
+                if free and (status.st_size == 0 or status.st_mtime <= limit):
                     path.unlink()
 
     def drop_partials(self, keys: list[str]) -> None:
@@ -308,7 +308,7 @@ class Shelf:
     def disk(self) -> gc.Disk:
         status = os.statvfs(self.home)
         total = (status.f_blocks - status.f_bfree + status.f_bavail) * status.f_frsize
-        return gc.Disk(total, status.f_bavail * status.f_frsize)
+        return gc.Disk(total, status.f_bavail * status.f_frsize, status.f_files, status.f_favail)
 
 
 def _sync_file_system(path: Path) -> None:

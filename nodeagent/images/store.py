@@ -21,7 +21,7 @@ from nodeagent.images.pull import Puller
 from nodeagent.images.reference import Reference
 from nodeagent.images.roots import Roots
 from nodeagent.images.settings import ImageSettings
-from nodeagent.images.shelf import Shelf
+from nodeagent.images.shelf import PARTIAL_KEEP_SECONDS, Shelf
 from nodeagent.images.state import State
 from nodeagent.images.told import Teller
 
@@ -49,15 +49,22 @@ class ImageStore:
         await self._puller.close()
         self._roots.close()
 
+    def share(self, *, node: str, port: int, patience: Patience | None = None) -> Peers:
+        """Have pulls ask other nodes, and answer them. The caller hands the result the cluster view."""
+        peers = Peers(
+            self._shelf,
+            self._puller.offers,
+            node=node,
+            port=port,
+            patience=patience,
+            may_verify=self._puller.may_verify,
+        )
+        self._puller.peers = peers.client
+        return peers
+
     def use_registry(self, own: OwnRegistry | None) -> None:
         """The cluster's own registry, from now on."""
         self._puller.use_registry(own)
-
-    def share(self, *, node: str, port: int, patience: Patience | None = None) -> Peers:
-        """Have pulls ask other nodes, and answer them. The caller hands the result the cluster view."""
-        peers = Peers(self._shelf, self._puller.offers, node=node, port=port, patience=patience)
-        self._puller.peers = peers.client
-        return peers
 
     def teller(self) -> Teller:
         """Of what is here, for one session."""
@@ -143,7 +150,7 @@ class ImageStore:
     async def collect(self, in_use: set[str]) -> None:
         for container_id in [one for one in self._roots.present() if one not in in_use]:
             await self._roots.unmount(container_id)
-        await in_thread(self._shelf.drop_half_done)
+        await in_thread(self._drop_half_done)
         await in_thread(self._shelf.make_durable)
         await in_thread(self._trim_blobs)
         await in_thread(self._collect_garbage)
@@ -201,6 +208,11 @@ class ImageStore:
         except OSError:
             log.exception("looking after the image store's disk failed; the next pull or collection tries again")
 
+    def _drop_half_done(self) -> None:
+        """A broken-off download waits for the next try, but not where the disk is needed."""
+        full = self._shelf.disk().is_over(self._settings.disk_high_percent)
+        self._shelf.drop_half_done(keep_seconds=0.0 if full else PARTIAL_KEEP_SECONDS)
+
     def _trim_blobs(self) -> None:
         """What is kept for other nodes is the first to go."""
         disk = self._shelf.disk()
@@ -217,4 +229,9 @@ class ImageStore:
             settings=self._settings,
         )
         if doomed:
+            state = self._shelf.read()
+            for image_id in doomed:
+                log.info(
+                    "image %s is removed: unused, or the disk is needed", " ".join(state.names_of(image_id)) or image_id
+                )
             self._shelf.forget(set(doomed))

@@ -105,7 +105,7 @@ class Steps:
         if not pod.spec.host_network:
             await self._network_is_up()
         hostname = command.hostname(pod, context.settings.node_name)
-        return await context.host.network.create(pod, hostname=hostname)
+        return await context.host.network.create(pod, hostname=hostname, domain=context.domain())
 
     async def _network_is_up(self) -> None:
         context = self._context
@@ -231,7 +231,7 @@ class Steps:
         return image
 
     def _pull_progress(self, name: str, text: str, *, loud: bool) -> None:
-        self._record.state = transitions.pull_progress(self._record.state, text)
+        self._record.state = transitions.pull_progress(self._record.state, name, text)
         if loud:
             self.event("Pulling", text, name)
         self._record.wake.set()

@@ -19,6 +19,7 @@ from typing import Any
 
 from nodeagent.errors import CreateError, ImagePullError, NotRunning, VolumeError
 from nodeagent.facilities import (
+    DEFAULT_DOMAIN,
     ContainerPlan,
     Credentials,
     ExecSession,
@@ -241,7 +242,7 @@ class FakeNetwork:
         self._host.hook(f"network {','.join(pod_cidrs)}")
         self._host.cidr = pod_cidrs[0]
 
-    async def create(self, pod: Pod, *, hostname: str) -> Sandbox:
+    async def create(self, pod: Pod, *, hostname: str, domain: str = DEFAULT_DOMAIN) -> Sandbox:
         self._host.hook(f"sandbox {pod.metadata.uid}")
         found = self._host.sandboxes.get(pod.metadata.uid)
         if found is None:

@@ -191,6 +191,15 @@ class NodeImagePeer(ApiModel):
     """DER in base64, signed by itself: whoever has its key is this node."""
 
 
+class WireGuardKey(ApiModel):
+    """By which other nodes encrypt what they send to the pods of this one."""
+
+    public_key: str = ""
+    """Base64."""
+    port: int = 0
+    """UDP, at the node's InternalIP."""
+
+
 class NodeConfigStatus(ApiModel):
     """Unused; kept for compatibility."""
 
@@ -235,6 +244,8 @@ class NodeStatus(ApiModel):
     """What the node can do whatever the runtime."""
     image_peer: NodeImagePeer | None = None
     """How other nodes get layers of images from this one."""
+    wireguard: list[WireGuardKey] = []
+    """Where packets between nodes are encrypted: the node's public keys. Two, which take turns."""
 
 
 class Node(Object):

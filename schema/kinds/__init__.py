@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schema.kind import ALL_VERBS, Kind
+from schema.kind import ALL_VERBS, Kind, Version
 from schema.kinds import (
     apps,
     autoscaling,
@@ -16,6 +16,7 @@ from schema.kinds import (
     policy,
     registry,
     scheduling,
+    slipway,
     storage,
 )
 from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
@@ -45,11 +46,13 @@ from schema.kinds.networking import INGRESS, INGRESS_CLASS, NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.registry import REPOSITORY, TRIGGER
 from schema.kinds.scheduling import PRIORITY_CLASS
+from schema.kinds.slipway import BUILD
 from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
+    "BUILD",
     "CONFIG_MAP",
     "CONTROLLER_REVISION",
     "CRON_JOB",
@@ -87,8 +90,10 @@ __all__ = [
     "STORAGE_CLASS",
     "TRIGGER",
     "Kind",
+    "Version",
     "by_kind",
     "by_plural",
+    "version",
 ]
 
 ALL: tuple[Kind, ...] = (
@@ -103,19 +108,32 @@ ALL: tuple[Kind, ...] = (
     *scheduling.ALL,
     *storage.ALL,
     *images.ALL,
+    *slipway.ALL,
     *registry.ALL,
 )
 
 DERIVED: tuple[Kind, ...] = metrics.DERIVED
 """Served by views of their own, worked out when asked for, stored nowhere. All that is generic knows only `ALL`."""
 
-_BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
+VERSIONS: tuple[Version, ...] = autoscaling.VERSIONS
+"""Of kinds in `ALL`, further versions in which they are served."""
+
+_BY_KIND = {
+    **{(each.kind.api_version, each.kind.kind): each.stored for each in VERSIONS},
+    **{(kind.api_version, kind.kind): kind for kind in ALL},
+}
+_BY_VERSION = {(each.kind.group, each.kind.version, each.kind.plural): each for each in VERSIONS}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}
 
 
 def by_kind(api_version: str, kind: str) -> Kind | None:
-    """``by_kind("v1", "Pod")``; None for a kind that is not served."""
+    """``by_kind("v1", "Pod")``, of whatever version it is served in; None for a kind that is not served."""
     return _BY_KIND.get((api_version, kind))
+
+
+def version(group: str, version: str, plural: str) -> Version | None:
+    """``version("autoscaling", "v1", "horizontalpodautoscalers")``; None for what is served as it is stored, or not at all."""
+    return _BY_VERSION.get((group, version, plural))
 
 
 def by_plural(group: str, version: str, plural: str) -> Kind | None:

@@ -16,7 +16,6 @@ REPOSITORY = Kind(
     model=Repository,
     short_names=("repo",),
     subresources=("status",),
-    verbs=("delete", "deletecollection", "get", "list", "patch", "update", "watch"),
 )
 TRIGGER = Kind(
     group="slipway.dev",

@@ -50,8 +50,8 @@ class RepositoryStatus(ApiModel):
 
 
 class Repository(Object):
-    """What the cluster's registry holds under one name. It comes with the first push and goes with the last tag; deleting it
-    deletes all its images from the registry."""
+    """What the cluster's registry holds under one name. It comes with the first push and goes with the last tag, unless it was
+    written down before; deleting it deletes all its images from the registry."""
 
     api_version: str = "slipway.dev/v1"
     kind: str = "Repository"

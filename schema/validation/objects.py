@@ -11,6 +11,7 @@ from schema.base import Wire
 from schema.kinds import Kind
 from schema.meta import Object
 from schema.validation import (
+    build,
     configmap,
     controllerrevision,
     cronjob,
@@ -92,6 +93,7 @@ _RULES: dict[Kind, Rules] = {
     kinds.REPLICA_SET: Rules(replicaset.check, replicaset.check_update),
     kinds.REPLICATION_CONTROLLER: Rules(replicationcontroller.check),
     kinds.IMAGE: Rules(image.check),
+    kinds.BUILD: Rules(build.check, build.check_update),
     kinds.REPOSITORY: Rules(repository.check, repository.check_update),
     kinds.TRIGGER: Rules(trigger.check),
 }

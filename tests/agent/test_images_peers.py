@@ -8,13 +8,14 @@ import contextlib
 import os
 import ssl
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from nodeagent import node_status
+from nodeagent.cluster import ClusterView
 from nodeagent.facilities import Credentials
 from nodeagent.images import errors
 from nodeagent.images.peers import access, wire
@@ -24,6 +25,7 @@ from nodeagent.images.peers.service import Peers
 from nodeagent.images.peers.wire import PeerFault
 from nodeagent.images.settings import ImageSettings
 from nodeagent.images.store import ImageStore
+from schema.base import Wire
 from tests import images, registry
 from tests.agent.host import needs_host, until
 from tests.agent.images_host import ALICE, leftovers, scratch
@@ -42,17 +44,9 @@ class Node:
     store: ImageStore
     peers: Peers
 
-    def wire(self) -> dict:
+    def wire(self) -> Wire:
         status = {"addresses": [{"type": "InternalIP", "address": ADDRESS}], "imagePeer": self.peers.published()}
-        return {"metadata": {"name": self.name}, "status": status}
-
-
-class View:
-    def __init__(self, nodes: Iterable[dict]) -> None:
-        self._nodes = {("", one["metadata"]["name"]): one for one in nodes}
-
-    def all(self, kind: str) -> dict:
-        return self._nodes
+        return {"kind": "Node", "metadata": {"name": self.name}, "status": status}
 
 
 @dataclass
@@ -77,7 +71,7 @@ class Fleet:
 
     async def introduce(self, without: str = "") -> None:
         """Everybody learns of everybody, as the control plane tells it; ``without``: but for a node that was removed."""
-        view = View(one.wire() for one in self.nodes if one.name != without)
+        view = ClusterView([one.wire() for one in self.nodes if one.name != without])
         for node in self.nodes:
             await node.peers.apply(view, frozenset())
 
@@ -217,6 +211,15 @@ async def test_an_image_by_digest_comes_from_other_nodes_when_the_registry_is_aw
     image = await pull(second, pinned(reference, built))
     assert image.image_id == built.image_id
     assert not leftovers(second.home)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_registry_that_refuses_everybody_is_away_too(fleet, hub, proxy, monkeypatch, status):
+    built, reference = app(proxy, hub, tag=f"refusing{status}")
+    first, second = await fleet.add("first"), await fleet.add("second")
+    await pull(first, reference)
+    monkeypatch.setattr(proxy, "_forward", lambda handler: handler.reply(status, {"errors": []}))
+    assert (await pull(second, pinned(reference, built))).image_id == built.image_id
 
 
 async def test_an_index_by_digest_comes_from_other_nodes_too(fleet, hub, proxy, monkeypatch):

@@ -36,7 +36,8 @@ def sign(key: Any, payload: bytes) -> bytes:
         return key.sign(payload, ec.ECDSA(hashes.SHA256()))
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(payload, padding.PKCS1v15(), hashes.SHA256())
-    return key.sign(payload)
+    signed: bytes = key.sign(payload)
+    return signed
 
 
 def payload_of(digest: str, kind: str = "cosign container image signature") -> bytes:
@@ -56,7 +57,7 @@ def signature(*layers: tuple[bytes, bytes]) -> Built:
         }
         for payload, signed in layers
     ]
-    manifest = {
+    manifest: dict[str, Any] = {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest_of(config), "size": 2},

@@ -197,3 +197,23 @@ async def test_nobody_connects_without_a_credential(headers: dict[str, str]):
     answer = await socket.next()
     assert (answer["type"], answer["status"]) == ("websocket.http.response.start", 401)
     await socket.task
+
+
+async def test_a_ping_is_answered_and_leaves_watches_alone(token: str) -> None:
+    async with connected(token) as socket:
+        socket.say(op="watch", id="w", path=CONFIG_MAPS, query={})
+        while (await socket.hear())["type"] != "BOOKMARK":
+            pass
+        socket.say(op="ping", id="w")
+        assert await socket.hear() == {"id": "w", "type": "PONG", "object": {}}
+        await make("after")
+        assert (await socket.hear())["object"]["metadata"]["name"] == "after"
+
+
+async def test_a_watch_that_has_run_its_time_says_so(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("controlplane.api.query.MAX_TIMEOUT_SECONDS", 0.05)
+    async with connected(token) as socket:
+        socket.say(op="watch", id="w", path=CONFIG_MAPS, query={})
+        while (heard := await socket.hear())["type"] in {"ADDED", "BOOKMARK"}:
+            pass
+        assert heard == {"id": "w", "type": "END", "object": {}}

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import images, registry
-from tests.cluster.instance import Instance, running
+from tests.cluster.instance import ROOT, Instance, running
 
 expect.set_options(timeout=20_000)
 BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+AXE = ROOT / "dashboard" / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -72,3 +74,22 @@ def signed_in(page: Page, instance: Instance) -> Page:
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("heading", name="Nodes").wait_for()
     return page
+
+
+@pytest.fixture(scope="session")
+def accessible() -> Callable[[Page], list[str]]:
+    """What axe finds wrong with a page (WCAG 2.2 AA), a line for each."""
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: npm ci in dashboard/frontend")
+    source = AXE.read_text()
+
+    def check(page: Page) -> list[str]:
+        page.evaluate(source)
+        found = page.evaluate("(tags) => axe.run(document, {runOnly: {type: 'tag', values: tags}})", AXE_RULES)
+        return [
+            f"{violation['id']}: {node['html'][:160]} {node['any'][0]['message'] if node['any'] else ''}"
+            for violation in found["violations"]
+            for node in violation["nodes"]
+        ]
+
+    return check

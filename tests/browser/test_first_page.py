@@ -1,4 +1,4 @@
-"""The first page: sign in, see nodes and pods live, follow a log."""
+"""Sign in, see nodes and pods live, and keep seeing them whatever happens to the control plane."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ def test_the_page_needs_a_login_and_comes_back_to_its_address(page: Page, instan
     page.goto("/pods/default/nobody")
     page.get_by_role("textbox", name="Password").fill(instance.password)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_text("This pod no longer exists.")).to_be_visible()
+    expect(page.get_by_text("There is no Pod “nobody” any more.")).to_be_visible()
     assert page.url.endswith("/pods/default/nobody")
 
 
 def test_a_pod_appears_and_goes_without_reload(signed_in: Page, instance: Instance, busybox: str) -> None:
     expect(signed_in.get_by_text(instance.node).first).to_be_visible()
+    signed_in.get_by_role("link", name="Pods", exact=True).click()
     instance.create(pod("live", container("main", busybox, resources=limits(cpu="100m", memory="16Mi"))))
     row = signed_in.get_by_role("row").filter(has_text="live")
     expect(row).to_contain_text("Running")
@@ -56,20 +57,8 @@ def test_a_pod_that_cannot_run_says_why(signed_in: Page, instance: Instance) -> 
     instance.delete_pod("stuck")
 
 
-def test_a_log_follows_and_markup_in_it_stays_text(signed_in: Page, instance: Instance, busybox: str) -> None:
-    script = 'i=0; while true; do i=$((i+1)); echo "<img src=x onerror=alert(1)> line-$i"; sleep 0.2; done'
-    instance.create(pod("talker", container("main", busybox, script)))
-    instance.wait_running("talker")
-    signed_in.get_by_role("row").filter(has_text="talker").click()
-    log = signed_in.get_by_test_id("log")
-    expect(log).to_contain_text("line-5")
-    expect(log.locator("img")).to_have_count(0)
-    expect(log).to_contain_text("line-9")
-    picture(signed_in, "pod")
-    instance.delete_pod("talker")
-
-
 def test_the_page_survives_a_restart_of_the_web_process(signed_in: Page, instance: Instance, busybox: str) -> None:
+    signed_in.get_by_role("link", name="Pods", exact=True).click()
     web = instance.pid_of("web")
     os.kill(web, signal.SIGKILL)
     wait_for("the API answers again", lambda: _answers(instance))
@@ -103,5 +92,5 @@ def test_what_the_page_may_load_is_limited(page: Page) -> None:
     assert answer is not None
     policy = answer.headers["content-security-policy"]
     assert "script-src 'self'" in policy
-    assert "unsafe-eval" not in policy
+    assert "unsafe" not in policy
     assert answer.headers["x-frame-options"] == "DENY"

@@ -112,8 +112,8 @@ def stocks(draw: st.DrawFn) -> tuple[Inventory, set[str], dict[str, float]]:
         layers = draw(st.sets(names))
         ages = st.floats(0, NOW)
         repositories[path] = Held(tags, {one: draw(ages) for one in revisions}, {one: draw(ages) for one in layers})
-    blobs = dict.fromkeys(draw(st.sets(names)), (1, 0.0))
-    stock = Inventory(repositories, manifests, blobs)
+    stored = dict.fromkeys(draw(st.sets(names)), (1, 0.0))
+    stock = Inventory(repositories, manifests, stored)
     ledger = dict.fromkeys(garbage.decide(stock, set(), {}, Clock(NOW, 0.0)).ledger, 0.0)
     return stock, draw(st.sets(names)), ledger
 

@@ -16,6 +16,7 @@ from controlplane.registry.models import Collection
 from schema.base import Wire
 
 DEADLINE_SECONDS = 2.0
+LITTLE_BYTES = 32 * 1024 * 1024
 
 
 class StatusView(ApiView):
@@ -26,8 +27,10 @@ class StatusView(ApiView):
         ports = setting.caches(settings.REGISTRY_CACHES, settings.REGISTRY_PORT)
         mirrors = [{"host": one.host, "upstream": one.upstream, "port": one.port} for one in ports]
         spec = {"enabled": True, "address": setting.address(), "aliases": setting.aliases(), "caches": mirrors}
-        problem = trouble(setting.address())
-        status: Wire = {"ready": not problem, "freeBytes": catalogue.storage().free_bytes()}
+        problem, free = trouble(setting.address()), catalogue.storage().free_bytes()
+        status: Wire = {"ready": not problem, "freeBytes": free}
+        if not problem and free < LITTLE_BYTES:
+            problem = f"its disk is full ({free} bytes are left): pushes fail; `manage.py registry-gc` may make room"
         if problem:
             status["message"] = problem
         last = Collection.objects.exclude(finished=None).order_by("-pk").first()

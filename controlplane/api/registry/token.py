@@ -24,7 +24,7 @@ from schema import meta
 
 audit = logging.getLogger("slipway.audit")
 
-SERVICES = (tokens.SERVICE, tokens.CACHE_SERVICE)
+SERVICES = (tokens.SERVICE, tokens.CACHE_SERVICE, tokens.PEER_SERVICE)
 _CODES = {400: "UNSUPPORTED", 401: "UNAUTHORIZED", 403: "DENIED", 405: "UNSUPPORTED", 429: "TOOMANYREQUESTS"}
 
 

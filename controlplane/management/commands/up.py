@@ -24,7 +24,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from controlplane.access import kubeconfig, pki, tokens, users
-from controlplane.instance import address, greeting, network
+from controlplane.instance import address, greeting, names, network
 from controlplane.instance.lab import network as lab_network
 from controlplane.instance.lab import operations
 from controlplane.instance.lab.errors import LabError
@@ -70,7 +70,7 @@ class Command(BaseCommand):
             password = self.prepare(layout)
             lab = operations.up(layout, count=options["nodes"], link=given_link(options))
             registry = prepare_registry(layout, lab)
-        except (LabError, RangeError, RegistryError, network.NoFreeRange) as error:
+        except (LabError, RangeError, RegistryError, network.NoFreeRange, names.BadDomain) as error:
             raise CommandError(str(error)) from None
         if options["prepare_only"]:
             return
@@ -90,6 +90,7 @@ class Command(BaseCommand):
         if not os.environ.get("SLIPWAY_SERVICE_NETWORK"):
             chosen = network.settle_services(layout.home, os.environ["SLIPWAY_POD_NETWORK"])
             os.environ["SLIPWAY_SERVICE_NETWORK"] = settings.SERVICE_NETWORK = chosen
+        names.settle(layout.home, settings.CLUSTER_DOMAIN)
         lab = lab_network.settle(layout, may_move=True)
         network.check(
             os.environ["SLIPWAY_POD_NETWORK"],
@@ -196,8 +197,8 @@ def prepare_registry(layout: Layout, lab: Lab) -> Sequence[Server]:
     (layout.home / "registry-address").write_text((given or f"{bare}:{layout.registry_port}") + "\n")
     (layout.home / "registry-hosts").write_text("\n".join(hosts) + "\n")
     port = layout.api_port or 6443
-    api = os.environ.get("SLIPWAY_REGISTRY_API") or f"https://{bare}:{port}"
-    notify = os.environ.get("SLIPWAY_REGISTRY_API") or f"https://127.0.0.1:{port}"
+    api = os.environ.get("SLIPWAY_REGISTRY_TOKEN_SERVER") or f"https://{bare}:{port}"
+    notify = os.environ.get("SLIPWAY_REGISTRY_NOTIFY") or f"https://127.0.0.1:{port}"
     servers = setting.servers(port=layout.registry_port, api=api, notify=notify)
     setting.prepare(servers)
     return servers

@@ -21,5 +21,6 @@ def project(node: Wire) -> Wire | None:
         "status": {
             "addresses": status.get("addresses") or [],
             **({"imagePeer": status["imagePeer"]} if status.get("imagePeer") else {}),
+            **({"wireguard": status["wireguard"]} if status.get("wireguard") else {}),
         },
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds import (
+    build,
     configmap,
     controllerrevision,
     cronjob,
@@ -73,6 +74,7 @@ ALL: tuple[Storage, ...] = (
     replicaset.STORAGE,
     replicationcontroller.STORAGE,
     image.STORAGE,
+    build.STORAGE,
     repository.STORAGE,
     trigger.STORAGE,
 )

@@ -1,53 +1,168 @@
-import { Center, Loader } from "@mantine/core";
+import { Center, Loader, Modal } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useMemo } from "react";
+import { createContext, Suspense, useCallback, useContext, useEffect, useMemo, useRef } from "react";
 import { Route, Switch } from "wouter";
+import { RegistryProvider, useDiscoveredRegistry, useRegistry } from "./components/hooks";
+import { Page } from "./components/page";
 import { Shell } from "./components/shell";
-import { LoginPage } from "./features/login/page";
-import { OverviewPage } from "./features/overview/page";
-import { PodPage } from "./features/pods/page";
-import * as sessions from "./lib/session";
+import { Empty, Failed, Loading } from "./components/states";
+import { LoginForm, LoginPage } from "./features/login/page";
+import { LISTS, OWN_PAGES } from "./features/pages";
+import { DetailPage } from "./features/resources/detail";
+import { ListPage } from "./features/resources/list";
+import { socketAddress, whenUnauthenticated } from "./lib/api/client";
+import * as sessions from "./lib/api/session";
+import { messages } from "./lib/messages";
+import { LiveContext } from "./lib/watch/hooks";
 import { WatchSocket } from "./lib/watch/socket";
-import { WatchContext } from "./lib/watch/useWatch";
+import { LiveStore } from "./lib/watch/store";
+
+const SESSION = ["session"];
+/** Whether the cluster has said which kinds it serves: before that an unknown one may still come. */
+const CompleteContext = createContext(false);
 
 export function App() {
+  const queries = useQueryClient();
   const session = useQuery({
-    queryKey: ["session"],
+    queryKey: SESSION,
     queryFn: sessions.current,
     staleTime: Number.POSITIVE_INFINITY,
   });
+  // Who was signed in last: their pages stay as they are while they sign in again.
+  const last = useRef<string | null>(null);
+  if (session.data) last.current = session.data.user;
+  const leave = useCallback(async () => {
+    await sessions.logout();
+    last.current = null;
+    queries.clear();
+    // A fresh CSRF token comes with the question.
+    queries.setQueryData(SESSION, await sessions.current());
+  }, [queries]);
+  if (session.isError) {
+    return (
+      <Center mih="100vh" p="md">
+        <Failed error={session.error} onRetry={() => void session.refetch()} />
+      </Center>
+    );
+  }
   if (session.isPending) {
     return (
       <Center h="100vh">
-        <Loader aria-label="Loading" />
+        <Loader aria-label={messages.loading} />
       </Center>
     );
   }
   // The address stays as it is while signing in, so that one comes back to the same page.
-  return session.data ? <Pages user={session.data.user} /> : <LoginPage />;
+  if (last.current === null) return <LoginPage />;
+  return <SignedIn key={last.current} user={last.current} isLost={session.data === null} onLeave={leave} />;
 }
 
-function Pages({ user }: { user: string }) {
-  const queries = useQueryClient();
-  const socket = useMemo(() => {
-    const scheme = location.protocol === "https:" ? "wss" : "ws";
-    return new WatchSocket(`${scheme}://${location.host}/ws/watch`, () =>
-      queries.setQueryData(["session"], null),
-    );
-  }, [queries]);
-  useEffect(() => () => socket.close(), [socket]);
+function SignedIn({ user, isLost, onLeave }: { user: string; isLost: boolean; onLeave: () => void }) {
+  const live = useLiveConnection(isLost);
   return (
-    <WatchContext value={socket}>
-      <Shell user={user}>
-        <Switch>
-          <Route path="/pods/:namespace/:name">
-            {({ namespace, name }) => <PodPage namespace={namespace} name={name} />}
+    <LiveContext value={live}>
+      <WithRegistry>
+        <Shell user={user} onLeave={onLeave}>
+          <Pages />
+        </Shell>
+      </WithRegistry>
+      {isLost && (
+        <Modal
+          opened
+          onClose={() => {}}
+          withCloseButton={false}
+          closeOnEscape={false}
+          closeOnClickOutside={false}
+          centered
+          aria-label={messages.login.title}
+        >
+          <LoginForm lead={messages.login.again} user={user} />
+        </Modal>
+      )}
+    </LiveContext>
+  );
+}
+
+/** The page's one socket and what it knows. A refusal asks who we are: a session that has ended shows the login. */
+function useLiveConnection(isLost: boolean) {
+  const queries = useQueryClient();
+  const live = useMemo(() => {
+    const lost = () => queries.setQueryData(SESSION, null);
+    const ask = () =>
+      sessions
+        .current()
+        .then((session) => session ?? lost())
+        .catch(() => {});
+    whenUnauthenticated(lost);
+    const socket = new WatchSocket(socketAddress("/ws/watch"), () => void ask());
+    return { socket, store: new LiveStore(socket) };
+  }, [queries]);
+  useEffect(() => {
+    if (isLost) return;
+    live.socket.retryNow();
+    void queries.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== SESSION[0] });
+  }, [live, queries, isLost]);
+  useEffect(
+    () => () => {
+      live.store.clear();
+      live.socket.close();
+    },
+    [live],
+  );
+  return live;
+}
+
+function WithRegistry({ children }: { children: React.ReactNode }) {
+  const { registry, isComplete } = useDiscoveredRegistry();
+  return (
+    <RegistryProvider value={registry}>
+      <CompleteContext value={isComplete}>{children}</CompleteContext>
+    </RegistryProvider>
+  );
+}
+
+function Pages() {
+  return (
+    <Suspense fallback={<Loading />}>
+      <Switch>
+        {OWN_PAGES.map(({ path, page: View }) => (
+          <Route key={path} path={path}>
+            <View />
           </Route>
-          <Route>
-            <OverviewPage />
-          </Route>
-        </Switch>
-      </Shell>
-    </WatchContext>
+        ))}
+        <Route path="/:slug">{({ slug }) => <OfKind slug={slug} />}</Route>
+        <Route path="/:slug/:name">
+          {({ slug, name }) => <OfKind slug={slug} name={decodeURIComponent(name)} />}
+        </Route>
+        <Route path="/:slug/:namespace/:name">
+          {({ slug, namespace, name }) => (
+            <OfKind slug={slug} namespace={decodeURIComponent(namespace)} name={decodeURIComponent(name)} />
+          )}
+        </Route>
+        <Route>
+          <NoPage text={messages.list.unknownPage} />
+        </Route>
+      </Switch>
+    </Suspense>
+  );
+}
+
+function OfKind({ slug, namespace = "", name = "" }: { slug: string; namespace?: string; name?: string }) {
+  const kind = useRegistry().at(slug);
+  const isComplete = useContext(CompleteContext);
+  if (!kind) return isComplete ? <NoPage text={messages.list.unknownKind(slug)} /> : <Loading />;
+  if (!name) {
+    const Own = LISTS[kind.info.kind];
+    return Own ? <Own /> : <ListPage key={slug} kind={kind} />;
+  }
+  if (kind.info.namespaced !== Boolean(namespace)) return <NoPage text={messages.list.unknownPage} />;
+  return <DetailPage key={`${slug}/${namespace}/${name}`} kind={kind} namespace={namespace} name={name} />;
+}
+
+function NoPage({ text }: { text: string }) {
+  return (
+    <Page title={text}>
+      <Empty text={text} />
+    </Page>
   );
 }

@@ -122,22 +122,24 @@ class Client:
                 pace.check(len(data), time.monotonic() - began)
                 yield data
 
-    async def manifest(self, repository: str, digest: str, proof: Callable[[str], str]) -> bytes | None:
-        """From whichever node has it and gives it; verified. ``proof``: of the login, for a node."""
+    async def manifest(
+        self, repository: str, digest: str, proof: Callable[[str], str], grant: str = ""
+    ) -> bytes | None:
+        """From whichever node has it and gives it; verified. ``proof``: of the login, for a node; ``grant``: see `grants`."""
         everyone = list(self._directory.serving())
         random.shuffle(everyone)
         waiting = self._usable(everyone)[:_MOST_SEARCHED]
         while waiting:
             batch, waiting = waiting[:_SEARCHED_AT_ONCE], waiting[_SEARCHED_AT_ONCE:]
             for found in await asyncio.gather(
-                *(self._manifest_of(peer, repository, digest, proof(peer.node)) for peer in batch)
+                *(self._manifest_of(peer, repository, digest, proof(peer.node), grant) for peer in batch)
             ):
                 if found is not None:
                     return found
         return None
 
-    async def _manifest_of(self, peer: Peer, repository: str, digest: str, proof: str) -> bytes | None:
-        fields = {"ask": "manifest", "repository": repository, "digest": digest, "proof": proof}
+    async def _manifest_of(self, peer: Peer, repository: str, digest: str, proof: str, grant: str) -> bytes | None:
+        fields = {"ask": "manifest", "repository": repository, "digest": digest, "proof": proof, "grant": grant}
         try:
             async with self._asking(peer, b"", **fields) as (reader, head), asyncio.timeout(_ANSWER_SECONDS):
                 data = await reader.readexactly(wire.number(head, "length", manifests.LARGEST_MANIFEST))

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ _REQUEST_SECONDS = 5.0
 _UNREAD_SECONDS = 20.0
 
 
+Verify = Callable[[str, str, str], bool]
+"""Called with a grant, a node and a repository without its host."""
+
+
 @dataclass(frozen=True)
 class _Answer:
     length: int
@@ -35,9 +39,13 @@ class _Answer:
 
 
 class Server:
-    def __init__(self, shelf: Shelf, directory: Directory, tracker: Tracker, offers: Offers) -> None:
+    def __init__(
+        self, shelf: Shelf, directory: Directory, tracker: Tracker, offers: Offers, may_verify: Verify
+    ) -> None:
         self._shelf, self._directory, self._tracker, self._offers = shelf, directory, tracker, offers
+        self._may_verify = may_verify
         self._given = 0
+        self.is_serving = False
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """For `asyncio.start_server`."""
@@ -75,9 +83,10 @@ class Server:
         if len(key) > 100:
             raise PeerFault("key is too long")
         now = time.monotonic()
+        is_serving = self.is_serving if asker == self._directory.own else asker in self._directory.serving()
         if ask == "want":
-            return self._tracker.want(key, asker, now)
-        if ask == "have":
+            return self._tracker.want(key, asker, now, is_serving=is_serving)
+        if ask == "have" and is_serving:
             self._tracker.have(key, asker, now)
         elif ask == "drop":
             self._tracker.drop(key, asker)
@@ -116,6 +125,7 @@ class Server:
             shown=wire.text(head, "proof"),
             asker=asker,
             answerer=self._directory.own,
+            is_granted=lambda path: self._may_verify(wire.text(head, "grant"), asker, path),
         )
         path = self._content(digest) if allowed else None
         if path is None:

@@ -17,7 +17,7 @@ from nodeagent.images.peers import identity, wire
 from nodeagent.images.peers.client import Client, Patience
 from nodeagent.images.peers.directory import Directory
 from nodeagent.images.peers.offers import Offers
-from nodeagent.images.peers.server import Server
+from nodeagent.images.peers.server import Server, Verify
 from nodeagent.images.peers.tracker import Tracker
 from nodeagent.images.shelf import Shelf
 from schema.base import Wire
@@ -31,13 +31,26 @@ _HANDSHAKE_SECONDS = 5.0
 _BACKLOG = 64
 
 
+def _nobody(grant: str, node: str, repository: str) -> bool:
+    return False
+
+
 class Peers:
     """A `nodeagent.cluster.Consumer`."""
 
     name = "peers"
     kinds = frozenset({"Node"})
 
-    def __init__(self, shelf: Shelf, offers: Offers, *, node: str, port: int, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        offers: Offers,
+        *,
+        node: str,
+        port: int,
+        patience: Patience | None = None,
+        may_verify: Verify = _nobody,
+    ) -> None:
         """``port`` -1: this node asks, and does not serve; 0: any that is free."""
         self._port = port
         self._identity = identity.load_or_make(shelf.home / "peer.pem", node)
@@ -46,12 +59,16 @@ class Peers:
         self._socket_lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
         self._trusted: set[bytes] = set()
-        self._server = Server(shelf, self._directory, Tracker(), offers)
+        self._server = Server(shelf, self._directory, Tracker(), offers, may_verify)
         self.client = Client(self._directory, self._identity.file, self._server.track, patience or Patience())
 
     def published(self) -> Wire:
         """What the Node object tells other nodes (`status.imagePeer`). Begins to listen."""
-        port = self._listen().getsockname()[1] if self._port >= 0 else 0
+        try:
+            port = self._listen().getsockname()[1] if self._port >= 0 else 0
+        except OSError as error:
+            log.warning("other nodes get no layers from this one: %s", error)
+            port = 0
         return {"port": port, "certificate": base64.b64encode(self._identity.certificate).decode()}
 
     def _listen(self) -> socket.socket:
@@ -88,23 +105,31 @@ class Peers:
             limit=wire.LONGEST_LINE,
             ssl_handshake_timeout=_HANDSHAKE_SECONDS,
         )
-        self.client.is_serving = True
+        self._server.is_serving = self.client.is_serving = True
         try:
             async with serving:
                 await serving.serve_forever()
         finally:
-            self.client.is_serving = False
+            self._server.is_serving = self.client.is_serving = False
             self._socket = None
 
 
 def _bound(port: int) -> socket.socket:
-    """Of both families where the kernel has them. A port that is taken is replaced by a free one: the others are told."""
-    dual = socket.has_dualstack_ipv6()
-    family, address = (socket.AF_INET6, "::") if dual else (socket.AF_INET, "0.0.0.0")  # noqa: S104 (nodes only get in)
+    """A port that is taken is replaced by a free one: the others are told which."""
     try:
-        return socket.create_server((address, port), family=family, backlog=_BACKLOG, dualstack_ipv6=dual)
+        return _listening(port)
     except OSError as error:
         if not port or error.errno != errno.EADDRINUSE:
             raise
         log.info("port %d is taken; layers are served on another one", port)
-        return socket.create_server((address, 0), family=family, backlog=_BACKLOG, dualstack_ipv6=dual)
+        return _listening(0)
+
+
+def _listening(port: int) -> socket.socket:
+    """Of both families where the kernel has them."""
+    try:
+        return socket.create_server(("::", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise
+        return socket.create_server(("0.0.0.0", port), backlog=_BACKLOG)  # noqa: S104 (it lets in nodes only)

@@ -32,14 +32,15 @@ class Tracker:
     _keys: dict[str, dict[str, _Source]] = field(default_factory=dict)
     _count: int = 0
 
-    def want(self, key: str, node: str, now: float) -> list[str]:
-        """Nodes to get it from, best first; none: from the registry. ``node`` is a source from now on."""
+    def want(self, key: str, node: str, now: float, *, is_serving: bool = True) -> list[str]:
+        """Nodes to get it from, best first; none: from the registry. ``node`` is a source from now on, if it serves."""
         sources = self._alive(key, now)
         mine = sources.pop(node, None)
         chosen = sorted(sources, key=lambda one: (sources[one].given // _FOLLOWERS, sources[one].order))[:_MOST_SOURCES]
         if chosen:
             sources[chosen[0]].given += 1
-        self._put(key, node, _Source(now + _FETCHING_SECONDS, self._next(), mine.given if mine else 0))
+        if is_serving:
+            self._put(key, node, _Source(now + _FETCHING_SECONDS, self._next(), mine.given if mine else 0))
         return chosen
 
     def have(self, key: str, node: str, now: float) -> None:

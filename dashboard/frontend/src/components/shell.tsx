@@ -1,71 +1,144 @@
+/** The frame around every page: navigation, namespace, search, theme, account, and word of a lost connection. */
 import {
   ActionIcon,
   Alert,
   AppShell,
+  Burger,
   Button,
   Group,
+  Menu,
   Text,
+  UnstyledButton,
   useComputedColorScheme,
   useMantineColorScheme,
 } from "@mantine/core";
-import { IconMoon, IconPlugConnectedX, IconSailboat, IconSun } from "@tabler/icons-react";
-import { useQueryClient } from "@tanstack/react-query";
-import type { ReactNode } from "react";
-import { Link } from "wouter";
+import { useDisclosure, useHotkeys } from "@mantine/hooks";
+import {
+  IconLogout,
+  IconMoon,
+  IconPlugConnectedX,
+  IconSailboat,
+  IconSearch,
+  IconSun,
+  IconUser,
+} from "@tabler/icons-react";
+import { lazy, type ReactNode, Suspense, useEffect, useMemo } from "react";
+import { Link, useLocation } from "wouter";
 import { messages } from "../lib/messages";
-import * as sessions from "../lib/session";
-import { useConnection } from "../lib/watch/useWatch";
+import { useConnection } from "../lib/watch/hooks";
+import { Boundary } from "./states";
+import { Navigation } from "./navigation";
+import { NamespaceSelect } from "./namespaceSelect";
 
-export function Shell({ user, children }: { user: string; children: ReactNode }) {
-  const queries = useQueryClient();
-  const leave = async () => {
-    await sessions.logout();
-    // Signing in again needs a fresh CSRF token, which the question for the session brings.
-    await queries.resetQueries({ queryKey: ["session"] });
-  };
+const Palette = lazy(() => import("../features/palette/palette").then((m) => ({ default: m.Palette })));
+
+interface Props {
+  user: string;
+  onLeave: () => void;
+  children: ReactNode;
+}
+
+export function Shell({ user, onLeave, children }: Props) {
+  const [menu, { toggle, close: closeMenu }] = useDisclosure(false);
+  const [palette, { open: openPalette, close: closePalette }] = useDisclosure(false);
+  const [address] = useLocation();
+  const { dark, toggleTheme } = useTheme();
+  useHotkeys([["mod+K", openPalette]], []);
+  useEffect(closeMenu, [address]);
+  const actions = useMemo(
+    () => [
+      { title: messages.theme, run: toggleTheme },
+      { title: messages.login.logout, run: onLeave },
+    ],
+    [toggleTheme, onLeave],
+  );
   return (
-    <AppShell header={{ height: 56 }} padding="md">
+    <AppShell
+      header={{ height: 52 }}
+      navbar={{ width: 216, breakpoint: "md", collapsed: { mobile: !menu } }}
+      padding={{ base: "sm", sm: "md" }}
+    >
+      <a href="#content" className="skip">
+        {messages.skip}
+      </a>
       <AppShell.Header>
-        <Group h="100%" px="md" justify="space-between" wrap="nowrap">
-          <Link href="/" style={{ textDecoration: "none", color: "inherit" }}>
-            <Group gap="xs" wrap="nowrap">
+        <Group h="100%" px="md" gap="sm" justify="space-between" wrap="nowrap">
+          <Group gap="sm" wrap="nowrap">
+            <Burger opened={menu} onClick={toggle} hiddenFrom="md" size="sm" aria-label={messages.menu} />
+            <Link href="/" className="brand">
               <IconSailboat aria-hidden color="var(--mantine-primary-color-filled)" />
-              <Text fw={700} size="lg">
+              <Text fw={700} size="lg" visibleFrom="sm">
                 {messages.product}
               </Text>
-            </Group>
-          </Link>
+            </Link>
+            <NamespaceSelect />
+          </Group>
           <Group gap="xs" wrap="nowrap">
-            <ThemeSwitch />
-            <Text size="sm" c="dimmed" visibleFrom="xs">
-              {user}
-            </Text>
-            <Button variant="default" size="xs" onClick={leave}>
-              {messages.login.logout}
-            </Button>
+            <SearchButton onClick={openPalette} />
+            <ActionIcon variant="default" size={34} aria-label={messages.theme} onClick={toggleTheme}>
+              {dark ? <IconSun size={16} /> : <IconMoon size={16} />}
+            </ActionIcon>
+            <Account user={user} onLeave={onLeave} />
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Main>
+      <AppShell.Navbar aria-label={messages.navigation} className="navigation">
+        <Navigation />
+      </AppShell.Navbar>
+      <AppShell.Main id="content" tabIndex={-1}>
         <ConnectionNotice />
-        {children}
+        <Boundary resetKey={address}>{children}</Boundary>
       </AppShell.Main>
+      {palette && (
+        <Suspense fallback={null}>
+          <Palette actions={actions} onClose={closePalette} />
+        </Suspense>
+      )}
     </AppShell>
   );
 }
 
-function ThemeSwitch() {
+function useTheme() {
   const { setColorScheme } = useMantineColorScheme();
-  const dark = useComputedColorScheme("light") === "dark";
+  const dark = useComputedColorScheme("light", { getInitialValueInEffect: false }) === "dark";
+  return useMemo(
+    () => ({ dark, toggleTheme: () => setColorScheme(dark ? "light" : "dark") }),
+    [dark, setColorScheme],
+  );
+}
+
+function SearchButton({ onClick }: { onClick: () => void }) {
   return (
-    <ActionIcon
-      variant="default"
-      size="md"
-      aria-label={messages.theme}
-      onClick={() => setColorScheme(dark ? "light" : "dark")}
-    >
-      {dark ? <IconSun size={16} /> : <IconMoon size={16} />}
-    </ActionIcon>
+    <UnstyledButton onClick={onClick} className="search-button">
+      <IconSearch size={16} aria-hidden />
+      <span className="search-text">{messages.palette.title}</span>
+      <kbd aria-hidden>{messages.palette.hint}</kbd>
+    </UnstyledButton>
+  );
+}
+
+function Account({ user, onLeave }: { user: string; onLeave: () => void }) {
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <Button
+          variant="default"
+          size="xs"
+          h={34}
+          px="xs"
+          leftSection={<IconUser size={16} aria-hidden />}
+          className="account"
+          aria-label={`${messages.account}: ${user}`}
+        >
+          <span className="account-name">{user}</span>
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Item leftSection={<IconLogout size={14} aria-hidden />} onClick={onLeave}>
+          {messages.login.logout}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
   );
 }
 

@@ -1,16 +1,28 @@
-/** What of the Kubernetes wire format the dashboard reads. */
+/** What of the Kubernetes wire format the dashboard reads. A kind's own types stand in its file in `kinds/`. */
+
+export interface OwnerReference {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  controller?: boolean;
+}
 
 export interface ObjectMeta {
   name: string;
   namespace?: string;
   uid: string;
   resourceVersion: string;
+  generation?: number;
   creationTimestamp: string;
   deletionTimestamp?: string;
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
+  ownerReferences?: OwnerReference[];
+  finalizers?: string[];
 }
 
+/** Anything the API serves. `spec`, `status` and the rest are a kind's own affair. */
 export interface WireObject {
   apiVersion: string;
   kind: string;
@@ -25,55 +37,15 @@ export interface Condition {
   lastTransitionTime?: string;
 }
 
-export interface ContainerState {
-  waiting?: { reason?: string; message?: string };
-  running?: { startedAt?: string };
-  terminated?: { exitCode: number; signal?: number; reason?: string; message?: string; finishedAt?: string };
+export interface LabelSelector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: { key: string; operator: string; values?: string[] }[];
 }
 
-export interface ContainerStatus {
-  name: string;
-  ready: boolean;
-  restartCount: number;
-  image: string;
-  imageID: string;
-  state?: ContainerState;
-  lastState?: ContainerState;
-}
-
-export interface ContainerSpec {
-  name: string;
-  image?: string;
-  resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
-  ports?: { containerPort: number; hostPort?: number; hostIP?: string; protocol?: string }[];
-}
-
-export interface PodWire extends WireObject {
-  spec: {
-    nodeName?: string;
-    containers: ContainerSpec[];
-    initContainers?: ContainerSpec[];
-  };
-  status?: {
-    phase?: string;
-    reason?: string;
-    message?: string;
-    podIP?: string;
-    conditions?: Condition[];
-    containerStatuses?: ContainerStatus[];
-    initContainerStatuses?: ContainerStatus[];
-  };
-}
-
-export interface NodeWire extends WireObject {
-  spec?: { unschedulable?: boolean; taints?: { key: string; value?: string; effect: string }[] };
-  status?: {
-    capacity?: Record<string, string>;
-    allocatable?: Record<string, string>;
-    conditions?: Condition[];
-    addresses?: { type: string; address: string }[];
-    nodeInfo?: Record<string, string>;
-  };
+export interface StatusCause {
+  field?: string;
+  message?: string;
+  reason?: string;
 }
 
 export interface Status {
@@ -81,9 +53,11 @@ export interface Status {
   message?: string;
   reason?: string;
   code?: number;
+  details?: { name?: string; kind?: string; causes?: StatusCause[]; retryAfterSeconds?: number };
 }
 
-export type WatchType = "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
+/** END: the watch ran its time and is to be started anew from where it was. PONG answers a ping. */
+export type WatchType = "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR" | "END" | "PONG";
 
 export interface WatchEvent<T extends WireObject = WireObject> {
   type: WatchType;

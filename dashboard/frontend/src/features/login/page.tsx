@@ -1,10 +1,22 @@
 import { Alert, Button, Center, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import type { FormEvent } from "react";
+import { useTitle } from "../../components/hooks";
+import * as sessions from "../../lib/api/session";
 import { messages } from "../../lib/messages";
-import * as sessions from "../../lib/session";
 
 export function LoginPage() {
+  useTitle(messages.login.title);
+  return (
+    <Center component="main" mih="100vh" p="md">
+      <Paper withBorder shadow="sm" p="xl" w="100%" maw={400}>
+        <LoginForm lead={messages.login.lead} user="admin" />
+      </Paper>
+    </Center>
+  );
+}
+
+export function LoginForm({ lead, user }: { lead: string; user: string }) {
   const queries = useQueryClient();
   const login = useMutation({
     mutationFn: (form: FormData) =>
@@ -16,41 +28,38 @@ export function LoginPage() {
     login.mutate(new FormData(event.currentTarget));
   };
   return (
-    <Center component="main" mih="100vh" p="md">
-      <Paper withBorder shadow="sm" p="xl" w="100%" maw={400}>
-        <form onSubmit={submit}>
-          <Stack>
-            <Title order={1} size="h2">
-              {messages.product}
-            </Title>
-            <Text size="sm" c="dimmed">
-              {messages.login.lead}
-            </Text>
-            {login.error && (
-              <Alert color="red" role="alert">
-                {login.error.message}
-              </Alert>
-            )}
-            <TextInput
-              name="username"
-              label={messages.login.username}
-              defaultValue="admin"
-              autoComplete="username"
-              required
-            />
-            <PasswordInput
-              name="password"
-              label={messages.login.password}
-              autoComplete="current-password"
-              required
-              autoFocus
-            />
-            <Button type="submit" loading={login.isPending}>
-              {messages.login.submit}
-            </Button>
-          </Stack>
-        </form>
-      </Paper>
-    </Center>
+    <form onSubmit={submit}>
+      <Stack>
+        <Title order={1} size="h2">
+          {messages.product}
+        </Title>
+        <Text size="sm" c="dimmed">
+          {lead}
+        </Text>
+        {login.error && (
+          <Alert color="red" role="alert">
+            {login.error.message}
+          </Alert>
+        )}
+        <TextInput
+          name="username"
+          label={messages.login.username}
+          defaultValue={user}
+          autoComplete="username"
+          required
+        />
+        <PasswordInput
+          name="password"
+          label={messages.login.password}
+          autoComplete="current-password"
+          required
+          data-autofocus
+          autoFocus
+        />
+        <Button type="submit" loading={login.isPending}>
+          {messages.login.submit}
+        </Button>
+      </Stack>
+    </form>
   );
 }

@@ -1,9 +1,9 @@
 import { Card, Group, Progress, SimpleGrid, Stack, Text, Title } from "@mantine/core";
-import { HealthBadge } from "../../components/health";
+import { StatusBadge } from "../../components/statusBadge";
 import type { Node, Share } from "../../lib/kinds/node";
 import type { Pod } from "../../lib/kinds/pod";
 import { messages } from "../../lib/messages";
-import { formatBytes, formatCores } from "../../lib/quantity";
+import { formatBytes, formatCores } from "../../lib/format/quantity";
 
 export function NodeCards({ nodes, pods }: { nodes: Node[]; pods: Pod[] }) {
   return (
@@ -30,7 +30,7 @@ function NodeCard({ node, pods }: { node: Node; pods: Pod[] }) {
           <Text fw={600} truncate>
             {node.name}
           </Text>
-          <HealthBadge health={node.health}>{node.state}</HealthBadge>
+          <StatusBadge health={node.health}>{node.state}</StatusBadge>
         </Group>
         <Text size="xs" c="dimmed">
           {[node.address, node.system].filter(Boolean).join(" · ")}

@@ -1,7 +1,29 @@
-import { parseQuantity } from "../quantity";
-import type { NodeWire } from "../wire";
+import { parseQuantity } from "../format/quantity";
+import { messages } from "../messages";
+import type { Condition, WireObject } from "../wire";
+import type { Column, Fact } from "./column";
+import * as columns from "./columns";
+import { define } from "./info";
 import type { Pod } from "./pod";
 import { type Health, Resource } from "./resource";
+
+export interface NodeWire extends WireObject {
+  spec?: {
+    unschedulable?: boolean;
+    taints?: { key: string; value?: string; effect: string }[];
+    podCIDRs?: string[];
+  };
+  status?: {
+    capacity?: Record<string, string>;
+    allocatable?: Record<string, string>;
+    conditions?: Condition[];
+    addresses?: { type: string; address: string }[];
+    nodeInfo?: Record<string, string>;
+    images?: { names?: string[]; sizeBytes?: number }[];
+  };
+}
+
+const { fields } = messages;
 
 const PRESSURES = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
 
@@ -11,10 +33,33 @@ export interface Share {
 }
 
 export class Node extends Resource<NodeWire> {
-  static readonly path = "/api/v1/nodes";
+  static readonly info = define({
+    kind: "Node",
+    plural: "nodes",
+    section: "cluster",
+    namespaced: false,
+    shortNames: ["no"],
+    subresources: ["status"],
+  });
 
-  private condition(type: string) {
-    return this.wire.status?.conditions?.find((condition) => condition.type === type);
+  static readonly columns: readonly Column<Node>[] = [
+    columns.name,
+    columns.state,
+    { id: "cpu", header: fields.cpu, value: (node) => node.allocatable("cpu"), as: "cores", priority: 1 },
+    {
+      id: "memory",
+      header: fields.memory,
+      value: (node) => node.allocatable("memory"),
+      as: "bytes",
+      priority: 1,
+    },
+    { id: "address", header: fields.address, value: (node) => node.address, as: "mono" },
+    { id: "system", header: fields.system, value: (node) => node.system, priority: 2 },
+    columns.age,
+  ];
+
+  override get info() {
+    return Node.info;
   }
 
   get isReady(): boolean {
@@ -63,5 +108,35 @@ export class Node extends Resource<NodeWire> {
   override get health(): Health {
     if (!this.isReady || this.pressures.length > 0) return "bad";
     return this.isCordoned ? "busy" : "good";
+  }
+
+  override get trouble(): string {
+    const bad = this.conditions.filter(({ type, status }) =>
+      type === "Ready" ? status !== "True" : PRESSURES.includes(type) && status === "True",
+    );
+    return bad.map(({ type, message, reason }) => message ?? reason ?? type).join("; ");
+  }
+
+  override get facts(): readonly Fact[] {
+    const info = this.wire.status?.nodeInfo ?? {};
+    const taints = (this.wire.spec?.taints ?? []).map(
+      ({ key, value, effect }) => `${key}${value ? `=${value}` : ""}:${effect}`,
+    );
+    return [
+      { id: "address", header: fields.address, value: () => this.address, as: "mono" },
+      { id: "cpu", header: fields.cpu, value: () => this.allocatable("cpu"), as: "cores" },
+      { id: "memory", header: fields.memory, value: () => this.allocatable("memory"), as: "bytes" },
+      { id: "pods", header: fields.podLimit, value: () => this.allocatable("pods"), as: "number" },
+      { id: "system", header: fields.system, value: () => info.osImage },
+      { id: "kernel", header: fields.kernel, value: () => info.kernelVersion, as: "mono" },
+      { id: "architecture", header: fields.architecture, value: () => info.architecture },
+      {
+        id: "podRange",
+        header: fields.podRange,
+        value: () => this.wire.spec?.podCIDRs?.join(", "),
+        as: "mono",
+      },
+      { id: "taints", header: fields.taints, value: () => taints.join(", "), as: "mono" },
+    ];
   }
 }

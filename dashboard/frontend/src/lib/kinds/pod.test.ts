@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { ContainerStatus, PodWire } from "../wire";
-import { Pod } from "./pod";
+import { type ContainerStatus, Pod, type PodWire } from "./pod";
 
 const container = (status: Partial<ContainerStatus>): ContainerStatus => ({
   name: "web",

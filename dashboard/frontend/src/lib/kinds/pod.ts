@@ -1,15 +1,118 @@
-import { parseQuantity } from "../quantity";
-import type { ContainerStatus, PodWire } from "../wire";
+import { parseQuantity } from "../format/quantity";
+import { messages } from "../messages";
+import type { Condition, WireObject } from "../wire";
+import type { Column, Fact } from "./column";
+import * as columns from "./columns";
+import { define } from "./info";
 import { type Health, Resource } from "./resource";
 
+export interface ContainerState {
+  waiting?: { reason?: string; message?: string };
+  running?: { startedAt?: string };
+  terminated?: {
+    exitCode: number;
+    signal?: number;
+    reason?: string;
+    message?: string;
+    startedAt?: string;
+    finishedAt?: string;
+  };
+}
+
+export interface ContainerStatus {
+  name: string;
+  ready: boolean;
+  restartCount: number;
+  image: string;
+  imageID: string;
+  state?: ContainerState;
+  lastState?: ContainerState;
+}
+
+export interface ContainerSpec {
+  name: string;
+  image?: string;
+  command?: string[];
+  args?: string[];
+  env?: { name: string; value?: string; valueFrom?: Record<string, { name?: string; key?: string }> }[];
+  resources?: { requests?: Record<string, string>; limits?: Record<string, string> };
+  ports?: { name?: string; containerPort: number; hostPort?: number; hostIP?: string; protocol?: string }[];
+  volumeMounts?: { name: string; mountPath: string; readOnly?: boolean; subPath?: string }[];
+  restartPolicy?: string;
+}
+
+export interface Volume {
+  name: string;
+  configMap?: { name?: string };
+  secret?: { secretName?: string };
+  persistentVolumeClaim?: { claimName: string };
+  [source: string]: unknown;
+}
+
+export interface PodSpec {
+  nodeName?: string;
+  serviceAccountName?: string;
+  restartPolicy?: string;
+  containers: ContainerSpec[];
+  initContainers?: ContainerSpec[];
+  volumes?: Volume[];
+}
+
+export interface PodWire extends WireObject {
+  spec: PodSpec;
+  status?: {
+    phase?: string;
+    reason?: string;
+    message?: string;
+    podIP?: string;
+    startTime?: string;
+    qosClass?: string;
+    conditions?: Condition[];
+    containerStatuses?: ContainerStatus[];
+    initContainerStatuses?: ContainerStatus[];
+  };
+}
+
 const WORKING = new Set(["Pending", "ContainerCreating", "PodInitializing", "Terminating", "Pulling"]);
+const { fields } = messages;
+
+const nodeColumn: Column<Pod> = {
+  id: "node",
+  header: fields.node,
+  value: (pod) => pod.nodeName,
+  as: "link",
+  to: (pod) => (pod.nodeName ? { kind: "Node", name: pod.nodeName } : undefined),
+  priority: 1,
+};
 
 export class Pod extends Resource<PodWire> {
-  static readonly path = "/api/v1/pods";
+  static readonly info = define({
+    kind: "Pod",
+    plural: "pods",
+    section: "workloads",
+    shortNames: ["po"],
+    subresources: ["status", "binding", "eviction", "log", "exec", "attach", "portforward"],
+  });
+
+  static readonly columns = columns.between<Pod>(
+    columns.state,
+    { id: "ready", header: fields.ready, value: (pod) => pod.ready, as: "number" },
+    { id: "restarts", header: fields.restarts, value: (pod) => pod.restarts, as: "number", priority: 1 },
+    nodeColumn,
+    { id: "address", header: fields.address, value: (pod) => pod.address, as: "mono", priority: 2 },
+    { id: "images", header: fields.image, value: (pod) => pod.images.join(", "), as: "mono", priority: 2 },
+  );
+
+  override get info() {
+    return Pod.info;
+  }
+
+  get containers(): ContainerSpec[] {
+    return [...this.wire.spec.containers, ...(this.wire.spec.initContainers ?? [])];
+  }
 
   get containerNames(): string[] {
-    const { initContainers = [], containers } = this.wire.spec;
-    return [...containers, ...initContainers].map((container) => container.name);
+    return this.containers.map((container) => container.name);
   }
 
   get nodeName(): string {
@@ -22,6 +125,10 @@ export class Pod extends Resource<PodWire> {
 
   get statuses(): ContainerStatus[] {
     return this.wire.status?.containerStatuses ?? [];
+  }
+
+  get allStatuses(): ContainerStatus[] {
+    return [...(this.wire.status?.initContainerStatuses ?? []), ...this.statuses];
   }
 
   get readyCount(): number {
@@ -54,7 +161,7 @@ export class Pod extends Resource<PodWire> {
   }
 
   override get state(): string {
-    if (this.isDeleting) return "Terminating";
+    if (this.isDeleting) return messages.states.terminating;
     const { phase = "Pending", reason, initContainerStatuses = [] } = this.wire.status ?? {};
     if (reason) return reason;
     for (const init of initContainerStatuses) {
@@ -76,12 +183,10 @@ export class Pod extends Resource<PodWire> {
     return WORKING.has(state) ? "busy" : "bad";
   }
 
-  /** Why it is not well, in the control plane's own words; empty when it is. */
-  get trouble(): string {
-    const scheduled = this.wire.status?.conditions?.find((condition) => condition.type === "PodScheduled");
+  override get trouble(): string {
+    const scheduled = this.condition("PodScheduled");
     if (scheduled?.status === "False") return scheduled.message ?? scheduled.reason ?? "";
-    const all = [...(this.wire.status?.initContainerStatuses ?? []), ...this.statuses];
-    for (const { name, state, lastState } of all) {
+    for (const { name, state, lastState } of this.allStatuses) {
       const waiting = state?.waiting;
       if (waiting?.message) return `${name}: ${waiting.message}`;
       const ended = state?.terminated ?? (waiting ? lastState?.terminated : undefined);
@@ -90,5 +195,29 @@ export class Pod extends Resource<PodWire> {
       }
     }
     return this.wire.status?.message ?? "";
+  }
+
+  override get facts(): readonly Fact[] {
+    return [
+      nodeColumn,
+      { id: "address", header: fields.address, value: () => this.address, as: "mono" },
+      { id: "qos", header: fields.qosClass, value: () => this.wire.status?.qosClass },
+      { id: "restartPolicy", header: fields.restartPolicy, value: () => this.wire.spec.restartPolicy },
+      {
+        id: "serviceAccount",
+        header: fields.serviceAccount,
+        value: () => this.wire.spec.serviceAccountName,
+        as: "link",
+        to: () =>
+          this.wire.spec.serviceAccountName
+            ? { kind: "ServiceAccount", namespace: this.namespace, name: this.wire.spec.serviceAccountName }
+            : undefined,
+      },
+      { id: "started", header: fields.started, value: () => this.wire.status?.startTime, as: "age" },
+    ];
+  }
+
+  override get searchText(): string {
+    return [super.searchText, this.nodeName, this.address, ...this.images].join(" ");
   }
 }

@@ -1,0 +1,59 @@
+/** "Show me the command": what this view or action is with kubectl and with curl. */
+import { ActionIcon, Code, Drawer, Group, Stack, Text, Title, Tooltip } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
+import { IconTerminal2 } from "@tabler/icons-react";
+import { type Command, CURL_SETUP, curlLine } from "../lib/commands";
+import { messages } from "../lib/messages";
+import { CopyButton } from "./copyButton";
+
+export function ShowCommand({ command }: { command: Command }) {
+  const [opened, { open, close }] = useDisclosure(false);
+  return (
+    <>
+      <Tooltip label={messages.command.title}>
+        <ActionIcon variant="default" size="md" aria-label={messages.command.title} onClick={open}>
+          <IconTerminal2 size={16} />
+        </ActionIcon>
+      </Tooltip>
+      <Drawer
+        opened={opened}
+        onClose={close}
+        position="right"
+        title={messages.command.title}
+        closeButtonProps={{ "aria-label": messages.close }}
+      >
+        <CommandLines command={command} />
+      </Drawer>
+    </>
+  );
+}
+
+export function CommandLines({ command }: { command: Command }) {
+  return (
+    <Stack>
+      <Text size="sm">{messages.command.lead}</Text>
+      <Line title={messages.command.kubectl} text={command.kubectl} />
+      <Line title={messages.command.curl} text={curlLine(command)} />
+      <Text size="sm" c="dimmed">
+        {messages.command.curlSetup}
+      </Text>
+      <Line title="" text={CURL_SETUP} />
+    </Stack>
+  );
+}
+
+function Line({ title, text }: { title: string; text: string }) {
+  return (
+    <div>
+      <Group justify="space-between">
+        <Title order={3} size="h6">
+          {title}
+        </Title>
+        <CopyButton text={text} />
+      </Group>
+      <Code block className="command" tabIndex={0}>
+        {text}
+      </Code>
+    </div>
+  );
+}

@@ -1,0 +1,80 @@
+/** A question before something is done, with the command that does the same, and the server's answer if it refuses. */
+import { Alert, Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import type { Command } from "../lib/commands";
+import { messages } from "../lib/messages";
+import { ErrorText } from "./errorText";
+import { CopyButton } from "./copyButton";
+
+interface Props {
+  title: string;
+  text?: string;
+  action: string;
+  danger?: boolean;
+  command?: Command;
+  run: () => Promise<unknown>;
+  onClose: () => void;
+  onDone?: () => void;
+  children?: ReactNode;
+}
+
+export function Confirm({
+  title,
+  text,
+  action,
+  danger = false,
+  command,
+  run,
+  onClose,
+  onDone,
+  children,
+}: Props) {
+  const running = useMutation({
+    mutationFn: run,
+    onSuccess: () => {
+      onClose();
+      onDone?.();
+    },
+  });
+  return (
+    <Modal
+      opened
+      onClose={onClose}
+      title={title}
+      closeButtonProps={{ "aria-label": messages.close }}
+      centered
+    >
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          running.mutate();
+        }}
+      >
+        <Stack>
+          {text && <Text size="sm">{text}</Text>}
+          {children}
+          {running.error && (
+            <Alert color="red" title={messages.actions.failed} role="alert">
+              <ErrorText error={running.error} />
+            </Alert>
+          )}
+          {command && (
+            <Group justify="space-between" wrap="nowrap" className="command-line">
+              <span className="mono breakable">{command.kubectl}</span>
+              <CopyButton text={command.kubectl} />
+            </Group>
+          )}
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              {messages.cancel}
+            </Button>
+            <Button type="submit" color={danger ? "red" : "teal"} loading={running.isPending} data-autofocus>
+              {action}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  );
+}

@@ -1,0 +1,37 @@
+import { Text } from "@mantine/core";
+import { IconCircleCheck, IconCircleDashed, IconProgress, IconAlertTriangle } from "@tabler/icons-react";
+import type { Health, Resource } from "../lib/kinds/resource";
+import type { WireObject } from "../lib/wire";
+
+const ICONS: Record<Health, typeof IconProgress> = {
+  good: IconCircleCheck,
+  busy: IconProgress,
+  bad: IconAlertTriangle,
+  idle: IconCircleDashed,
+};
+
+/** A state in a word, told by colour and by shape. */
+export function StatusBadge({ health, children }: { health: Health; children: string }) {
+  const Icon = ICONS[health];
+  return (
+    <span className={`status status-${health}`}>
+      <Icon size={14} aria-hidden stroke={2.2} />
+      <span>{children}</span>
+    </span>
+  );
+}
+
+/** The state of an object, with the reason under it where it is not well. */
+export function ResourceStatus({ of }: { of: Resource<WireObject> }) {
+  if (!of.state) return null;
+  return (
+    <>
+      <StatusBadge health={of.health}>{of.state}</StatusBadge>
+      {of.trouble && (
+        <Text size="xs" c="dimmed" maw={420} lineClamp={2} title={of.trouble}>
+          {of.trouble}
+        </Text>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,103 @@
+/** The logs of a pod, or of all pods of a workload merged. */
+import { MultiSelect, Select, Switch } from "@mantine/core";
+import { useMemo } from "react";
+import { ShowCommand } from "../../components/command";
+import { useParameter } from "../../components/hooks";
+import { Empty, Failed, Loading } from "../../components/states";
+import * as commands from "../../lib/commands";
+import { Pod } from "../../lib/kinds/pod";
+import type { Resource } from "../../lib/kinds/resource";
+import type { LogSource } from "../../lib/log/stream";
+import { messages } from "../../lib/messages";
+import { usePodsOf } from "../workloads/related";
+import { LogViewer } from "./viewer";
+
+const text = messages.logs;
+
+export function LogsOf({ item }: { item: Resource<any> }) {
+  const { items: pods, synced, error } = usePodsOf(item);
+  const [container, setContainer] = useParameter("container");
+  const [chosenPods, setChosenPods] = useParameter("pods");
+  const [previous, setPrevious] = useParameter("previous");
+  const [since, setSince] = useParameter("since");
+  const containers = useMemo(
+    () => [...new Set(pods.flatMap(({ containerNames }) => containerNames))],
+    [pods],
+  );
+  const sources = useSources(pods, chosenPods, container);
+  if (error) return <Failed error={error} />;
+  if (!synced) return <Loading />;
+  const isPod = item instanceof Pod;
+  const target = { kind: item.info, namespace: item.namespace, name: item.name };
+  return (
+    <>
+      <LogViewer
+        key={`${item.uid}/${previous}/${since}/${chosenPods}/${container}`}
+        sources={sources}
+        options={{ previous: Boolean(previous), since }}
+        fileName={item.name}
+        controls={
+          <>
+            {!isPod && pods.length > 1 && (
+              <MultiSelect
+                aria-label={text.pods}
+                placeholder={chosenPods ? "" : text.allPods}
+                data={pods.map(({ name }) => name)}
+                value={chosenPods ? chosenPods.split(",") : []}
+                onChange={(names) => setChosenPods(names.join(","))}
+                size="xs"
+                w={220}
+              />
+            )}
+            {containers.length > 1 && (
+              <Select
+                aria-label={text.container}
+                placeholder={text.allContainers}
+                data={containers}
+                value={container || null}
+                onChange={(name) => setContainer(name ?? "")}
+                clearable
+                size="xs"
+                w={150}
+              />
+            )}
+            <Select
+              aria-label={text.since}
+              data={Object.entries(text.sinceChoices).map(([value, label]) => ({
+                value: value || "last",
+                label,
+              }))}
+              value={since || "last"}
+              onChange={(value) => setSince(value === "last" || !value ? "" : value)}
+              allowDeselect={false}
+              size="xs"
+              w={150}
+            />
+            <Switch
+              label={text.previous}
+              checked={Boolean(previous)}
+              onChange={(event) => setPrevious(event.currentTarget.checked ? "1" : "")}
+              size="xs"
+            />
+            <ShowCommand command={commands.logs(target, container, Boolean(previous))} />
+          </>
+        }
+      />
+      {pods.length === 0 && <Empty text={text.noPods} />}
+    </>
+  );
+}
+
+/** The same list as long as it names the same containers, however often the pods change. */
+function useSources(pods: readonly Pod[], chosen: string, container: string): LogSource[] {
+  const names = chosen ? new Set(chosen.split(",")) : null;
+  const wanted = pods
+    .filter(({ name }) => !names || names.has(name))
+    .flatMap((pod) =>
+      pod.containerNames
+        .filter((name) => !container || name === container)
+        .map((name) => ({ namespace: pod.namespace, pod: pod.name, container: name })),
+    );
+  const key = JSON.stringify(wanted);
+  return useMemo(() => JSON.parse(key) as LogSource[], [key]);
+}

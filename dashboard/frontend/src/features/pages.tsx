@@ -1,0 +1,99 @@
+/**
+ * What each address shows. A kind needs no entry here: it has a generic list and page. An entry adds what it has beyond
+ * that. Everything is loaded when it is first shown. See docs/dashboard.md, "Adding a page".
+ */
+import { type ComponentType, lazy, type LazyExoticComponent } from "react";
+import type { Section } from "../lib/kinds/info";
+import type { Resource } from "../lib/kinds/resource";
+import { messages } from "../lib/messages";
+
+type Lazy<P> = LazyExoticComponent<ComponentType<P>>;
+
+/** Pages that belong to no kind: their address, their place in the navigation. */
+export interface OwnPage {
+  path: string;
+  title: string;
+  section: Section | null;
+  page: Lazy<object>;
+}
+
+export const OWN_PAGES: readonly OwnPage[] = [
+  {
+    path: "/",
+    title: messages.sections.overview,
+    section: null,
+    page: lazy(() => import("./overview/page").then((m) => ({ default: m.OverviewPage }))),
+  },
+];
+
+/** List pages that are more than a table, by kind. */
+export const LISTS: Readonly<Record<string, Lazy<object>>> = {};
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+export type ItemProps = { item: any };
+
+export interface Tab {
+  id: string;
+  title: string;
+  view: Lazy<ItemProps>;
+  when?: (item: Resource<any>) => boolean;
+}
+
+const podsTab: Tab = {
+  id: "pods",
+  title: messages.detail.tabs.pods,
+  view: lazy(() => import("./workloads/pods").then((m) => ({ default: m.PodsOf }))),
+};
+const logsTab: Tab = {
+  id: "logs",
+  title: messages.detail.tabs.logs,
+  view: lazy(() => import("./logs/page").then((m) => ({ default: m.LogsOf }))),
+};
+const terminalTab: Tab = {
+  id: "terminal",
+  title: messages.detail.tabs.terminal,
+  view: lazy(() => import("./terminal/page").then((m) => ({ default: m.TerminalOf }))),
+};
+const revisionsTab: Tab = {
+  id: "revisions",
+  title: messages.detail.tabs.revisions,
+  view: lazy(() => import("./workloads/revisions").then((m) => ({ default: m.RevisionsOf }))),
+};
+const jobsTab: Tab = {
+  id: "jobs",
+  title: messages.detail.tabs.jobs,
+  view: lazy(() => import("./workloads/jobs").then((m) => ({ default: m.JobsOf }))),
+};
+
+/** Tabs of a kind's page between the summary and its events, by kind. */
+export const TABS: Readonly<Record<string, readonly Tab[]>> = {
+  Pod: [logsTab, terminalTab],
+  Deployment: [podsTab, logsTab, revisionsTab],
+  StatefulSet: [podsTab, logsTab, revisionsTab],
+  DaemonSet: [podsTab, logsTab, revisionsTab],
+  ReplicaSet: [podsTab, logsTab],
+  ReplicationController: [podsTab, logsTab],
+  Job: [podsTab, logsTab],
+  CronJob: [jobsTab],
+  Service: [podsTab],
+  Node: [podsTab],
+};
+
+/** Panels on a kind's summary, above its conditions, by kind. */
+const rollout = lazy(() => import("./workloads/rollout").then((m) => ({ default: m.RolloutPanel })));
+const containers = lazy(() => import("./pods/containers").then((m) => ({ default: m.ContainersPanel })));
+const keys = lazy(() => import("./resources/values").then((m) => ({ default: m.ValuesPanel })));
+
+export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
+  Pod: [containers],
+  Deployment: [rollout],
+  StatefulSet: [rollout],
+  DaemonSet: [rollout],
+  ReplicaSet: [rollout],
+  ReplicationController: [rollout],
+  ConfigMap: [keys],
+  Secret: [keys],
+};
+
+/** Kinds that the API answers "why" for. */
+export const EXPLAINED = new Set(["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"]);

@@ -1,0 +1,272 @@
+/** What can be done to an object. Each asks first, shows the command that does the same, and tells what went wrong. */
+import { ActionIcon, Button, Checkbox, Menu, NumberInput, Slider, Stack } from "@mantine/core";
+import {
+  IconDots,
+  IconPlayerPause,
+  IconPlayerPlay,
+  IconResize,
+  IconRotateClockwise,
+  IconTrash,
+} from "@tabler/icons-react";
+import { useState } from "react";
+import { useLocation } from "wouter";
+import { Confirm } from "../../components/confirm";
+import * as actions from "../../lib/api/actions";
+import * as objects from "../../lib/api/objects";
+import * as commands from "../../lib/commands";
+import { CronJob } from "../../lib/kinds/cronjob";
+import { Deployment } from "../../lib/kinds/deployment";
+import { Job } from "../../lib/kinds/job";
+import type { Resource } from "../../lib/kinds/resource";
+import { Workload } from "../../lib/kinds/workload";
+import * as links from "../../lib/links";
+import { messages } from "../../lib/messages";
+import type { WireObject } from "../../lib/wire";
+import { runNow } from "../workloads/runNow";
+
+interface DialogProps {
+  item: Resource<any>;
+  onClose: () => void;
+}
+
+interface Action {
+  id: string;
+  title: (item: Resource<any>) => string;
+  icon: typeof IconDots;
+  when: (item: Resource<any>) => boolean;
+  dialog: (props: DialogProps) => React.ReactNode;
+  /** Shown as a button of its own instead of in the menu. */
+  prominent?: boolean;
+  danger?: boolean;
+}
+
+function isSuspended(item: Resource<any>): boolean {
+  return (item instanceof CronJob || item instanceof Job) && item.isSuspended;
+}
+
+const ROLLED_OUT = new Set(["Deployment", "StatefulSet", "DaemonSet"]);
+const text = messages.actions;
+
+const ACTIONS: readonly Action[] = [
+  {
+    id: "scale",
+    title: () => text.scale,
+    icon: IconResize,
+    when: (item) => item.info.subresources.includes("scale"),
+    dialog: ScaleDialog,
+    prominent: true,
+  },
+  {
+    id: "restart",
+    title: () => text.restart,
+    icon: IconRotateClockwise,
+    when: (item) => ROLLED_OUT.has(item.info.kind),
+    dialog: RestartDialog,
+    prominent: true,
+  },
+  {
+    id: "run",
+    title: () => text.runNow,
+    icon: IconPlayerPlay,
+    when: (item) => item instanceof CronJob,
+    dialog: RunNowDialog,
+    prominent: true,
+  },
+  {
+    id: "pause",
+    title: (item) => (item instanceof Deployment && item.isPaused ? text.resume : text.pause),
+    icon: IconPlayerPause,
+    when: (item) => item instanceof Deployment,
+    dialog: PauseDialog,
+  },
+  {
+    id: "suspend",
+    title: (item) => (isSuspended(item) ? text.unsuspend : text.suspend),
+    icon: IconPlayerPause,
+    when: (item) => item instanceof CronJob || (item instanceof Job && !item.isComplete),
+    dialog: SuspendDialog,
+  },
+  {
+    id: "delete",
+    title: () => text.delete,
+    icon: IconTrash,
+    when: () => true,
+    dialog: DeleteDialog,
+    danger: true,
+  },
+];
+
+export function Actions({ item }: { item: Resource<WireObject> }) {
+  const [open, setOpen] = useState<Action | null>(null);
+  const offered = ACTIONS.filter(({ when }) => when(item));
+  const Dialog = open?.dialog;
+  return (
+    <>
+      {offered
+        .filter(({ prominent }) => prominent)
+        .map((action) => (
+          <Button
+            key={action.id}
+            size="xs"
+            variant="default"
+            leftSection={<action.icon size={14} aria-hidden />}
+            onClick={() => setOpen(action)}
+          >
+            {action.title(item)}
+          </Button>
+        ))}
+      <Menu position="bottom-end">
+        <Menu.Target>
+          <ActionIcon variant="default" size="md" aria-label={text.more}>
+            <IconDots size={16} />
+          </ActionIcon>
+        </Menu.Target>
+        <Menu.Dropdown>
+          {offered
+            .filter(({ prominent }) => !prominent)
+            .map((action) => (
+              <Menu.Item
+                key={action.id}
+                leftSection={<action.icon size={14} aria-hidden />}
+                {...(action.danger && { color: "red" })}
+                onClick={() => setOpen(action)}
+              >
+                {action.title(item)}
+              </Menu.Item>
+            ))}
+        </Menu.Dropdown>
+      </Menu>
+      {Dialog && <Dialog item={item} onClose={() => setOpen(null)} />}
+    </>
+  );
+}
+
+export function targetOf(item: Resource<any>): objects.Key {
+  return { kind: item.info, namespace: item.namespace, name: item.name };
+}
+
+function ScaleDialog({ item, onClose }: DialogProps) {
+  const before = item instanceof Workload ? item.wanted : 1;
+  const [replicas, setReplicas] = useState(before);
+  const target = targetOf(item);
+  return (
+    <Confirm
+      title={`${text.scale} ${item.name}`}
+      action={text.scale}
+      command={commands.scale(target, replicas)}
+      run={() => actions.scale(target, replicas)}
+      onClose={onClose}
+    >
+      <Stack>
+        <NumberInput
+          label={text.scaleTo}
+          value={replicas}
+          onChange={(value) => setReplicas(Number(value) || 0)}
+          min={0}
+          allowDecimal={false}
+          data-autofocus
+        />
+        <Slider
+          aria-hidden
+          thumbProps={{ "aria-label": text.scaleTo }}
+          value={replicas}
+          onChange={setReplicas}
+          min={0}
+          max={Math.max(10, before * 3)}
+        />
+      </Stack>
+    </Confirm>
+  );
+}
+
+function RestartDialog({ item, onClose }: DialogProps) {
+  const target = targetOf(item);
+  return (
+    <Confirm
+      title={`${text.restart} ${item.name}`}
+      text={text.restartAsk(item.name)}
+      action={text.restart}
+      command={commands.restart(target)}
+      run={() => actions.restart(target)}
+      onClose={onClose}
+    />
+  );
+}
+
+function RunNowDialog({ item, onClose }: DialogProps) {
+  return (
+    <Confirm
+      title={`${text.runNow}: ${item.name}`}
+      action={text.runNow}
+      command={{
+        kubectl: `kubectl create job ${item.name}-now -n ${item.namespace} --from=cronjob/${item.name}`,
+        curl: { path: "" },
+      }}
+      run={() => runNow(item as unknown as CronJob)}
+      onClose={onClose}
+    />
+  );
+}
+
+function PauseDialog({ item, onClose }: DialogProps) {
+  const target = targetOf(item);
+  const pause = !(item instanceof Deployment && item.isPaused);
+  return (
+    <Confirm
+      title={`${pause ? text.pause : text.resume} ${item.name}`}
+      action={pause ? text.pause : text.resume}
+      command={{
+        kubectl: `kubectl rollout ${pause ? "pause" : "resume"} deployment/${item.name} -n ${item.namespace}`,
+        curl: { path: "" },
+      }}
+      run={() => actions.setPaused(target, pause)}
+      onClose={onClose}
+    />
+  );
+}
+
+function SuspendDialog({ item, onClose }: DialogProps) {
+  const target = targetOf(item);
+  const suspend = !isSuspended(item);
+  const patch = JSON.stringify({ spec: { suspend } });
+  return (
+    <Confirm
+      title={`${suspend ? text.suspend : text.unsuspend}: ${item.name}`}
+      action={suspend ? text.suspend : text.unsuspend}
+      command={{
+        kubectl: `kubectl patch ${item.info.plural} ${item.name} -n ${item.namespace} -p '${patch}'`,
+        curl: { path: "" },
+      }}
+      run={() => actions.setSuspended(target, suspend)}
+      onClose={onClose}
+    />
+  );
+}
+
+function DeleteDialog({ item, onClose }: DialogProps) {
+  const [orphan, setOrphan] = useState(false);
+  const [, navigate] = useLocation();
+  const target = targetOf(item);
+  const owns = item instanceof Workload || item instanceof CronJob;
+  const command = commands.remove(target);
+  return (
+    <Confirm
+      title={text.deleteAsk(item.info.kind, item.name)}
+      {...(owns && { text: text.deleteOwned })}
+      action={text.delete}
+      danger
+      command={orphan ? { ...command, kubectl: `${command.kubectl} --cascade=orphan` } : command}
+      run={() => objects.remove(target, { propagation: orphan ? "Orphan" : "Background" })}
+      onClose={onClose}
+      onDone={() => navigate(links.list(item.info))}
+    >
+      {owns && (
+        <Checkbox
+          label={text.orphan}
+          checked={orphan}
+          onChange={(event) => setOrphan(event.currentTarget.checked)}
+        />
+      )}
+    </Confirm>
+  );
+}

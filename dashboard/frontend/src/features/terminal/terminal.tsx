@@ -1,0 +1,98 @@
+/** One terminal: xterm.js over an exec session. xterm draws text into its own grid; output can never become markup. */
+import "@xterm/xterm/css/xterm.css";
+import { Button, Group, Text } from "@mantine/core";
+import { FitAddon } from "@xterm/addon-fit";
+import { Terminal as Xterm } from "@xterm/xterm";
+import { useEffect, useRef, useState } from "react";
+import { ExecChannel, type ExecTarget } from "../../lib/exec/channel";
+import { messages } from "../../lib/messages";
+
+const text = messages.terminal;
+const THEME = {
+  background: "#11181c",
+  foreground: "#e6e9eb",
+  cursor: "#3ccfb4",
+  selectionBackground: "#2d4a52",
+};
+
+export function Terminal({ target, isShown }: { target: ExecTarget; isShown: boolean }) {
+  const frame = useRef<HTMLDivElement>(null);
+  const fitting = useRef<FitAddon>(undefined);
+  const screen = useRef<Xterm>(undefined);
+  const [over, setOver] = useState("");
+  const [round, setRound] = useState(0);
+
+  useEffect(() => {
+    if (!frame.current) return;
+    const terminal = new Xterm({
+      fontSize: 13,
+      fontFamily: "ui-monospace, 'SF Mono', Menlo, Consolas, monospace",
+      scrollback: 20_000,
+      cursorBlink: true,
+      theme: THEME,
+    });
+    const fit = new FitAddon();
+    terminal.loadAddon(fit);
+    terminal.open(frame.current);
+    screen.current = terminal;
+    fitting.current = fit;
+    const observer = new ResizeObserver(() => frame.current?.offsetHeight && fit.fit());
+    observer.observe(frame.current);
+    return () => {
+      observer.disconnect();
+      terminal.dispose();
+    };
+  }, []);
+
+  useEffect(() => {
+    const terminal = screen.current;
+    if (!terminal) return;
+    setOver("");
+    const channel = new ExecChannel(target, {
+      onOpen: () => {
+        fitting.current?.fit();
+        channel.resize(terminal.cols, terminal.rows);
+        terminal.focus();
+      },
+      onOutput: (bytes) => terminal.write(bytes),
+      onClose: ({ ended, message }) => setOver(ended ? text.ended(message) : message || text.lost),
+    });
+    const inputs = [
+      terminal.onData((typed) => channel.write(typed)),
+      terminal.onBinary((typed) =>
+        channel.writeBytes(Uint8Array.from(typed, (letter) => letter.charCodeAt(0))),
+      ),
+      terminal.onResize(({ cols, rows }) => channel.resize(cols, rows)),
+    ];
+    return () => {
+      for (const input of inputs) input.dispose();
+      channel.close();
+    };
+  }, [target, round]);
+
+  useEffect(() => {
+    if (!isShown) return;
+    fitting.current?.fit();
+    screen.current?.focus();
+  }, [isShown]);
+
+  return (
+    <>
+      <div
+        ref={frame}
+        className="terminal-frame"
+        data-testid="terminal"
+        role="group"
+        aria-label={text.label}
+      />
+      {over && (
+        <Group mt="xs" role="status">
+          <Text size="sm">{over}</Text>
+          <Button size="xs" variant="default" onClick={() => setRound(round + 1)}>
+            {text.reconnect}
+          </Button>
+        </Group>
+      )}
+    </>
+  );
+}

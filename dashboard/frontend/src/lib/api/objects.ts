@@ -1,0 +1,75 @@
+/** Reading and writing objects of any kind. */
+import type { KindInfo } from "../kinds/info";
+import type { WireObject } from "../wire";
+import { request } from "./client";
+import * as paths from "./paths";
+
+export interface Key {
+  kind: KindInfo;
+  namespace: string;
+  name: string;
+}
+
+export type PatchType = "merge" | "json" | "strategic-merge";
+
+const PATCH_CONTENT: Record<PatchType, string> = {
+  merge: "application/merge-patch+json",
+  json: "application/json-patch+json",
+  "strategic-merge": "application/strategic-merge-patch+json",
+};
+
+export function get<T extends WireObject>({ kind, namespace, name }: Key, signal?: AbortSignal): Promise<T> {
+  return request<T>(paths.object(kind, namespace, name), signal ? { signal } : {});
+}
+
+export function patch<T extends WireObject>(
+  { kind, namespace, name }: Key,
+  type: PatchType,
+  body: unknown,
+  { subresource = "", dryRun = false }: { subresource?: string; dryRun?: boolean } = {},
+): Promise<T> {
+  return request<T>(paths.object(kind, namespace, name, subresource), {
+    method: "PATCH",
+    body,
+    contentType: PATCH_CONTENT[type],
+    query: { dryRun: dryRun ? "All" : undefined },
+  });
+}
+
+export function create<T extends WireObject>(
+  kind: KindInfo,
+  namespace: string,
+  body: unknown,
+  { dryRun = false }: { dryRun?: boolean } = {},
+): Promise<T> {
+  return request<T>(paths.collection(kind, namespace), {
+    method: "POST",
+    body,
+    query: { dryRun: dryRun ? "All" : undefined },
+  });
+}
+
+/** The body's resourceVersion is the precondition: 409 when somebody else wrote in between. */
+export function replace<T extends WireObject>(
+  { kind, namespace, name }: Key,
+  body: unknown,
+  { dryRun = false }: { dryRun?: boolean } = {},
+): Promise<T> {
+  return request<T>(paths.object(kind, namespace, name), {
+    method: "PUT",
+    body,
+    query: { dryRun: dryRun ? "All" : undefined },
+  });
+}
+
+export type Propagation = "Background" | "Foreground" | "Orphan";
+
+export function remove(
+  { kind, namespace, name }: Key,
+  { propagation = "Background" }: { propagation?: Propagation } = {},
+): Promise<unknown> {
+  return request(paths.object(kind, namespace, name), {
+    method: "DELETE",
+    query: { propagationPolicy: propagation },
+  });
+}

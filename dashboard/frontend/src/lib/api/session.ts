@@ -1,0 +1,28 @@
+/** Who is signed in. */
+import { request, setCsrfToken } from "./client";
+
+export interface Session {
+  user: string;
+  csrfToken: string;
+}
+
+async function ask(options: Parameters<typeof request>[1]): Promise<Session | null> {
+  const session = await request<Session>("/session", options);
+  setCsrfToken(session.csrfToken);
+  return session.user ? session : null;
+}
+
+/** Null when nobody is. The answer carries the CSRF token in both cases. */
+export function current(): Promise<Session | null> {
+  return ask({});
+}
+
+/** Asks for a fresh CSRF token first: the old one may have ended with the session. */
+export async function login(username: string, password: string): Promise<Session | null> {
+  await current();
+  return ask({ method: "POST", body: { username, password } });
+}
+
+export function logout(): Promise<Session | null> {
+  return ask({ method: "DELETE" });
+}

@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import * as commands from "./commands";
+import { Deployment } from "./kinds/deployment";
+import { Node } from "./kinds/node";
+import { Pod } from "./kinds/pod";
+
+const web = { kind: Deployment.info, namespace: "shop", name: "web" };
+
+describe("the command for a view", () => {
+  it("lists one namespace, or all, or what has none", () => {
+    expect(commands.list(Pod.info, "shop", "app=web").kubectl).toBe("kubectl get pods -n shop -l app=web -w");
+    expect(commands.list(Pod.info, "").kubectl).toBe("kubectl get pods -A -w");
+    expect(commands.list(Node.info, "shop").kubectl).toBe("kubectl get nodes -w");
+    expect(commands.list(Pod.info, "shop", "a in (b)").curl.path).toBe(
+      "/api/v1/namespaces/shop/pods?labelSelector=a%20in%20(b)",
+    );
+  });
+
+  it("scales by the subresource", () => {
+    const command = commands.scale(web, 5);
+    expect(command.kubectl).toBe("kubectl scale deployments/web -n shop --replicas=5");
+    expect(commands.curlLine(command)).toBe(
+      `curl --cacert $CA -H "Authorization: Bearer $TOKEN" -X PATCH -H 'Content-Type: application/merge-patch+json' ` +
+        `-d '{"spec":{"replicas":5}}' $HOST/apis/apps/v1/namespaces/shop/deployments/web/scale`,
+    );
+  });
+
+  it("is safe to paste, whatever the names", () => {
+    expect(commands.quote("it's; rm -rf /")).toBe(`'it'\\''s; rm -rf /'`);
+    const command = commands.exec({ ...web, kind: Pod.info }, "main", ["sh", "-c", "echo $HOME"]);
+    expect(command.kubectl).toBe("kubectl exec -it web -n shop -c main -- sh -c 'echo $HOME'");
+  });
+});

@@ -1,0 +1,49 @@
+/** Columns that many kinds have. */
+import { messages } from "../messages";
+import type { WireObject } from "../wire";
+import type { Column } from "./column";
+import type { Resource } from "./resource";
+
+type Any = Resource<WireObject>;
+const { fields } = messages;
+
+export const name: Column<Any> = {
+  id: "name",
+  header: fields.name,
+  value: (item) => item.name,
+  as: "link",
+  to: (item) => ({
+    kind: item.info.kind,
+    group: item.info.group,
+    namespace: item.namespace,
+    name: item.name,
+  }),
+};
+
+export const namespace: Column<Any> = {
+  id: "namespace",
+  header: fields.namespace,
+  value: (item) => item.namespace,
+  as: "link",
+  to: (item) => (item.namespace ? { kind: "Namespace", name: item.namespace } : undefined),
+  priority: 1,
+};
+
+export const state: Column<Any> = {
+  id: "state",
+  header: fields.status,
+  value: (item) => item.state,
+  as: "health",
+};
+
+export const age: Column<Any> = {
+  id: "age",
+  header: fields.age,
+  value: (item) => item.created,
+  as: "age",
+};
+
+/** The columns of a kind: name and namespace in front, its own, age at the end. */
+export function between<R extends Any>(...own: Column<R>[]): readonly Column<R>[] {
+  return [name as Column<R>, namespace as Column<R>, ...own, age as Column<R>];
+}

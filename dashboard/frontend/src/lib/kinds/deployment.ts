@@ -1,0 +1,27 @@
+import * as columns from "./columns";
+import { define } from "./info";
+import { images, ready, updated, Workload } from "./workload";
+
+/** The revision that a Deployment writes on itself and on its ReplicaSets. */
+export const REVISION = "deployment.kubernetes.io/revision";
+
+export class Deployment extends Workload {
+  static readonly info = define({
+    group: "apps",
+    kind: "Deployment",
+    plural: "deployments",
+    section: "workloads",
+    shortNames: ["deploy"],
+    subresources: ["status", "scale"],
+  });
+
+  static readonly columns = columns.between<Deployment>(columns.state, ready, updated, images);
+
+  override get info() {
+    return Deployment.info;
+  }
+
+  get revision(): number {
+    return Number(this.annotations[REVISION] ?? 0);
+  }
+}

@@ -1,0 +1,82 @@
+import { messages } from "../messages";
+import type { WireObject } from "../wire";
+import type { Column, Fact } from "./column";
+import * as columns from "./columns";
+import { define } from "./info";
+import { type Health, Resource } from "./resource";
+
+export interface VolumeWire extends WireObject {
+  spec: {
+    capacity?: Record<string, string>;
+    storageClassName?: string;
+    persistentVolumeReclaimPolicy?: string;
+    claimRef?: { namespace: string; name: string };
+  };
+  status?: { phase?: string; message?: string };
+}
+
+const { fields } = messages;
+
+const capacity: Column<PersistentVolume> = {
+  id: "capacity",
+  header: fields.capacity,
+  value: ({ wire }) => wire.spec.capacity?.storage,
+  as: "number",
+};
+const claim: Column<PersistentVolume> = {
+  id: "claim",
+  header: fields.claim,
+  value: ({ wire: { spec } }) => (spec.claimRef ? `${spec.claimRef.namespace}/${spec.claimRef.name}` : ""),
+  as: "link",
+  to: ({ wire: { spec } }) =>
+    spec.claimRef ? { kind: "PersistentVolumeClaim", ...spec.claimRef } : undefined,
+};
+const reclaim: Column<PersistentVolume> = {
+  id: "reclaim",
+  header: fields.reclaimPolicy,
+  value: ({ wire }) => wire.spec.persistentVolumeReclaimPolicy,
+  priority: 1,
+};
+
+export class PersistentVolume extends Resource<VolumeWire> {
+  static readonly info = define({
+    kind: "PersistentVolume",
+    plural: "persistentvolumes",
+    section: "storage",
+    namespaced: false,
+    shortNames: ["pv"],
+    subresources: ["status"],
+  });
+
+  static readonly columns: readonly Column<PersistentVolume>[] = [
+    columns.name,
+    columns.state,
+    capacity,
+    claim,
+    reclaim,
+    columns.age,
+  ];
+
+  override get info() {
+    return PersistentVolume.info;
+  }
+
+  override get state(): string {
+    return this.isDeleting
+      ? messages.states.terminating
+      : (this.wire.status?.phase ?? messages.states.pending);
+  }
+
+  override get health(): Health {
+    if (this.state === "Bound") return "good";
+    return this.state === "Failed" ? "bad" : "idle";
+  }
+
+  override get trouble(): string {
+    return this.wire.status?.message ?? "";
+  }
+
+  override get facts(): readonly Fact[] {
+    return [capacity, claim, reclaim];
+  }
+}

@@ -1,0 +1,20 @@
+/** Addresses of the pages: `/deployments`, `/deployments/default/web?tab=logs`, `/nodes/harbour-1`. */
+import type { Reference } from "./kinds/column";
+import type { KindInfo } from "./kinds/info";
+import { type Registry, slug } from "./kinds/registry";
+
+export function list(info: KindInfo): string {
+  return `/${slug(info)}`;
+}
+
+export function object(info: KindInfo, namespace: string, name: string, tab = ""): string {
+  const parts = info.namespaced ? [slug(info), namespace, name] : [slug(info), name];
+  return `/${parts.map(encodeURIComponent).join("/")}${tab ? `?tab=${tab}` : ""}`;
+}
+
+/** Undefined where the kind is unknown, or a namespace is needed and not told. */
+export function reference(registry: Registry, to: Reference): string | undefined {
+  const known = registry.resolve(to);
+  if (!known || (known.info.namespaced && !to.namespace)) return undefined;
+  return object(known.info, to.namespace ?? "", to.name);
+}

@@ -1,0 +1,189 @@
+"""Lists and pages of objects: filters, detail, why, scale, roll out and back, commands, the palette."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.cluster.instance import Instance, wait_for
+from tests.cluster.pods import container, limits
+
+APP = "harbour"
+
+
+def deployment(image: str, *, replicas: int) -> dict[str, Any]:
+    labels = {"app": APP}
+    main = container("main", image, resources=limits(cpu="20m", memory="16Mi"))
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": APP, "labels": {**labels, "team": "quay"}},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"terminationGracePeriodSeconds": 1, "containers": [main]},
+            },
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def app(instance: Instance, busybox: str) -> Iterator[str]:
+    """A Deployment of two replicas that is rolled out."""
+    instance.create(deployment(busybox, replicas=2))
+    path = f"/apis/apps/v1/namespaces/default/deployments/{APP}"
+    wait_for(f"{APP} is ready", lambda: _ready(instance.api.get(path).json()) == 2, seconds=60)
+    yield path
+    instance.api.delete(path)
+
+
+def _ready(workload: dict[str, Any]) -> int:
+    return int(workload.get("status", {}).get("readyReplicas", 0))
+
+
+def test_a_list_is_filtered_by_text_labels_and_link(signed_in: Page, app: str) -> None:
+    signed_in.goto("/deployments")
+    row = signed_in.get_by_role("row").filter(has_text=APP)
+    expect(row).to_contain_text("Running")
+    signed_in.get_by_label("Filter by text").fill("nothing is called so")
+    expect(signed_in.get_by_text("Nothing matches these filters.")).to_be_visible()
+    signed_in.get_by_role("button", name="Clear the filters").click()
+    signed_in.get_by_label("Labels: app=web").fill("team=quay,!old")
+    expect(row).to_be_visible()
+    assert "labels=team" in signed_in.url
+    signed_in.get_by_label("Labels: app=web").fill("team=")
+    expect(row).to_have_count(0)
+    signed_in.get_by_label("Labels: app=web").fill("= wrong")
+    expect(signed_in.get_by_text("A label filter looks like")).to_be_visible()
+
+
+def test_every_kind_has_a_list_and_an_empty_one_helps(signed_in: Page) -> None:
+    links = signed_in.get_by_role("navigation", name="Navigation").get_by_role("link")
+    addresses = [link.get_attribute("href") or "" for link in links.all()]
+    assert len(addresses) > 30
+    for address in addresses[1:]:
+        signed_in.goto(address)
+        expect(signed_in.locator("table").or_(signed_in.get_by_text("There is no")).first).to_be_visible()
+    signed_in.goto("/cronjobs")
+    expect(signed_in.get_by_text("kubectl create -f examples/cronjob.yaml")).to_be_visible()
+    assert signed_in.troubles == []  # type: ignore[attr-defined]
+
+
+def test_an_address_that_leads_nowhere_says_so(signed_in: Page) -> None:
+    signed_in.goto("/unicorns")
+    expect(signed_in.get_by_text("serves no kind “unicorns”").first).to_be_visible()
+
+
+def test_a_deployment_is_scaled_and_its_pods_lead_back_to_it(signed_in: Page, instance: Instance, app: str) -> None:
+    signed_in.goto(f"/deployments/default/{APP}")
+    signed_in.get_by_role("button", name="Scale").click()
+    dialog = signed_in.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Replicas").fill("3")
+    expect(dialog).to_contain_text(f"kubectl scale deployments/{APP} -n default --replicas=3")
+    dialog.get_by_role("button", name="Scale").click()
+    expect(signed_in.get_by_test_id("rollout")).to_contain_text("3 of 3")
+    assert instance.api.get(app).json()["spec"]["replicas"] == 3
+    signed_in.get_by_role("tab", name="Pods").click()
+    expect(signed_in.get_by_role("row").filter(has_text="Running")).to_have_count(3)
+    signed_in.get_by_role("row").filter(has_text="Running").first.get_by_role("link").first.click()
+    signed_in.get_by_role("link", name=f"Deployment {APP}").click()
+    expect(signed_in.get_by_role("heading", name=APP)).to_be_visible()
+
+
+def test_a_broken_rollout_says_why_and_is_rolled_back(signed_in: Page, instance: Instance, app: str) -> None:
+    broken = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "127.0.0.1:1/not/there:1"}]
+    before = instance.api.get(app).json()["spec"]["template"]
+    instance.api.patch(app, json=broken, headers={"Content-Type": "application/json-patch+json"}).raise_for_status()
+    signed_in.goto(f"/deployments/default/{APP}")
+    expect(signed_in.get_by_test_id("why")).to_contain_text("127.0.0.1:1/not/there:1")
+    signed_in.get_by_role("tab", name="Revisions").click()
+    expect(signed_in.get_by_role("button", name="Revision 2 current")).to_be_visible()
+    signed_in.get_by_role("button", name="Revision 1").click()
+    expect(signed_in.locator(".diff .removed")).to_contain_text("not/there")
+    signed_in.get_by_role("button", name="Roll back").click()
+    signed_in.get_by_role("dialog").get_by_role("button", name="Roll back").click()
+    expect(signed_in.get_by_role("button", name="Revision 3 current")).to_be_visible()
+    assert instance.api.get(app).json()["spec"]["template"] == before
+
+
+def test_a_refusal_stands_in_the_dialog_and_nothing_typed_is_lost(signed_in: Page, app: str) -> None:
+    refusal = {
+        "kind": "Status",
+        "message": "quota is used up",
+        "reason": "Forbidden",
+        "details": {"causes": [{"field": "spec.replicas", "message": "too many"}]},
+    }
+    signed_in.route("**/scale", lambda route: route.fulfill(status=403, json=refusal))
+    signed_in.goto(f"/deployments/default/{APP}")
+    signed_in.get_by_role("button", name="Scale").click()
+    dialog = signed_in.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Replicas").fill("77")
+    dialog.get_by_role("button", name="Scale").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("quota is used up")
+    expect(dialog.get_by_role("textbox", name="Replicas")).to_have_value("77")
+
+
+def test_the_palette_finds_objects_and_pages(signed_in: Page, app: str) -> None:
+    signed_in.keyboard.press("Control+k")
+    field = signed_in.get_by_role("combobox", name="Search pages")
+    field.fill(f"{APP} deployment")
+    expect(signed_in.get_by_role("option").first).to_contain_text("Deployment")
+    field.press("Enter")
+    expect(signed_in.get_by_role("heading", name=APP)).to_be_visible()
+    signed_in.keyboard.press("Control+k")
+    field.fill("pvc")
+    field.press("Enter")
+    expect(signed_in.get_by_role("heading", name="Persistent volume claims")).to_be_visible()
+
+
+def test_a_lost_session_asks_again_and_keeps_what_is_open(signed_in: Page, instance: Instance, app: str) -> None:
+    signed_in.goto(f"/deployments/default/{APP}")
+    signed_in.get_by_role("button", name="Scale").click()
+    signed_in.get_by_role("dialog").get_by_role("textbox", name="Replicas").fill("2")
+    signed_in.context.clear_cookies()
+    signed_in.get_by_role("dialog").get_by_role("button", name="Scale").click()
+    signed_in.get_by_role("textbox", name="Password").fill(instance.password)
+    signed_in.get_by_role("button", name="Sign in").click()
+    expect(signed_in.get_by_text("Your session has ended")).to_have_count(0)
+    scale = signed_in.get_by_role("dialog").filter(has=signed_in.get_by_role("textbox", name="Replicas"))
+    expect(scale.get_by_role("textbox", name="Replicas")).to_have_value("2")
+    scale.get_by_role("button", name="Scale").click()
+    wait_for("it is scaled", lambda: instance.api.get(app).json()["spec"]["replicas"] == 2)
+
+
+def test_a_secret_is_shown_only_when_asked_for(signed_in: Page, instance: Instance) -> None:
+    instance.create(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "door"}, "stringData": {"code": "correct horse"}}
+    )
+    signed_in.goto("/secrets/default/door")
+    expect(signed_in.get_by_role("heading", name="Keys")).to_be_visible()
+    expect(signed_in.get_by_text("correct horse")).to_have_count(0)
+    signed_in.get_by_role("button", name="Reveal the values").click()
+    expect(signed_in.get_by_text("correct horse")).to_be_visible()
+    instance.api.delete("/api/v1/namespaces/default/secrets/door")
+
+
+PAGES = ["/", "/pods", f"/deployments/default/{APP}", f"/deployments/default/{APP}?tab=revisions", "/events", "/nodes"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible_and_fit_a_phone(
+    signed_in: Page, app: str, accessible: Callable[[Page], list[str]], scheme: Any
+) -> None:
+    signed_in.emulate_media(color_scheme=scheme)
+    for address in PAGES:
+        signed_in.goto(address)
+        expect(signed_in.get_by_role("heading", level=1)).to_be_visible()
+        expect(signed_in.get_by_label("Loading").filter(visible=True)).to_have_count(0)
+        assert accessible(signed_in) == [], address
+    signed_in.set_viewport_size({"width": 360, "height": 740})
+    for address in PAGES:
+        signed_in.goto(address)
+        expect(signed_in.get_by_role("heading", level=1)).to_be_visible()
+        overflow = signed_in.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, address
