@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from schema import imagenames
 from schema.base import Wire
+from schema.slipway.build import BUILDER_IMAGE
 
 REGISTRIES = "slipway.dev/allowed-registries"
 DIGEST = "slipway.dev/require-image-digest"
@@ -51,8 +52,8 @@ def refusals(policy: Policy, spec: Wire) -> Iterator[tuple[str, str]]:
             text = str(container.get("image") or "")
             name = imagenames.parse(text)
             field = f"spec.{group}[{position}].image"
-            if name is None:
-                continue  # validation's
+            if name is None or text.startswith(f"{BUILDER_IMAGE}/"):
+                continue  # validation's; the node's own builder
             if policy.registries and not _is_allowed(policy, name):
                 yield (
                     field,

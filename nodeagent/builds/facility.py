@@ -87,6 +87,11 @@ class BuildImages:
         await in_thread(self._fetch, _key(reference_text), told)
         return _image(reference_text)
 
+    async def verify(self, image: Image, keys: str, *, credentials: Mapping[str, Credentials]) -> None:
+        """The builder is this host's own program, and what it builds is not run by its pod."""
+        if not is_build(image.reference):
+            await self._inner.verify(image, keys, credentials=credentials)
+
     def _fetch(self, build: BuildKey, told: Callable[[int, int], None]) -> None:
         """Complete when request.json is there."""
         work = self.places.work(build)

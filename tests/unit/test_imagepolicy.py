@@ -6,6 +6,7 @@ import pytest
 
 from schema import imagepolicy
 from schema.imagepolicy import DIGEST, KEYS, REGISTRIES
+from schema.slipway.build import BUILDER_IMAGE
 
 PINNED = "localhost:5000/shop/web@sha256:" + "a" * 64
 
@@ -26,6 +27,7 @@ def spec(image: str, group: str = "containers") -> dict[str, object]:
         ({REGISTRIES: "localhost:5000/shop/web"}, "localhost:5000/shop/web:1", True),
         ({REGISTRIES: " quay.io , docker.io/library "}, "quay.io/a/b", True),
         ({REGISTRIES: ""}, "redis", False),
+        ({REGISTRIES: "quay.io"}, f"{BUILDER_IMAGE}/shop/web/uid:1", True),
         ({REGISTRIES: "docker.io"}, "docker.io.evil.example/library/redis", False),
         ({DIGEST: "true"}, "redis:7", False),
         ({DIGEST: "true"}, PINNED, True),
