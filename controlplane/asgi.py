@@ -58,6 +58,7 @@ class Application:
     async def start(self) -> None:
         """The feed follows from now on; it waits for the database by itself, and readiness tells when it has it."""
         process.feed = feed.start()
+        hub.current()  # views in threads look for it
         tasks.spawn(pool.run(warming.warm), name="warm up")
 
     async def drain(self) -> None:

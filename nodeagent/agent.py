@@ -35,8 +35,10 @@ from nodeagent.streams.opening import Streams
 from nodeagent.streams.rotation import rotate
 from nodeagent.tasks import Tasks, persist
 from nodeagent.volumes.removals import Removals
+from schema import imagepolicy
 from schema.base import Wire
 from schema.core.pod import Pod
+from schema.networking import ingress
 from schema.session import Metrics, OpenStream, Sync, Update, Welcome
 
 log = logging.getLogger(__name__)
@@ -72,7 +74,14 @@ class Agent:
         self._checkpoint = Checkpoint(settings.home)
         self._facts = NodeFacts()
         self.cluster = ClusterView(self._checkpoint.cluster(), save=self._checkpoint.save_cluster)
-        self._status = NodeStatus(settings, facilities.list_images, problems=self.cluster.problems)
+        self._status = NodeStatus(
+            settings,
+            facilities.list_images,
+            problems=self.cluster.problems,
+            answers_for_ingresses=self._answers_for_ingresses,
+            encryption=facilities.encryption,
+            image_peer=facilities.image_peer,
+        )
         self._meter = Meter(settings.cgroup_parent)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)
         self._found: dict[str, Found] = {}
@@ -88,14 +97,21 @@ class Agent:
             network_problem="the node has not got its address range from the control plane yet",
             pressure=self._status.pressure,
             services=lambda: self.cluster.all("Service"),
+            signature_keys=self._signature_keys,
+            domain=self.cluster.domain,
         )
         self._removals = Removals(self.context, self.records)
         credential = Credential(settings.credential_file, settings.token)
         dialler = dialler or Dialler(settings, credential)
         self.cluster.secret = lambda namespace, name: self.context.objects.secrets.get((namespace, name))
         self._streams = Streams(self, dialler)
-        self._session = Session(dialler, self._status, self._outbox, self)
+        self._session = Session(dialler, self._status, self._outbox, self, tell_images=facilities.tell_images)
         self._renewal = Renewal(settings, credential, self._session.reconnect)
+
+    def _signature_keys(self, namespace: str) -> str:
+        wire = self.cluster.get("Namespace", "", namespace) or {}
+        keys: str = ((wire.get("metadata") or {}).get("annotations") or {}).get(imagepolicy.KEYS, "")
+        return keys
 
     # Life
 
@@ -322,6 +338,10 @@ class Agent:
             if record.namespace in changed:
                 record.refresh = True
                 record.wake.set()
+
+    def _answers_for_ingresses(self) -> bool:
+        own = self.cluster.get("Node", "", self.settings.node_name)
+        return own is not None and ingress.serves(own["metadata"].get("labels") or {})
 
     # Keeping the host tidy
 

@@ -18,6 +18,9 @@ from schema.base import Wire
 from schema.core.container import Container
 from schema.core.pod import Pod
 
+DEFAULT_DOMAIN = "cluster.local"
+"""Of the cluster's names, where the control plane says nothing else."""
+
 
 @dataclass(frozen=True)
 class Credentials:
@@ -82,6 +85,9 @@ class Images(Protocol):
     ) -> Image:
         """Fetch and unpack what is missing. Concurrent pulls of one image or layer are one. ``credentials`` by host."""
 
+    async def verify(self, image: Image, keys: str, *, credentials: Mapping[str, Credentials]) -> None:
+        """Raises `ImageError` unless one of the public ``keys`` (PEM) has signed the image."""
+
     async def mount(self, image: Image, container_id: str) -> Path:
         """A fresh or already mounted copy-on-write root for a container; the path of its merged directory."""
 
@@ -120,8 +126,8 @@ class Network(Protocol):
     async def start(self, *, pod_cidrs: Sequence[str], cluster_cidrs: Sequence[str]) -> None:
         """Bridge, addresses, source NAT. Raises `HostConflict` where a range is already somebody's on this host."""
 
-    async def create(self, pod: Pod, *, hostname: str) -> Sandbox:
-        """Namespaces, interface, address and published ports of a pod."""
+    async def create(self, pod: Pod, *, hostname: str, domain: str = DEFAULT_DOMAIN) -> Sandbox:
+        """Namespaces, interface, address and published ports of a pod, and its files of names in the cluster's ``domain``."""
 
     async def delete(self, pod_uid: str) -> None: ...
 

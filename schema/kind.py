@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +62,27 @@ class Kind:
 
     def __str__(self) -> str:
         return self.group_resource
+
+
+@dataclass(frozen=True, eq=False)
+class Version:
+    """A kind as it is served in another version than the one that is stored. Both are read, written and watched; versions
+    are told apart at the API's edge only, and all that is behind it knows the stored one."""
+
+    kind: Kind
+    """As it is served."""
+    stored: Kind
+    from_stored: Callable[[Wire], Wire]
+    to_stored: Callable[[Wire], Wire]
+    """Of an object that is sound in its structure. Raises `Unconvertible`."""
+
+
+class Unconvertible(ValueError):
+    """An object of one version that has no meaning in the other."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field, self.message = field, message
 
 
 def _text(wire: Wire, path: str) -> str:

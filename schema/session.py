@@ -14,6 +14,8 @@ text frame with a `StreamOpened`; a failure there becomes the HTTP error the cli
   2 stderr, 3 status, 4 resize, 255 close-of-channel), the rest is payload. The agent ends with one channel 3 frame
   holding a Status, then close 1000. The control plane translates to v4 where a client offers only that.
 * ``portForward``: binary frames of one TCP connection to ``port`` inside the pod's network namespace.
+* ``probe``: about no pod. One binary frame, a JSON list with an object for each of ``targets`` and each place from which it was
+  tried (``from``: Node, or Pod with its ``pod``), in the words of `schema.probes`; then close 1000.
 
 Either side closing the WebSocket ends the stream. Agents check nothing about who asked: that is the control plane's part.
 """
@@ -36,6 +38,7 @@ class StreamKind(StrEnum):
     EXEC = "exec"
     ATTACH = "attach"
     PORT_FORWARD = "portForward"
+    PROBE = "probe"
 
 
 class Hello(Model):
@@ -145,6 +148,26 @@ class Metrics(Model):
     pods: list[PodUsage] = Field(default_factory=list)
 
 
+class ImageReport(Model):
+    """An image of the node. The documents come once in a session, as the bytes that their digests are of."""
+
+    id: str
+    """The digest of its configuration."""
+    references: list[str] = Field(default_factory=list)
+    digests: list[str] = Field(default_factory=list)
+    """As ``repository@sha256:…``."""
+    config: str = ""
+    manifest: str = ""
+
+
+class Images(Model):
+    """All images of the node: sent after the Welcome, and when there are others. Neither acknowledged nor sent again: a session
+    begins with all of it."""
+
+    type: Literal["images"] = "images"
+    images: list[ImageReport] = Field(default_factory=list)
+
+
 class Welcome(Model):
     type: Literal["welcome"] = "welcome"
     node_uid: str
@@ -152,7 +175,6 @@ class Welcome(Model):
     """The node's own ranges, e.g. ``10.244.0.0/24``, one of each family, the preferred first; fixed while the Node lives."""
     cluster_cidrs: list[str]
     """The ranges of all pods, e.g. ``10.244.0.0/16``: never translated on its way between pods."""
-    cluster_domain: str = "cluster.local"
     heartbeat_seconds: float = 5.0
     metrics_seconds: float = 0.0
     """How often the agent shall send `Metrics`; 0: not at all."""
@@ -243,6 +265,13 @@ class ExecOptions(Model):
     tty: bool = False
 
 
+class ProbeTarget(Model):
+    """An address and TCP port to connect to."""
+
+    address: str
+    port: int
+
+
 class OpenStream(Model):
     type: Literal["openStream"] = "openStream"
     stream_id: str
@@ -254,6 +283,7 @@ class OpenStream(Model):
     log: LogOptions | None = None
     exec: ExecOptions | None = None
     port: int | None = None
+    targets: list[ProbeTarget] = Field(default_factory=list)
 
 
 class StreamOpened(Model):
@@ -268,12 +298,12 @@ class RotateCredential(Model):
     type: Literal["rotateCredential"] = "rotateCredential"
 
 
-FromAgent = Annotated[Hello | Heartbeat | Metrics | Report, Field(discriminator="type")]
+FromAgent = Annotated[Hello | Heartbeat | Images | Metrics | Report, Field(discriminator="type")]
 FromControlPlane = Annotated[
     Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential, Field(discriminator="type")
 ]
 
-from_agent: TypeAdapter[Hello | Heartbeat | Metrics | Report] = TypeAdapter(FromAgent)
+from_agent: TypeAdapter[Hello | Heartbeat | Images | Metrics | Report] = TypeAdapter(FromAgent)
 from_control_plane: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential] = TypeAdapter(
     FromControlPlane
 )

@@ -69,7 +69,8 @@ def main(directories: list[str]) -> None:
         for path in sorted(Path(directory).rglob("generated.proto")):
             read(path.read_text(), found)
     groups = {"": "core", "coordination.k8s.io": "coordination"}
-    roots = [f"{groups.get(kind.group, kind.group.split('.')[0])}/{kind.version}.{kind.kind}" for kind in kinds.ALL]
+    served = [*kinds.ALL, *(each.kind for each in kinds.VERSIONS)]
+    roots = [f"{groups.get(kind.group, kind.group.split('.')[0])}/{kind.version}.{kind.kind}" for kind in served]
     for name in reachable(roots + ALSO, found):
         print(name, *found[name])
 

@@ -21,3 +21,8 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "SLIPWAY_TEST_HOME" not in os.env
             shutil.rmtree(_home, ignore_errors=True)
 
     atexit.register(_remove)
+
+if _worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # Two workers must not share a Redis, a database or a queue.
+    os.environ["SLIPWAY_HOME"] = os.path.join(os.environ["SLIPWAY_TEST_HOME"], _worker)  # noqa: PTH118
+    os.makedirs(os.environ["SLIPWAY_HOME"], exist_ok=True)  # noqa: PTH103

@@ -34,10 +34,15 @@ _SUBRESOURCES: dict[str, tuple[tuple[str, str, str] | None, list[str]]] = {
 """Group, version and kind of what a subresource takes (None: the resource itself), and its verbs."""
 
 
+def _served() -> Iterable[Kind]:
+    """The first version of a group is the preferred one."""
+    return (*kinds.ALL, *kinds.DERIVED, *(each.kind for each in kinds.VERSIONS))
+
+
 def groups() -> list[tuple[str, list[str]]]:
     """Named groups with their versions, in the order of declaration; the core group is not among them."""
     found: dict[str, list[str]] = {}
-    for kind in (*kinds.ALL, *kinds.DERIVED):
+    for kind in _served():
         versions = found.setdefault(kind.group, [])
         if kind.version not in versions:
             versions.append(kind.version)
@@ -45,7 +50,7 @@ def groups() -> list[tuple[str, list[str]]]:
 
 
 def group_kinds(group: str, version: str) -> list[Kind]:
-    return [kind for kind in (*kinds.ALL, *kinds.DERIVED) if (kind.group, kind.version) == (group, version)]
+    return [kind for kind in _served() if (kind.group, kind.version) == (group, version)]
 
 
 def _subresource(kind: Kind, name: str) -> tuple[tuple[str, str, str], list[str]]:

@@ -1,16 +1,16 @@
 """What answers from where: ``GET /apis/slipway.dev/v1/namespaces/<ns>/services/<name>/exposure`` and ``…/pods/<name>/exposure``.
 
-For each address and port at which a service (a pod with host ports) means to answer, a TCP connection is made from the
-control plane's host, with a deadline, and closed at once; the answer says which came about, how long it took, and why not.
-Nothing is sent. What TCP cannot tell (UDP, SCTP), and addresses that somebody else routes, are listed as not checked.
+For each address and port at which a service (a pod with host ports) means to answer, a TCP connection is made and closed at
+once: from the control plane's host, from every node, and from a pod of every node, each with a deadline. The answer says which
+came about, how long it took, and why not. To an address of another node, a node comes from outside as anybody does. Nothing
+is sent. What TCP cannot tell (UDP, SCTP), and addresses that somebody else routes, are listed as not checked.
 """
 
 from __future__ import annotations
 
-import errno
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,22 +21,21 @@ from controlplane.access import authorization
 from controlplane.api import errors
 from controlplane.api.base import ApiView
 from controlplane.controllers.slices import selects
+from controlplane.nodes import probing
 from controlplane.store import objects
-from schema import kinds, meta
+from schema import kinds, meta, probes
 from schema.base import Wire
 from schema.discovery.endpointslice import SERVICE_NAME_LABEL
 from schema.kinds import Kind
 from schema.selectors import LabelSelector
+from schema.session import ProbeTarget
 
 API_VERSION = "slipway.dev/v1"
-DEADLINE_SECONDS = 1.0
 AT_ONCE = 16
 MOST_ADDRESSES = 128
-_REASONS = {
-    errno.ECONNREFUSED: ("Refused", "nothing listens there, or no endpoint is ready"),
-    errno.EHOSTUNREACH: ("Unreachable", "there is no way to the host"),
-    errno.ENETUNREACH: ("Unreachable", "there is no route"),
-}
+MOST_NODES = 32
+MOST_PROBED = 64
+"""Addresses that every node tries."""
 
 
 @dataclass(frozen=True)
@@ -151,17 +150,50 @@ def _ready_endpoints(namespace: str, name: str) -> int:
 def _document(kind: str, subject: Wire, places: Iterable[Place], more: Wire) -> Wire:
     every = list(dict.fromkeys(places))
     checked = every[:MOST_ADDRESSES]
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    nodes = _nodes()
+    asked, targets = _questions(nodes, checked)
+    with ThreadPoolExecutor(AT_ONCE + 1) as threads:
+        elsewhere = threads.submit(probing.from_nodes, asked, subject["metadata"]["namespace"], targets)
         answers = list(threads.map(check, checked))
+        found = elsewhere.result()
+    owners = {address: node["metadata"]["name"] for node in nodes for address in _node_addresses([node])}
+    for place, answer in zip(checked, answers, strict=True):
+        if not place.why_not_checked:
+            answer["from"] = list(tries_of(place, found, owners))
     metadata = {key: subject["metadata"][key] for key in ("name", "namespace", "uid")}
     status = {
         "checkedAt": meta.format_time(meta.now()),
         "checkedFrom": socket.gethostname(),
         "addresses": answers,
         "omitted": len(every) - len(checked),
+        "nodesWithoutAnswer": [{"node": node, "reason": why} for node, why in found.items() if isinstance(why, str)],
+        "nodesOmitted": max(0, len(nodes) - len(asked)),
         **more,
     }
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "status": status}
+
+
+def _questions(nodes: Iterable[Wire], places: Iterable[Place]) -> tuple[list[str], list[ProbeTarget]]:
+    """Which nodes try what. The pool's threads are few and each node costs one connection: both are bounded."""
+    names = sorted(node["metadata"]["name"] for node in nodes if _is_ready(node))
+    wanted = dict.fromkeys((place.address, place.port) for place in places if not place.why_not_checked)
+    return names[:MOST_NODES], [ProbeTarget(address=each, port=port) for each, port in list(wanted)[:MOST_PROBED]]
+
+
+def _is_ready(node: Wire) -> bool:
+    conditions = (node.get("status") or {}).get("conditions") or ()
+    return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+
+
+def tries_of(place: Place, found: Mapping[str, list[Wire] | str], owners: Mapping[str, str]) -> Iterator[Wire]:
+    """Who has tried it, and what came of it. A node that asks another node's address is outside of that."""
+    for node, tries in found.items():
+        for each in tries if isinstance(tries, list) else ():
+            if (each.get("address"), each.get("port")) != (place.address, place.port):
+                continue
+            outside = each["from"] == "Node" and owners.get(place.address, node) != node
+            about: Wire = {key: each[key] for key in ("pod", "result", "reason", "milliseconds") if key in each}
+            yield {"node": node, "as": "Outside" if outside else each["from"], **about}
 
 
 def check(place: Place) -> Wire:
@@ -177,10 +209,7 @@ def check(place: Place) -> Wire:
         return {**about, "result": "NotChecked", "reason": place.why_not_checked}
     began = time.perf_counter()
     try:
-        socket.create_connection((place.address, place.port), timeout=DEADLINE_SECONDS).close()
-    except TimeoutError:
-        return {**about, "result": "TimedOut", "reason": f"no answer within {DEADLINE_SECONDS:g} s"}
-    except OSError as error:
-        result, reason = _REASONS.get(error.errno or 0, ("Failed", error.strerror or str(error)))
-        return {**about, "result": result, "reason": reason}
-    return {**about, "result": "Answers", "milliseconds": round((time.perf_counter() - began) * 1000, 2)}
+        socket.create_connection((place.address, place.port), timeout=probes.DEADLINE_SECONDS).close()
+    except OSError as error:  # TimeoutError is one
+        return {**about, **probes.failed(error)}
+    return {**about, **probes.answers(time.perf_counter() - began)}

@@ -33,7 +33,8 @@ def _hashed(body: bytes) -> Document:
 @lru_cache(maxsize=64)
 def document(group: str, version: str) -> Document | None:
     """Worked out once per process: the vocabulary does not change while it runs."""
-    if not any((kind.group, kind.version) == (group, version) for kind in kinds.ALL):
+    served = (*kinds.ALL, *(each.kind for each in kinds.VERSIONS))
+    if not any((kind.group, kind.version) == (group, version) for kind in served):
         return None
     return _hashed(rendering.dumps(openapi.document(group, version)))
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
+
+import orjson
 
 from controlplane.api import errors, rendering, tables
 from controlplane.api.presentation import Form, Presentation
@@ -20,7 +23,7 @@ _T = TypeVar("_T")
 
 def get(target: Target, shown: Presentation, included: str) -> Wire | bytes:
     """A plain object is passed on as it is stored, without being parsed."""
-    if shown.form is Form.PLAIN:
+    if shown.form is Form.PLAIN and target.version is None:
         return objects.get_encoded(target.kind, target.namespace, target.name)
     return present(target, objects.get(target.kind, target.namespace, target.name), shown, included)
 
@@ -30,7 +33,10 @@ def page(target: Target, options: ListOptions) -> Page[Wire]:
 
 
 def page_encoded(target: Target, options: ListOptions) -> Page[bytes]:
-    return _checked(options, lambda: objects.list_encoded(target.kind, **_selection(target, options)))
+    found = _checked(options, lambda: objects.list_encoded(target.kind, **_selection(target, options)))
+    if target.version is None:
+        return found
+    return replace(found, items=[rendering.dumps(target.shown(orjson.loads(item))) for item in found.items])
 
 
 def _selection(target: Target, options: ListOptions) -> dict[str, Any]:
@@ -75,15 +81,22 @@ def _list_metadata(found: Page[Any]) -> Wire:
 
 def list_(target: Target, options: ListOptions, shown: Presentation, included: str) -> Wire | bytes:
     if shown.form is Form.PLAIN:
-        return _encoded_list(target.kind, page_encoded(target, options))
+        return _encoded_list(target.served, page_encoded(target, options))
     kind, found = target.kind, page(target, options)
     if shown.form is Form.TABLE:
-        return tables.table(kind, found.items, _list_metadata(found), included=included, version=shown.version)
+        return tables.table(
+            kind,
+            found.items,
+            _list_metadata(found),
+            included=included,
+            version=shown.version,
+            shown=target.shown,
+        )
     return {
         "kind": "PartialObjectMetadataList",
         "apiVersion": f"meta.k8s.io/{shown.version}",
         "metadata": _list_metadata(found),
-        "items": [tables.metadata_only(item, shown.version) for item in found.items],
+        "items": [tables.metadata_only(target.shown(item), shown.version) for item in found.items],
     }
 
 
@@ -98,7 +111,14 @@ def present(target: Target, wire: Wire, shown: Presentation, included: str) -> W
         return wire
     if shown.form is Form.TABLE:
         metadata = {"resourceVersion": wire.get("metadata", {}).get("resourceVersion", "")}
-        return tables.table(target.kind, [wire], metadata, included=included, version=shown.version)
+        return tables.table(
+            target.kind,
+            [wire],
+            metadata,
+            included=included,
+            version=shown.version,
+            shown=target.shown,
+        )
     if shown.form is Form.METADATA:
-        return tables.metadata_only(wire, shown.version)
-    return wire
+        return tables.metadata_only(target.shown(wire), shown.version)
+    return target.shown(wire)

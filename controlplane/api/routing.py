@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schema import kinds
-from schema.kinds import Kind
+from schema.base import Wire
+from schema.kinds import Kind, Version
 
 NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 
@@ -18,6 +19,17 @@ class Target:
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    version: Version | None = None
+    """Where the path names another version than the stored one, which is that of ``kind``."""
+
+    @property
+    def served(self) -> Kind:
+        """The kind in the version that the client speaks."""
+        return self.version.kind if self.version is not None else self.kind
+
+    def shown(self, stored: Wire) -> Wire:
+        """A stored object in the version that the client speaks."""
+        return self.version.from_stored(stored) if self.version is not None else stored
 
 
 def parse(path: str) -> Target | None:
@@ -36,10 +48,11 @@ def _target(group: str, version: str, rest: list[str]) -> Target | None:
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 2 and not (len(rest) == 3 and rest[2] in NAMESPACE_SUBRESOURCES):
         namespace, rest = rest[1], rest[2:]
-    kind = kinds.by_plural(group, version, rest[0])
+    other = kinds.version(group, version, rest[0])
+    kind = other.stored if other is not None else kinds.by_plural(group, version, rest[0])
     if kind is None or len(rest) > 3 or (namespace and not kind.namespaced):
         return None
     name = rest[1] if len(rest) > 1 else ""
     if name and kind.namespaced and not namespace:
         return None
-    return Target(kind, namespace, name, rest[2] if len(rest) > 2 else "")
+    return Target(kind, namespace, name, rest[2] if len(rest) > 2 else "", other)

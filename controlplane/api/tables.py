@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from controlplane.api import columns
@@ -12,6 +12,7 @@ from controlplane.api.errors import BadRequest
 from schema.base import Wire
 from schema.kinds import Kind
 
+Shown = Callable[[Wire], Wire]
 INCLUDE = ("None", "Metadata", "Object")
 
 
@@ -29,6 +30,10 @@ def columns_of(kind: Kind) -> tuple[Column, ...]:
     return found
 
 
+def as_stored(wire: Wire) -> Wire:
+    return wire
+
+
 def include(query_value: str) -> str:
     """The ``includeObject`` parameter."""
     if query_value and query_value not in INCLUDE:
@@ -40,26 +45,34 @@ def definitions(kind: Kind) -> list[Wire]:
     return [column.definition() for column in columns_of(kind)]
 
 
-def row(shown: Sequence[Column], wire: Wire, *, included: str, version: str) -> Wire:
-    made: Wire = {"cells": [column.cell(wire) for column in shown]}
+def row(columns: Sequence[Column], wire: Wire, *, included: str, version: str, shown: Shown) -> Wire:
+    made: Wire = {"cells": [column.cell(wire) for column in columns]}
     if included == "Object":
-        made["object"] = wire
+        made["object"] = shown(wire)
     elif included == "Metadata":
-        made["object"] = metadata_only(wire, version)
+        made["object"] = metadata_only(shown(wire), version)
     return made
 
 
 def table(
-    kind: Kind, items: Iterable[Wire], metadata: Wire, *, included: str, version: str, with_columns: bool = True
+    kind: Kind,
+    items: Iterable[Wire],
+    metadata: Wire,
+    *,
+    included: str,
+    version: str,
+    with_columns: bool = True,
+    shown: Shown = as_stored,
 ) -> Wire:
-    """``metadata`` is the list's own, or the object's resourceVersion. A watch defines its columns only once."""
-    shown = columns_of(kind)
+    """``metadata`` is the list's own, or the object's resourceVersion. A watch defines its columns only once. ``shown`` makes
+    of an object what is included of it."""
+    columns = columns_of(kind)
     return {
         "kind": "Table",
         "apiVersion": f"meta.k8s.io/{version}",
         "metadata": metadata,
         "columnDefinitions": definitions(kind) if with_columns else None,
-        "rows": [row(shown, item, included=included, version=version) for item in items],
+        "rows": [row(columns, item, included=included, version=version, shown=shown) for item in items],
     }
 
 

@@ -94,7 +94,7 @@ class Watch:
             word = change.seen_through(self.options.labels, self.options.fields)
             if word is None:
                 continue
-            if self.shown.form is Form.PLAIN:
+            if self.shown.form is Form.PLAIN and self.target.version is None:
                 told.append(change.frame(word))
             else:
                 told.append(line(word, self._shape(change.object, columns=columns)))
@@ -114,14 +114,20 @@ class Watch:
                 included=self.included,
                 version=version,
                 with_columns=columns,
+                shown=self._shown,
             )
+        wire = self._shown(wire)
         return wire if self.shown.form is Form.PLAIN else tables.metadata_only(wire, version)
+
+    def _shown(self, wire: Wire) -> Wire:
+        """A bookmark has nothing to show but its metadata."""
+        return self.target.shown(wire) if "spec" in wire else wire
 
     def _bookmark(self, revision: int, *, initial_end: bool = False, columns: bool = False) -> bytes:
         metadata: Wire = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial_end:
             metadata["annotations"] = INITIAL_EVENTS_END
-        kind = self.target.kind
+        kind = self.target.served
         bookmark = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata}
         return line("BOOKMARK", self._shape(bookmark, columns=columns))
 

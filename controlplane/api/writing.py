@@ -23,6 +23,7 @@ from controlplane.store import errors as store_errors
 from controlplane.store import objects
 from schema import kinds, validation
 from schema.base import Wire
+from schema.kind import Unconvertible
 from schema.kinds import Kind
 from schema.validation import Cause
 
@@ -50,6 +51,11 @@ class Write:
     def kind(self) -> Kind:
         return self.target.kind
 
+    @property
+    def served(self) -> Kind:
+        """The kind in the version that the body is of."""
+        return self.target.served
+
 
 def create(write: Write, body: Body) -> Wire:
     wire = _read_object(write, body)
@@ -59,6 +65,7 @@ def create(write: Write, body: Body) -> Wire:
         raise errors.BadRequest("resourceVersion should not be set on objects to be created")
     for name in (*SYSTEM_FIELDS, "resourceVersion", "managedFields", "selfLink"):
         metadata.pop(name, None)
+    wire = _stored(write, wire)
     # A node describes itself when it registers; every other status has to be observed first.
     if write.kind.has_status and write.kind is not kinds.NODE:
         wire.pop("status", None)
@@ -93,23 +100,23 @@ def replace(write: Write, body: Body) -> Wire:
     _check_fields(write, wire, body)
     _own_namespace(write.target, wire)
     _check_name(write, wire)
-    return update(write, lambda old: _copy(wire))
+    return update(write, lambda old: _stored(write, _copy(wire)))
 
 
 def patch(write: Write, content_type: str, body: Body) -> Wire:
-    apply = patch_of(write.kind, content_type, body)
+    apply = patch_of(write.served, content_type, body)
     checked = False
 
     def change(old: Wire) -> Wire:
         nonlocal checked
-        patched = apply(old)
-        _check_type(write.kind, patched)
+        patched = apply(write.target.shown(old))
+        _check_type(write.served, patched)
         if not checked:  # once, however often a conflict makes us try again
             _check_fields(write, patched, body)
             checked = True
         _refuse_malformed_metadata(write.kind, patched)
         _check_name(write, patched)
-        return patched
+        return _stored(write, patched)
 
     return update(write, change)
 
@@ -170,6 +177,8 @@ def _keep(write: Write, old: Wire, new: Wire) -> Wire:
     """What the body may not change: the other half (spec or status), identity, and the fields of the store."""
     if write.target.subresource == "status":
         kept = _copy({key: value for key, value in old.items() if key != "status"})
+        if write.target.version is not None:  # it has not all of the stored one
+            return kept | {"status": {**_copy(old.get("status") or {}), **(new.get("status") or {})}}
         return kept | {"status": new["status"]} if "status" in new else kept
     if write.target.subresource == "finalize":
         spec = new.get("spec") if isinstance(new.get("spec"), dict) else {}
@@ -202,11 +211,25 @@ def _check_preconditions(write: Write, old: Wire, new: Wire) -> None:
 # -- the body's shape
 
 
+def _stored(write: Write, wire: Wire) -> Wire:
+    """The object in the version that is stored. What is wrong in its structure is named in the words of its own."""
+    version = write.target.version
+    if version is None:
+        return wire
+    validation.default(version.kind, wire)
+    _refuse_invalid(version.kind, wire, validation.validate(version.kind, wire, subresource="status"))
+    try:
+        return version.to_stored(wire)
+    except Unconvertible as error:
+        cause = Cause("FieldValueInvalid", error.message, error.field)
+        raise errors.invalid(write.kind, str(wire["metadata"].get("name") or ""), [cause]) from error
+
+
 def _read_object(write: Write, body: Body) -> Wire:
     wire = body.value
     if not isinstance(wire, dict):
         raise errors.BadRequest("the body must be an object" if wire is not None else "the request has no body")
-    _check_type(write.kind, wire)
+    _check_type(write.served, wire)
     _refuse_malformed_metadata(write.kind, wire)
     return wire
 
@@ -266,7 +289,7 @@ def _check_fields(write: Write, wire: Wire, body: Body) -> None:
     """Fields we do not know or that come twice: refused, warned of or ignored, as the request says."""
     if write.options.field_validation is FieldValidation.IGNORE:
         return
-    sentences = [f'unknown field "{path}"' for path in validation.unknown_fields(write.kind, wire)]
+    sentences = [f'unknown field "{path}"' for path in validation.unknown_fields(write.served, wire)]
     sentences += [f'duplicate field "{path}"' for path in body.duplicates()]
     if not sentences:
         return
@@ -274,7 +297,7 @@ def _check_fields(write: Write, wire: Wire, body: Body) -> None:
         sentences = [*sentences[:_MOST_FIELDS_NAMED], f"{len(sentences) - _MOST_FIELDS_NAMED} more of the kind"]
     if write.options.field_validation is FieldValidation.STRICT:
         raise errors.BadRequest(
-            f"{write.kind.kind} in version {write.kind.api_version} cannot be handled as a {write.kind.kind}:"
+            f"{write.kind.kind} in version {write.served.api_version} cannot be handled as a {write.kind.kind}:"
             f" strict decoding error: {', '.join(sentences)}"
         )
     write.warnings.extend(sentences)

@@ -1,17 +1,20 @@
 """Deployments that go back by themselves (annotation ``slipway.dev/auto-rollback: "true"``). Pure.
 
-A ReplicaSet whose update was once complete is marked as proven. A newest one that is not proven, and misses its progress
-deadline or crash-loops, gives way to the last proven one: the Deployment's template becomes the proven one's, as ``kubectl
-rollout undo`` would write it. What is proven is never left, so this happens once for each template that somebody asks for,
-and cannot go round in circles.
+A ReplicaSet whose update was once complete is marked as proven, with the time. A newest one that is not proven, and misses
+its progress deadline or crash-loops, gives way to the last proven one: the Deployment's template becomes the proven one's,
+as ``kubectl rollout undo`` would write it. Pods without a readiness probe are ready for a moment before they crash, so
+for a while a proven one may still be left for a crash loop; what was left is not proven any more. So each is left once at
+most, and it cannot go round in circles.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from controlplane.controllers import pods
+from schema import meta
 from schema.base import Wire
 
 ASKED = "slipway.dev/auto-rollback"
@@ -19,12 +22,17 @@ PROVEN = "slipway.dev/proven"
 SAID = "slipway.dev/rolled-back"
 """On the Deployment: the ReplicaSet it went back to, and a sentence why."""
 CONDITION = "RolledBack"
+PROBATION = timedelta(minutes=2)
+"""For so long after its update was complete a crash loop counts as the fault of the revision."""
+FAILED = "false"
 CRASHES = 3
 """Restarts from which a container that is backing off crash-loops: a first crash may be a dependency that is late."""
 
 
 @dataclass(frozen=True)
 class Return:
+    left: Wire
+    """The ReplicaSet that failed."""
     target: Wire
     """The ReplicaSet to go back to."""
     reason: str
@@ -36,12 +44,34 @@ def is_asked(deployment: Wire) -> bool:
 
 
 def is_proven(replica_set: Wire) -> bool:
-    return _annotation(replica_set, PROVEN) == "true"
+    return _annotation(replica_set, PROVEN) not in ("", FAILED)
 
 
-def needs_pods(deployment: Wire, new: Wire | None) -> bool:
+def needs_pods(deployment: Wire, new: Wire | None, now: datetime) -> bool:
     """Whether the pods of the newest ReplicaSet matter."""
-    return new is not None and is_asked(deployment) and not is_proven(new)
+    return new is not None and is_asked(deployment) and (not is_proven(new) or _on_probation(new, now))
+
+
+def _on_probation(replica_set: Wire, now: datetime) -> bool:
+    try:
+        return now - meta.parse_time(_annotation(replica_set, PROVEN)) < PROBATION
+    except ValueError:
+        return False
+
+
+def proof(replica_set: Wire, *, complete: bool, now: datetime) -> str:
+    """What its annotation should say."""
+    held = _annotation(replica_set, PROVEN)
+    return meta.format_time(now) if complete and not is_proven(replica_set) else held
+
+
+def failed(replica_set: Wire) -> Wire | None:
+    """The ReplicaSet that was left, no longer one to go back to."""
+    if _annotation(replica_set, PROVEN) == FAILED:
+        return None
+    metadata = replica_set["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), PROVEN: FAILED}
+    return {**replica_set, "metadata": {**metadata, "annotations": annotations}}
 
 
 def decide(
@@ -51,19 +81,21 @@ def decide(
     members: Iterable[Wire],
     *,
     late: bool,
+    now: datetime,
     revision: Callable[[Wire], int],
 ) -> Return | None:
     """``members`` are the pods of the newest; ``late``: it has missed its deadline."""
-    if new is None or not needs_pods(deployment, new) or deployment["spec"].get("paused"):
+    if new is None or not needs_pods(deployment, new, now) or deployment["spec"].get("paused"):
         return None
     proven = [each for each in old if is_proven(each) and "deletionTimestamp" not in each["metadata"]]
     crash = next(filter(None, map(crash_of, members)), "")
+    late = late and not is_proven(new)
     if not proven or not (late or crash):
         return None
     target = max(proven, key=revision)
     why = crash or "it has missed its progress deadline"
     message = f"revision {revision(new)} failed ({why}): went back to revision {revision(target)}"
-    return Return(target, "CrashLoop" if crash else "ProgressDeadlineExceeded", message)
+    return Return(new, target, "CrashLoop" if crash else "ProgressDeadlineExceeded", message)
 
 
 def crash_of(pod: Wire) -> str:

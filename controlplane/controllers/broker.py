@@ -35,6 +35,8 @@ QUEUED_SECONDS = 10
 LEASE_SECONDS = 10
 """How long a key outlives the process that works on it; while it lives, it renews its keys."""
 RENEW_SECONDS = 3.0
+BLOCKED_SECONDS = max(QUEUED_SECONDS, LEASE_SECONDS) + 1.0
+"""After this nothing that was lost on the way to Redis keeps a key from being queued."""
 TIMEOUT_SECONDS = 2.0
 
 Result = TypeVar("Result")
@@ -75,7 +77,7 @@ end
 local state = redis.call('GET', KEYS[2])
 if state == 'w:' .. ARGV[1] then
   redis.call('DEL', KEYS[2])
-elseif state == 'a:' .. ARGV[1] then
+elseif not state or state == 'a:' .. ARGV[1] then
   redis.call('SET', KEYS[2], 'q', 'EX', ARGV[2])
   redis.call('LPUSH', KEYS[1], ARGV[3])
 end
@@ -178,20 +180,26 @@ def enqueue(work: Sequence[Work]) -> int:
     return int(_script(_ENQUEUE)(keys=keys, args=[QUEUED_SECONDS, *(each.message() for each in work)]))
 
 
+def new_token() -> str:
+    return f"{_owner()}/{uuid.uuid4()}"
+
+
 @_guarded
-def begin(work: Work) -> str | None:
-    """Take the key: a token, or None where somebody else has it, who will then queue it again."""
-    token = f"{_owner()}/{uuid.uuid4()}"
-    if not _script(_BEGIN)(keys=[work.state_key], args=[token, LEASE_SECONDS]):
-        return None
+def begin(work: Work, token: str = "") -> str | None:
+    """Take the key: a token, or None where somebody else has it, who will then queue it again. Whoever chose the token itself
+    can `finish` with it even if the answer was lost."""
+    token = token or new_token()
     _keeper.hold(work.state_key, token)
+    if not _script(_BEGIN)(keys=[work.state_key], args=[token, LEASE_SECONDS]):
+        _keeper.release(token)
+        return None
     return token
 
 
 @_guarded
 def finish(work: Work, token: str, *, failed: bool = False) -> int:
-    """Give the key back; it is queued again where somebody asked for that meanwhile. Returns how often it has now failed
-    in a row (within an hour)."""
+    """Give the key back; it is queued again where somebody asked for that meanwhile, or may have: a lease that expired took
+    such a mark along. Returns how often it has now failed in a row (within an hour)."""
     _keeper.release(token)
     keys = [_queue_key(), work.state_key, work.failures_key]
     return int(_script(_FINISH)(keys=keys, args=[token, QUEUED_SECONDS, work.message(), int(failed)]))

@@ -14,7 +14,10 @@ from functools import partial
 from typing import Any
 
 from controlplane.controllers import autorollback, events, ownership, pods, progress, rollout
-from controlplane.controllers.base import DONE, Controller, Key, Verdict, write
+from controlplane.controllers.base import DONE, Key, Verdict, write
+from controlplane.controllers.configuration import decide as configuration
+from controlplane.controllers.configuration import workload
+from controlplane.controllers.configuration.workload import ConfiguredController
 from controlplane.controllers.errors import Stalled, Wait
 from controlplane.controllers.events import Record
 from controlplane.controllers.ownership import Claims
@@ -23,7 +26,7 @@ from controlplane.controllers.rollout import Bounds, Part, Sizes
 from controlplane.store import objects
 from controlplane.store.errors import AlreadyExists, Conflict, StoreError
 from controlplane.store.objects import ChangeRecord, ChangeType, Create, Delete, Patch
-from schema import kinds
+from schema import kinds, meta
 from schema.base import Wire
 from schema.meta import DeleteOptions, Preconditions
 from schema.selectors import of_workload
@@ -33,7 +36,15 @@ REVISION = "deployment.kubernetes.io/revision"
 HISTORY = "deployment.kubernetes.io/revision-history"
 DESIRED = "deployment.kubernetes.io/desired-replicas"
 MOST = "deployment.kubernetes.io/max-replicas"
-_OURS = (REVISION, HISTORY, DESIRED, MOST, autorollback.SAID, "kubectl.kubernetes.io/last-applied-configuration")
+_OURS = (
+    REVISION,
+    HISTORY,
+    DESIRED,
+    MOST,
+    autorollback.SAID,
+    autorollback.PROVEN,
+    "kubectl.kubernetes.io/last-applied-configuration",
+)
 """Annotations that a ReplicaSet does not take over from its Deployment."""
 COMPONENT = "deployment-controller"
 
@@ -48,9 +59,11 @@ class Family:
     """Pods of old ReplicaSets that are not over yet; counted only where they must go first (Recreate)."""
     members: Sequence[Wire] = ()
     """Pods of the newest ReplicaSet; read only where it may have to be left again."""
+    around: configuration.Around = field(default_factory=configuration.Around)
+    """Its ConfigMaps and Secrets, where it is rolled with them."""
 
 
-class DeploymentController(Controller[Family]):
+class DeploymentController(ConfiguredController[Family]):
     name = "deployment"
     kind = kinds.DEPLOYMENT
     conditions_observe_generation = False
@@ -86,11 +99,12 @@ class DeploymentController(Controller[Family]):
             return Family()
         claims = ownership.claim(obj, selector, pods.owned_by(obj, selector, kinds.REPLICA_SET))
         new = newest(obj, claims.mine)
-        members = _pods_of(new) if new is not None and autorollback.needs_pods(obj, new) else ()
-        return Family(claims, _old_pods(obj, claims.mine, new), members)
+        members = _pods_of(new) if new is not None and autorollback.needs_pods(obj, new, meta.now()) else ()
+        around = workload.look(obj, [plain_template(each) for each in claims.mine])
+        return Family(claims, _old_pods(obj, claims.mine, new), members, around)
 
     def plan(self, obj: Wire, children: Family, now: datetime) -> Plan:
-        return _Decision(obj, children, now).plan()
+        return configuration.decide(self.kind, obj, children.around).around(_Decision(obj, children, now).plan())
 
     def progress(self, outcome: Wait | Stalled | None) -> Sequence[Condition]:
         return ()
@@ -180,6 +194,7 @@ class _Decision:
             self.old,
             self.family.members,
             late=progress.is_late(self.deployment, report),
+            now=self.now,
             revision=revision_of,
         )
         steps = [self._go_back(back)] if back is not None else self._steps()
@@ -211,7 +226,11 @@ class _Decision:
             said=f"{back.target['metadata']['name']} {back.message}",
         )
         record = Record(self.deployment, "Warning", "RolledBack", f"{back.reason}: {back.message}", COMPONENT)
-        return Step("go back", [_patch(kinds.DEPLOYMENT, self.deployment, change)], [record])
+        writes = [
+            _patch(kinds.REPLICA_SET, back.left, autorollback.failed),
+            _patch(kinds.DEPLOYMENT, self.deployment, change),
+        ]
+        return Step("go back", writes, [record])
 
     def _went_back(self) -> Condition:
         message = autorollback.told(self.deployment, self.new)
@@ -236,7 +255,8 @@ class _Decision:
             self._say("Warning", "ReplicaSetCreateError", f"Failed to create new replica set: {result.message}")
             raise Wait(5.0, result.message)
         name, size = made["metadata"]["name"], made["spec"]["replicas"]
-        self._say("Normal", "ScalingReplicaSet", f"Scaled up replica set {name} from 0 to {size}")
+        if size:
+            self._say("Normal", "ScalingReplicaSet", f"Scaled up replica set {name} from 0 to {size}")
 
     def _judge_namesake(self, made: Wire, collisions: int) -> None:
         """Ours, made by a pass that was faster: read again. Somebody else's: count the collision, and read again."""
@@ -293,7 +313,8 @@ class _Decision:
         writes = []
         if self.new is not None:
             revision = max(revision_of(self.new), self._next_revision())
-            proven = autorollback.is_proven(self.new) or progress.is_complete(self.deployment, self.new, self.all)
+            complete = progress.is_complete(self.deployment, self.new, self.all)
+            proven = autorollback.proof(self.new, complete=complete, now=self.now)
             change = partial(_brought_up_to_date, deployment=self.deployment, revision=revision, proven=proven)
             if change(self.new) is not None:
                 writes.append(_patch(kinds.REPLICA_SET, self.new, change))
@@ -406,11 +427,11 @@ def _with_annotation(wire: Wire, name: str, value: str) -> Wire | None:
     return {**wire, "metadata": {**wire["metadata"], "annotations": {**annotations, name: value}}}
 
 
-def _brought_up_to_date(wire: Wire, deployment: Wire, revision: int, proven: bool) -> Wire | None:
+def _brought_up_to_date(wire: Wire, deployment: Wire, revision: int, proven: str) -> Wire | None:
     """The newest ReplicaSet: its revision, the Deployment's annotations and minReadySeconds."""
     held = wire["metadata"].get("annotations") or {}
     own = {k: v for k, v in (deployment["metadata"].get("annotations") or {}).items() if k not in _OURS}
-    annotations = {**held, **own, REVISION: str(revision), **({autorollback.PROVEN: "true"} if proven else {})}
+    annotations = {**held, **own, REVISION: str(revision), **({autorollback.PROVEN: proven} if proven else {})}
     if revision_of(wire) and revision_of(wire) != revision:
         before = held.get(HISTORY, "")
         annotations[HISTORY] = ",".join(filter(None, [*before.split(","), str(revision_of(wire))]))

@@ -9,7 +9,6 @@ carry the annotation ``slipway.dev/issued-by: cluster-authority``.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,35 +17,31 @@ from typing import Any
 from django.conf import settings
 
 from controlplane.access import pki
+from controlplane.controllers import certificates
 from controlplane.controllers.base import DONE, Controller, Key, Verdict
 from controlplane.controllers.errors import Wait
 from controlplane.controllers.events import Record
 from controlplane.controllers.plan import Condition, Plan, Step, find
 from controlplane.store import objects
-from controlplane.store.errors import NotFound
-from controlplane.store.objects import ChangeRecord, Create, Patch, Write
+from controlplane.store.objects import ChangeRecord, Write
 from schema import kinds
 from schema.base import Wire
-from schema.kinds import Kind
 from schema.networking import ingress
+from schema.networking.ingress import ACME, AUTHORITY
 
 READY = "Ready"
 COMPONENT = "ingress-controller"
-ISSUED_BY = "slipway.dev/issued-by"
-AUTHORITY = "cluster-authority"
-TLS = "kubernetes.io/tls"
 _LONGEST_WAIT_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True)
-class Certificate:
-    secret: str
-    hosts: tuple[str, ...]
-    present: Wire | None
+class Signed:
+    """A certificate, and a new chain and key where the authority has to sign one."""
+
+    certificate: certificates.Certificate
     fresh: tuple[bytes, bytes] | None = None
-    """A new chain and key, where one is due."""
-    due: datetime | None = None
-    """When it is to be renewed, if it is ours."""
+    refusal: str = ""
+    """Why the authority does not sign it."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +49,13 @@ class Surroundings:
     served: bool
     """By us."""
     addresses: Sequence[str] = ()
-    certificates: Sequence[Certificate] = ()
+    certificates: Sequence[Signed] = ()
     services: frozenset[str] = frozenset()
     """Those that exist, of those it names."""
     taken: dict[str, str] = field(default_factory=dict)
     """Host and path to the older Ingress that has it."""
+    troubles: Sequence[str] = ()
+    """Of nodes that should answer and do not."""
 
 
 class IngressController(Controller[Surroundings]):
@@ -72,38 +69,41 @@ class IngressController(Controller[Surroundings]):
             yield "", ""  # another may have lost a path to it, or got it back
         elif change.kind in (kinds.INGRESS_CLASS, kinds.NODE):
             yield "", ""
-        elif change.kind is kinds.SERVICE or (change.kind is kinds.SECRET and (change.object.get("type") or "") == TLS):
+        elif change.kind is kinds.SERVICE or _is_certificate(change):
             yield change.namespace, ""
 
     def reconcile(self, namespace: str, name: str) -> Verdict:
         """A key without a name is every Ingress (of the namespace)."""
         if name:
             return super().reconcile(namespace, name)
-        for wire in objects.list_objects(kinds.INGRESS, namespace=namespace).items:
-            super().reconcile(wire["metadata"]["namespace"], wire["metadata"]["name"])
-        return DONE
+        found = objects.list_objects(kinds.INGRESS, namespace=namespace).items
+        verdicts = [super(IngressController, self).reconcile(*_key(wire)) for wire in found]
+        # One look again at all of them is enough: it comes for the first that asked for it.
+        waiting = [one for one in verdicts if one.again_after is not None]
+        return min(waiting, key=lambda one: one.again_after or 0.0, default=DONE)
 
     def gather(self, obj: Wire) -> Surroundings:
-        classes = {
-            one["metadata"]["name"]
-            for one in objects.list_objects(kinds.INGRESS_CLASS).items
-            if one["spec"].get("controller") == ingress.CONTROLLER
-        }
-        if obj["spec"].get("ingressClassName") not in classes:
+        classes = certificates.own_classes()
+        own = classes.get(obj["spec"].get("ingressClassName") or "")
+        if own is None:
             return Surroundings(served=False)
         namespace = obj["metadata"]["namespace"]
-        names = frozenset(name for name in _services(obj) if _get(kinds.SERVICE, namespace, name) is not None)
+        found = {name: certificates.find_object(kinds.SERVICE, namespace, name) for name in _services(obj)}
+        names = frozenset(name for name, service in found.items() if service is not None)
         others = [
             one
             for one in objects.list_objects(kinds.INGRESS).items
             if one["spec"].get("ingressClassName") in classes and _age(one) < _age(obj)
         ]
+        issuer = certificates.issuer(obj, own)
+        addresses, troubles = _answering()
         return Surroundings(
             True,
-            _addresses(),
-            [_certificate(obj, entry) for entry in obj["spec"].get("tls") or ()],
+            addresses,
+            [_signed(one, issuer) for one in certificates.of_ingress(obj, issuer)],
             names,
             _taken(obj, others),
+            troubles,
         )
 
     def plan(self, obj: Wire, children: Surroundings, now: datetime) -> Plan:
@@ -114,7 +114,8 @@ class IngressController(Controller[Surroundings]):
         problems += [
             f"{where} is the Ingress {owner}'s, which is older" for where, owner in sorted(children.taken.items())
         ]
-        if not children.addresses:
+        problems += children.troubles
+        if not children.addresses and not children.troubles:
             problems.append(f"no ready node carries the label {ingress.NODE_LABEL}")
         reason, message = (
             ("Incomplete", "; ".join(problems)) if problems else ("Served", "everything it asks for is served")
@@ -132,14 +133,17 @@ class IngressController(Controller[Surroundings]):
         return ()  # Ready says it all
 
 
-def _issue(obj: Wire, certificates: Iterable[Certificate]) -> tuple[list[Write], list[Record], list[str]]:
+def _issue(obj: Wire, found: Iterable[Signed]) -> tuple[list[Write], list[Record], list[str]]:
     writes: list[Write] = []
     said: list[Record] = []
     problems: list[str] = []
-    for one in certificates:
-        if one.fresh is not None:
-            writes.append(_write(obj, one, one.fresh))
+    for signed in found:
+        one = signed.certificate
+        if signed.fresh is not None:
+            writes.append(certificates.write(obj, one, signed.fresh, AUTHORITY))
             said.append(_event(obj, "Normal", "CertificateIssued", f"{one.secret}, for {', '.join(one.hosts)}"))
+        elif signed.refusal:
+            problems.append(f"the certificate {one.secret} is not issued: {signed.refusal}")
         elif one.present is None:
             problems.append(f"the certificate {one.secret} does not exist")
         elif not all((one.present.get("data") or {}).get(key) for key in ("tls.crt", "tls.key")):
@@ -147,29 +151,8 @@ def _issue(obj: Wire, certificates: Iterable[Certificate]) -> tuple[list[Write],
     return writes, said, problems
 
 
-def _write(obj: Wire, one: Certificate, pair: tuple[bytes, bytes]) -> Write:
-    chain, key = (base64.b64encode(part).decode() for part in pair)
-    data = {"tls.crt": chain, "tls.key": key}
-    namespace = obj["metadata"]["namespace"]
-    if one.present is not None:
-        return Patch(kinds.SECRET, namespace, one.secret, lambda stored: {**stored, "data": data})
-    owner = {
-        "apiVersion": kinds.INGRESS.api_version,
-        "kind": kinds.INGRESS.kind,
-        "name": obj["metadata"]["name"],
-        "uid": obj["metadata"]["uid"],
-    }
-    metadata = {
-        "namespace": namespace,
-        "name": one.secret,
-        "annotations": {ISSUED_BY: AUTHORITY},
-        "ownerReferences": [owner],
-    }
-    return Create(kinds.SECRET, {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": TLS, "data": data})
-
-
 def _renewal(children: Surroundings, now: datetime) -> Wait | None:
-    dues = [one.due for one in children.certificates if one.due is not None]
+    dues = [signed.certificate.due for signed in children.certificates if signed.certificate.due is not None]
     if not dues:
         return None
     seconds = max((min(dues) - now).total_seconds(), 60.0)
@@ -179,34 +162,44 @@ def _renewal(children: Surroundings, now: datetime) -> Wait | None:
 # Reading
 
 
-def _certificate(obj: Wire, entry: Wire) -> Certificate:
-    name = ingress.secret_name(obj["metadata"]["name"], entry)
-    hosts = tuple(dict.fromkeys(ingress.tls_hosts(obj["spec"], entry)))
-    present = _get(kinds.SECRET, obj["metadata"]["namespace"], name)
-    ours = present is None or (present["metadata"].get("annotations") or {}).get(ISSUED_BY) == AUTHORITY
-    if not ours or not hosts:
-        return Certificate(name, hosts, present)
-    due = None
-    if present is not None:
-        due = pki.good_until(base64.b64decode((present.get("data") or {}).get("tls.crt") or ""), hosts)
-    if due is None or due <= datetime.now(due.tzinfo):
-        try:
-            return Certificate(name, hosts, present, fresh=pki.issue(settings.HOME, hosts))
-        except pki.NoAuthority:
-            return Certificate(name, hosts, present)
-    return Certificate(name, hosts, present, due=due)
+def _signed(one: certificates.Certificate, issuer: str) -> Signed:
+    """With a new pair where the authority has to sign: what it signed is due, or what an ACME server issued is of no use."""
+    if not one.ours or (issuer == ACME and certificates.serves_still(one)):
+        return Signed(one)
+    if issuer == AUTHORITY and one.due is not None and one.due > datetime.now(one.due.tzinfo):
+        return Signed(one)
+    try:
+        return Signed(one, pki.issue(settings.HOME, one.hosts))
+    except pki.Reserved as reserved:
+        return Signed(one, refusal=str(reserved))
+    except pki.NoAuthority:
+        return Signed(one)
 
 
-def _addresses() -> list[str]:
-    """Of the nodes that answer: the outside one if a node has one."""
-    found = []
+def _is_certificate(change: ChangeRecord) -> bool:
+    return change.kind is kinds.SECRET and change.object.get("type") == certificates.TLS
+
+
+def _key(obj: Wire) -> Key:
+    return obj["metadata"]["namespace"], obj["metadata"]["name"]
+
+
+def _answering() -> tuple[list[str], list[str]]:
+    """Addresses of the nodes that answer, the outside one if a node has one; and why others that should do not."""
+    found: list[str] = []
+    troubles: list[str] = []
     for node in objects.list_objects(kinds.NODE).items:
-        if ingress.serves(node["metadata"].get("labels") or {}) and find(node, "Ready").get("status") == "True":
-            by_type: dict[str, list[str]] = {}
-            for entry in (node.get("status") or {}).get("addresses") or ():
-                by_type.setdefault(entry["type"], []).append(entry["address"])
-            found += (by_type.get("ExternalIP") or by_type.get("InternalIP") or [])[:1]
-    return sorted(found)
+        if not ingress.serves(node["metadata"].get("labels") or {}) or find(node, "Ready").get("status") != "True":
+            continue
+        proxy = find(node, ingress.SERVING)
+        if proxy.get("status") == "False":
+            troubles.append(f"{node['metadata']['name']} does not answer: {proxy.get('message')}")
+            continue
+        by_type: dict[str, list[str]] = {}
+        for entry in (node.get("status") or {}).get("addresses") or ():
+            by_type.setdefault(entry["type"], []).append(entry["address"])
+        found += (by_type.get("ExternalIP") or by_type.get("InternalIP") or [])[:1]
+    return sorted(found), sorted(troubles)
 
 
 def _services(obj: Wire) -> set[str]:
@@ -243,13 +236,6 @@ def _taken(obj: Wire, older: Iterable[Wire]) -> dict[str, str]:
 def _age(obj: Wire) -> tuple[str, str, str]:
     metadata = obj["metadata"]
     return metadata["creationTimestamp"], metadata["namespace"], metadata["name"]
-
-
-def _get(kind: Kind, namespace: str, name: str) -> Wire | None:
-    try:
-        return objects.get(kind, namespace, name)
-    except NotFound:
-        return None
 
 
 def _event(obj: Wire, severity: str, reason: str, message: str) -> Record:

@@ -83,11 +83,16 @@ class Queue:
 
     def _run(self) -> None:
         while True:
-            changes = self._take()
-            work = dict.fromkeys(self._routed(changes))
-            with self._wake:
-                self._work.update(work)
-            if not self._hand_over():
+            try:
+                changes = self._take()
+                work = dict.fromkeys(self._routed(changes))
+                with self._wake:
+                    self._work.update(work)
+                handed_over = self._hand_over()
+            except Exception:  # the thread's outer edge: with it every later wake-up would be lost
+                log.exception("Keys could not be handed over")
+                handed_over = False
+            if not handed_over:
                 time.sleep(RETRY_SECONDS)
 
     def _take(self) -> list[Any]:
@@ -117,25 +122,29 @@ class Queue:
         with self._wake:
             if len(self._work) > REMEMBERED_KEYS:
                 self._work = {FULL_PASS: None}
+            # Taken off before it is sent: who asks for one of them meanwhile wants it to be sent again.
             batch = list(itertools.islice(self._work, BATCH))
+            for work in batch:
+                del self._work[work]
+        unsent = batch
         try:
             self._send(batch)
+            unsent = []
         except BrokerAway as error:
             if not self._away:
                 log.warning("Redis cannot be reached, %d keys wait for it: %s", len(batch), error)
             self._away = True
-            self._done(())
             return False
+        finally:
+            self._done(unsent)
         if self._away:
             log.info("Redis is back")
             self._away = False
-        self._done(batch)
         return True
 
-    def _done(self, batch: Iterable[Work]) -> None:
+    def _done(self, unsent: Iterable[Work]) -> None:
         with self._wake:
-            for work in batch:
-                self._work.pop(work, None)
+            self._work = {**dict.fromkeys(unsent), **self._work}
             self._sending = False
             self._wake.notify_all()
 

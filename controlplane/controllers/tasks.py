@@ -19,6 +19,7 @@ from controlplane.controllers import broker, node, podgc, queue, registry
 from controlplane.controllers.base import DONE, Verdict
 from controlplane.controllers.broker import Work
 from controlplane.controllers.errors import BrokerAway
+from controlplane.registry import collection, redeploying, setting
 from controlplane.store import compaction, objects
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds.event import Event
@@ -33,6 +34,9 @@ LONGEST_DELAY_SECONDS = 60.0
 FAILURES_UNCOUNTED = 3
 """What a failure counts as while Redis, which keeps the count, is away."""
 HOUSEKEEPING = Work("controlplane.controllers.tasks.housekeeping")
+LOOK_OUTSIDE = Work("controlplane.controllers.tasks.look_outside")
+BUSY_SECONDS = 300.0
+"""After which repositories are tried again that somebody pushed into when their garbage was to be collected."""
 NODE_LIVENESS = Work("controlplane.controllers.tasks.node_liveness")
 
 _silent_since: dict[str, str] = {}
@@ -46,18 +50,24 @@ def back_off(failures: int) -> float:
 
 
 def perform(work: Work, action: Callable[[], Verdict]) -> None:
-    """Run one pass over one key and do with it what its verdict says."""
+    """Run one pass over one key and do with it what its verdict says.
+
+    Where Redis did not answer (it is away, or slow under load), the key may look queued or worked on when it is neither, and
+    whoever asks for it in the meantime is not heard: so it is looked at once more when all that has expired.
+    """
+    token = broker.new_token()
     try:
-        token = broker.begin(work)
+        sure = True
+        if broker.begin(work, token) is None:
+            return  # somebody else is at it, and will look again
     except BrokerAway:
-        # Nobody can hold a key now; the store's compare-and-swap keeps it right.
-        token = ""
-    if token is None:
-        return  # somebody else is at it, and will look again
+        sure = False  # whoever holds the key: the store's compare-and-swap keeps it right
     verdict = _attempt(work, action)
     failures = _finish(work, token, failed=verdict is None)
+    if not sure or failures is None:
+        queue.default().later(work, broker.BLOCKED_SECONDS)
     if verdict is None:
-        queue.default().later(work, back_off(failures))
+        queue.default().later(work, back_off(FAILURES_UNCOUNTED if failures is None else failures))
     elif verdict.again_after is not None:
         log.debug("%s %s waits: %s", work.task, "/".join(work.arguments), verdict.reason)
         queue.default().later(work, verdict.again_after)
@@ -72,12 +82,13 @@ def _attempt(work: Work, action: Callable[[], Verdict]) -> Verdict | None:
         return None
 
 
-def _finish(work: Work, token: str, *, failed: bool) -> int:
+def _finish(work: Work, token: str, *, failed: bool) -> int | None:
+    """How often it has failed in a row; None where Redis does not say."""
     try:
         return broker.finish(work, token, failed=failed)
     except BrokerAway as error:
         log.warning("%s keeps its key until it expires: %s", work.task, error)
-        return FAILURES_UNCOUNTED
+        return None
 
 
 @app.task(name=registry.RECONCILE)
@@ -112,6 +123,32 @@ def look_at_everything() -> Verdict:
         work += [Work(registry.RECONCILE, (name, *key)) for key in controller.all_keys()]
     queue.default().add(work)
     registry.GARBAGE.full_pass()
+    return DONE
+
+
+@app.task(name=collection.COLLECT)
+def collect_registry(number: str = "") -> None:
+    perform(Work(collection.COLLECT, (number,)), lambda: _collect_registry(number))
+
+
+def _collect_registry(number: str) -> Verdict:
+    if not setting.enabled():
+        return DONE
+    record = collection.run(number)
+    if record is None:
+        return Verdict(again_after=10.0, reason="another collection goes on")
+    if record.busy and not number:
+        return Verdict(again_after=BUSY_SECONDS, reason="somebody is pushing")
+    return DONE
+
+
+@app.task(name=LOOK_OUTSIDE.task)
+def look_outside() -> None:
+    perform(LOOK_OUTSIDE, _look_outside)
+
+
+def _look_outside() -> Verdict:
+    redeploying.look_outside()
     return DONE
 
 

@@ -42,6 +42,11 @@ class Hub:
 _current: tuple[asyncio.AbstractEventLoop, Hub] | None = None
 
 
+def loop() -> asyncio.AbstractEventLoop | None:
+    """That of the hub, for threads; None where this process has none."""
+    return _current[0] if _current is not None and _current[0].is_running() else None
+
+
 def current() -> Hub:
     """The hub of the running loop. A process has one loop; a test has one each."""
     global _current

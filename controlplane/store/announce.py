@@ -46,7 +46,8 @@ class Publisher:
 
     def publish(self, revision: int) -> None:
         with self._condition:
-            self._waiting = revision
+            # Two threads may come here in the other order than they committed.
+            self._waiting = max(revision, self._waiting or 0)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="store-publisher", daemon=True)
                 self._thread.start()

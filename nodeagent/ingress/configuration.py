@@ -30,6 +30,8 @@ class Listening:
     connections: int = 20_000
     user: str = "haproxy"
     group: str = "haproxy"
+    acme_account: str = ""
+    """The thumbprint of the account whose challenges are answered; empty: none are."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,15 @@ _FRONTEND = """\
     http-request set-var(txn.backend) var(txn.site),concat(,txn.path,/),{prefix}
     http-request set-var(txn.whole) var(txn.site),concat(,txn.path)
     http-request set-var(txn.backend) var(txn.whole),{exact} if {{ var(txn.whole),{exact} -m found }}
-    use_backend %[var(txn.backend)] if {{ var(txn.backend) -m found }}
+{answer}    use_backend %[var(txn.backend)] if {{ var(txn.backend) -m found }}
     default_backend {unknown}
+"""
+# The answer to HTTP-01 is the token asked for and the account (RFC 8555, 8.3): nothing need be known of the challenge. Who
+# answers for a path of his own (another ACME client, behind an Exact path) is not disturbed.
+_ACME_ANSWER = """\
+    acl token path -m reg ^{acme}[A-Za-z0-9_-]+$
+    acl taken var(txn.whole),{exact} -m found
+    http-request return status 200 content-type text/plain lf-string "%[path,field(4,/)].{account}" if token !taken
 """
 _REFUSALS = f"""\
 backend {_UNKNOWN}
@@ -156,10 +165,14 @@ def _frontend(listening: Listening, directory: Path) -> str:
         for port, tls in ((listening.http_port, ""), (listening.https_port, _tls(directory))):
             lines.append(f"    bind {_at(address, port)}{' v6only' if ':' in address else ''}{tls}")
     https = "" if listening.https_port == 443 else f":{listening.https_port}"
+    exact = f"map_str({directory}/exact.map)"
+    account = listening.acme_account
+    answer = _ACME_ANSWER.format(account=account, acme=ACME_PATH, exact=exact) if account else ""
     rules = _FRONTEND.format(
+        answer=answer,
         hosts=f"map_str({directory}/hosts.map)",
         secure=f"map_str({directory}/secure.map)",
-        exact=f"map_str({directory}/exact.map)",
+        exact=exact,
         prefix=f"map_beg({directory}/prefix.map)",
         https=https,
         acme=ACME_PATH,
@@ -179,6 +192,7 @@ def _at(address: str, port: int) -> str:
 def _backend(backend: Backend) -> str:
     lines = [f"backend {backend.name}", "    balance leastconn"]
     options = {"HTTPS": " ssl verify none alpn h2,http/1.1", "H2C": " proto h2"}.get(backend.protocol, "")
+    options += {"v1": " send-proxy", "v2": " send-proxy-v2"}.get(backend.proxy, "")
     lines += [f"    server s{number} {_at(*server)}{options}" for number, server in enumerate(backend.servers)]
     if not backend.servers:
         lines.append(f"    http-request return status 503 content-type text/plain string {_NO_ENDPOINTS}")

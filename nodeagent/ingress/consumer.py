@@ -54,7 +54,8 @@ class Ingresses(Consumer):
         table = _table(view)
         files, hosts = self._certificates(view, table)
         user = _USER if _exists(_USER) else ""
-        listening = Listening(*self._ports, _addresses(), connections_possible(CONNECTIONS), user, user)
+        account = routes.acme_account(view.all("IngressClass").values())
+        listening = Listening(*self._ports, _addresses(), connections_possible(CONNECTIONS), user, user, account)
         # The digest names the directory that the text speaks of, so it is taken of the text as for another.
         contents = hashlib.sha256(b"".join(name.encode() + files[name] for name in sorted(files))).hexdigest()
         digest = configuration.render(table, listening, Path("/") / contents, hosts).digest[:24]

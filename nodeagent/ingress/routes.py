@@ -6,17 +6,26 @@ cannot take another's traffic. A host's certificate follows the same rule.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from schema.base import Wire
-from schema.networking.ingress import CONTROLLER, secret_name, tls_hosts
+from schema.networking.ingress import (
+    ACME_ACCOUNT,
+    CONTROLLER,
+    PROXY_PROTOCOL,
+    PROXY_PROTOCOLS,
+    secret_name,
+    tls_hosts,
+)
 
 SSL_REDIRECT = "slipway.dev/ssl-redirect"
 BACKEND_PROTOCOL = "slipway.dev/backend-protocol"
 EVERY_HOST = "*"
 PROTOCOLS = ("HTTP", "HTTPS", "H2C")
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -31,10 +40,13 @@ class Backend:
     port: int
     protocol: str = "HTTP"
     servers: tuple[tuple[str, int], ...] = ()
+    proxy: str = ""
+    """Version of the PROXY protocol that tells it of the client: v1, v2 or none."""
 
     @property
     def name(self) -> str:
-        return f"{self.namespace}:{self.service}:{self.port}:{self.protocol.lower()}"
+        told = f":proxy-{self.proxy}" if self.proxy else ""
+        return f"{self.namespace}:{self.service}:{self.port}:{self.protocol.lower()}{told}"
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,15 @@ def served(ingresses: Iterable[Wire], classes: Iterable[Wire]) -> list[Wire]:
     return sorted(ours, key=_age)
 
 
+def acme_account(classes: Iterable[Wire]) -> str:
+    """The thumbprint with which HTTP-01 challenges are answered; empty: they are not."""
+    for one in classes:
+        found = (one["metadata"].get("annotations") or {}).get(ACME_ACCOUNT, "")
+        if (one.get("spec") or {}).get("controller") == CONTROLLER and _THUMBPRINT.fullmatch(found):
+            return str(found)
+    return ""
+
+
 def _age(ingress: Wire) -> tuple[str, str, str]:
     metadata = ingress["metadata"]
     return metadata.get("creationTimestamp", ""), metadata["namespace"], metadata["name"]
@@ -128,6 +149,8 @@ class _Reader:
         annotations = ingress["metadata"].get("annotations") or {}
         word = str(annotations.get(BACKEND_PROTOCOL, "HTTP")).upper()
         self._protocol = {"GRPC": "H2C"}.get(word, word if word in PROTOCOLS else "HTTP")
+        told = str(annotations.get(PROXY_PROTOCOL, ""))
+        self._proxy = told if told in PROXY_PROTOCOLS else ""
         self._may_redirect = annotations.get(SSL_REDIRECT, "true") != "false"
         self._services, self._endpoints, self._drafts = services, endpoints, drafts
 
@@ -167,7 +190,7 @@ class _Reader:
         if service is None or port is None:
             return None
         servers = self._servers(service, port)
-        return Backend(self._namespace, wanted["name"], int(port["port"]), self._protocol, servers)
+        return Backend(self._namespace, wanted["name"], int(port["port"]), self._protocol, servers, self._proxy)
 
     def _servers(self, service: Wire, port: Wire) -> tuple[tuple[str, int], ...]:
         spec = service["spec"]

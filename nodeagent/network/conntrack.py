@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from nodeagent.network.service_rules import UdpPort
+from nodeagent.network import families
+from nodeagent.network.families import Family
+from nodeagent.network.service_state import UdpPort
 
 log = logging.getLogger(__name__)
 
@@ -28,22 +30,27 @@ def is_stale(port: UdpPort, *, address: str, number: int, led_to: tuple[str, int
 
 def forget(ports: Iterable[UdpPort]) -> int:
     """Delete the stale flows of these ports; how many there were."""
-    wanted: dict[int, list[UdpPort]] = {}
+    wanted: dict[Family, dict[int, list[UdpPort]]] = {}
     for port in ports:
-        wanted.setdefault(port.port, []).append(port)
-    if not wanted:
-        return 0
+        wanted.setdefault(families.of(port.version), {}).setdefault(port.port, []).append(port)
+    return sum(_forget(family, candidates) for family, candidates in wanted.items())
+
+
+def _forget(family: Family, wanted: Mapping[int, Sequence[UdpPort]]) -> int:
     # Imported late: most nodes have no service with UDP but DNS, whose endpoints hardly change.
     from pyroute2.netlink.exceptions import NetlinkError
     from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket
 
     gone = 0
-    connections: Any = NFCTSocket(nfgen_family=socket.AF_INET)  # type: ignore[no-untyped-call]
+    connections: Any = NFCTSocket(nfgen_family=family.socket)  # type: ignore[no-untyped-call]
     try:
         for number, candidates in wanted.items():
-            asked: Any = NFCTAttrTuple(proto=socket.IPPROTO_UDP, dport=number)  # type: ignore[no-untyped-call]
+            asked: Any = NFCTAttrTuple(family=family.socket, proto=socket.IPPROTO_UDP, dport=number)  # type: ignore[no-untyped-call]
             for entry in list(connections.dump(tuple_orig=asked)):
-                original, reply = (_tuple(NFCTAttrTuple, entry, name) for name in ("CTA_TUPLE_ORIG", "CTA_TUPLE_REPLY"))
+                original, reply = (
+                    NFCTAttrTuple.from_netlink(family.socket, entry.get_attr(name))  # type: ignore[no-untyped-call]
+                    for name in ("CTA_TUPLE_ORIG", "CTA_TUPLE_REPLY")
+                )
                 led_to = (reply.saddr, reply.sport)
                 if original.proto != socket.IPPROTO_UDP or not any(
                     is_stale(each, address=original.daddr, number=original.dport, led_to=led_to) for each in candidates
@@ -57,7 +64,3 @@ def forget(ports: Iterable[UdpPort]) -> int:
     finally:
         connections.close()
     return gone
-
-
-def _tuple(kind: Any, entry: Any, name: str) -> Any:
-    return kind.from_netlink(socket.AF_INET, entry.get_attr(name))

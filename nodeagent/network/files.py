@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
-from schema.core.pod import Pod
+if TYPE_CHECKING:
+    from schema.core.pod import Pod
 
 MAXIMUM_NAMESERVERS = 3
 """glibc and musl read no more."""
@@ -23,10 +25,18 @@ fe00::2\tip6-allrouters
 
 @dataclass(frozen=True)
 class ClusterNames:
-    """The node's DNS."""
+    """The node's DNS: where it answers (nowhere before the node has a range), and the domain of the cluster's names."""
 
     addresses: Sequence[str]
     domain: str
+
+
+@dataclass(frozen=True)
+class Names:
+    """Of one pod."""
+
+    host: str
+    cluster: ClusterNames
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 import orjson
 
@@ -25,7 +25,7 @@ Name = tuple[str, str]
 
 
 class HealthChecks:
-    def __init__(self, allowed: Sequence[IPv4Network]) -> None:
+    def __init__(self, allowed: Sequence[IPv4Network | IPv6Network]) -> None:
         self._allowed = allowed
         """Addresses to listen on; empty: all of the node's."""
         self._servers: dict[int, asyncio.Server] = {}
@@ -48,7 +48,7 @@ class HealthChecks:
 
         hosts = ["127.0.0.1", *node_status.addresses()]
         if self._allowed:
-            hosts = [host for host in hosts if any(IPv4Address(host) in each for each in self._allowed)]
+            hosts = [host for host in hosts if any(ip_address(host) in each for each in self._allowed)]
         return await asyncio.start_server(serve, list(dict.fromkeys(hosts)), port, limit=_LONGEST_REQUEST)
 
     async def _serve(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

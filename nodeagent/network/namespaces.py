@@ -30,6 +30,9 @@ class Inside:
     gateways: Sequence[IPv4Address | IPv6Address]
     bridge_index: int
     veth: str
+    """The host's end."""
+    hardware: str
+    """Address of the pod's end."""
     mtu: int
 
 
@@ -113,6 +116,7 @@ def _connect(inside: Inside, host: wiring.Wire) -> None:
             mtu=inside.mtu,
             peer=INTERFACE,
             namespace=namespace.fileno(),
+            peer_hardware=inside.hardware,
         )
         # No neighbours: whatever a pod sends passes the node's own rules, so that a service's answer finds its way back
         # through them, and policies see traffic between pods of one node.

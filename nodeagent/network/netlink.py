@@ -145,6 +145,9 @@ class Netlink:
             mtu=mtu,
         )
 
+    def add_wireguard(self, name: str) -> None:
+        self._link("add", ifname=name, kind="wireguard")
+
     def vxlan(self, name: str) -> tuple[int, str, int]:
         """(vni, local address, port) of a VXLAN device."""
         info = self._link("get", ifname=name)[0].get("IFLA_LINKINFO")
@@ -193,11 +196,10 @@ class Netlink:
         extra = {"flags": _IFA_F_NODAD} if interface.version == 6 else {"local": address}
         _asked(self._route.addr, "replace", index=index, address=address, prefixlen=length, **extra)
 
-    def delete_address(self, index: int, interface: IPv4Interface) -> None:
-        address = str(interface.ip)
-        _asked(
-            self._route.addr, "del", index=index, address=address, local=address, prefixlen=interface.network.prefixlen
-        )
+    def delete_address(self, index: int, interface: IPv4Interface | IPv6Interface) -> None:
+        address, length = str(interface.ip), interface.network.prefixlen
+        local = {"local": address} if interface.version == 4 else {}
+        _asked(self._route.addr, "del", index=index, address=address, prefixlen=length, **local)
 
     def addresses(self) -> list[tuple[int, IPv4Interface]]:
         """(link index, address with its prefix) of every IPv4 address."""
@@ -249,6 +251,11 @@ class Netlink:
             priority=metric,
             flags=_ONLINK,
         )
+
+    def replace_link_route(self, destination: IPv4Network | IPv6Network, device: int) -> None:
+        """To hosts that are on the device's own segment; it goes with the device."""
+        family = socket.AF_INET if destination.version == 4 else socket.AF_INET6
+        _asked(self._route.route, "replace", family=family, dst=str(destination), oif=device, proto=_PROTOCOL)
 
     def routes(self) -> list[Route]:
         """IPv4 routes of the main table."""

@@ -9,31 +9,41 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import hashlib
 import json
 import logging
 import shutil
-import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 from nodeagent import kernel, tasks
 from nodeagent.errors import AgentError, HostConflict
-from nodeagent.facilities import Mount, Sandbox
-from nodeagent.network import bandwidth, bridge, encryption, files, namespaces, policies, rules
+from nodeagent.facilities import DEFAULT_DOMAIN, Mount, Sandbox
+from nodeagent.network import (
+    bandwidth,
+    bridge,
+    encryption,
+    files,
+    host_ports,
+    namespaces,
+    policies,
+    rules,
+    spoofing,
+    wireguard,
+)
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.dns import consumer
 from nodeagent.network.errors import NetworkError
+from nodeagent.network.host_ports import PublishedPort
+from nodeagent.network.nft import Nft
 from nodeagent.network.overlay import Overlay, device_name
 from nodeagent.network.policies import Policies
-from nodeagent.network.rules import PublishedPort
+from nodeagent.network.service_state import Program
 from nodeagent.network.services import Services
 from nodeagent.network.topology import VXLAN_OVERHEAD, Mode
-from nodeagent.runtime import process
 from nodeagent.settings import Settings
 from schema.bandwidth import Limits
 from schema.bandwidth import limits as limits_of
@@ -43,7 +53,6 @@ from schema.quantity import QuantityError
 log = logging.getLogger(__name__)
 
 SHM_BYTES = 64 * 1024 * 1024
-_SOCKETS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
 @dataclass(frozen=True)
@@ -66,34 +75,34 @@ class _Node:
 
 
 class BridgeNetwork:
-    def __init__(
-        self, settings: Settings, *, cluster_domain: str = "cluster.local", policies: Policies | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, *, policies: Policies | None = None) -> None:
         self._home = settings.home.absolute() / "network"
         self._pods = settings.run_dir.absolute() / "pods"
         self._instance = settings.instance
         self._bridge_name = f"slip{settings.instance}"
         self._table = f"slipway-{settings.instance}"
-        self.cluster_domain = cluster_domain
         self._policies = policies
-        self._overhead = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
-        self._encryption = settings.encryption
+        self._encrypts = settings.encryption == encryption.Encryption.WIREGUARD
+        plain = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
+        self._overhead = encryption.OVERHEAD if self._encrypts else plain
         self._overlay = Overlay(settings)
+        names = [wireguard.device_name(settings.instance, slot) for slot in encryption.SLOTS]
+        self._tunnels = frozenset({device_name(settings.instance), *names})
         self._node: _Node | None = None
         self._ports: dict[str, tuple[PublishedPort, ...]] = {}
         """Published ports by pod uid."""
-        self._nft_lock = asyncio.Lock()
+        self._nft = Nft()
         self.services = Services(settings)
 
     # --- the node ------------------------------------------------------------------------------------------------
 
     async def start(self, *, pod_cidrs: Sequence[str], cluster_cidrs: Sequence[str]) -> None:
-        if problem := encryption.problem(self._encryption):
-            raise NetworkError(problem)
+        if self._encrypts:
+            await asyncio.to_thread(wireguard.require, self._instance)
         networks = [ip_network(each) for each in pod_cidrs]
         clusters = {network.version: network for network in map(ip_network, cluster_cidrs)}
         made = await asyncio.to_thread(
-            bridge.ensure, self._bridge_name, networks, overhead=self._overhead, tunnel=device_name(self._instance)
+            bridge.ensure, self._bridge_name, networks, overhead=self._overhead, tunnels=self._tunnels
         )
         directory = self._home / "addresses"
         self._node = _Node(made, [await asyncio.to_thread(Addresses, directory, network) for network in networks])
@@ -107,14 +116,23 @@ class BridgeNetwork:
             )
             for network in networks
         )
+        await self._nft(table + spoofing.table(self._table, dict(self._identities())))
+        self.services.start(list(clusters.values()), own=networks, published=dict(self._published()))
+
+    def _identities(self) -> Iterator[tuple[str, spoofing.Identity]]:
+        """Of the pods that are here already, by the host's end of their interfaces."""
+        for path in sorted(self._pods.glob("*/sandbox.json")):
+            state = _load(path)
+            if state is not None and "net" in state.kinds:
+                yield veth_name(path.parent.name), _identity(path.parent.name, state)
+
+    def _published(self) -> Iterator[tuple[str, Program]]:
+        """By the pods that are here already."""
         for path in sorted(self._pods.glob("*/sandbox.json")):
             state = _load(path)
             if state is not None and state.ports:
                 self._ports[path.parent.name] = state.ports
-                table += self._publication(state.addresses, state.ports)
-        await self._nft(table)
-        if 4 in clusters:  # services are of IPv4 only
-            self.services.start([clusters[4]])
+                yield path.parent.name, _program(state)
 
     async def close(self) -> None:
         await self.services.close()
@@ -123,23 +141,18 @@ class BridgeNetwork:
         """Take away the bridge, the table and every pod's namespaces: nothing of this instance is left on the host."""
         await self.collect(set())
         await self._nft(rules.remove(self._table, 4) + consumer.remove(self._instance))
+        await self._nft(encryption.remove(self._instance))
         if bridge.has_ipv6():
             await self._nft(rules.remove(self._table, 6))
-        await self._nft(policies.remove(self._instance))
+        await self._nft(policies.remove(self._instance) + spoofing.remove(self._table))
         await self.services.remove_everything()
         await asyncio.to_thread(self._overlay.remove)
         await asyncio.to_thread(bridge.remove, self._bridge_name)
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
 
-    async def _nft(self, text: str) -> None:
-        async with self._nft_lock:
-            code, output = await process.run(["nft", "-f", "-"], input_=text.encode())
-        if code != 0:
-            raise NetworkError(f"nft: {' '.join(output.split())}")
-
     # --- pods ----------------------------------------------------------------------------------------------------
 
-    async def create(self, pod: Pod, *, hostname: str) -> Sandbox:
+    async def create(self, pod: Pod, *, hostname: str, domain: str = DEFAULT_DOMAIN) -> Sandbox:
         uid = pod.metadata.uid or ""
         directory = self._pods / uid
         kinds = frozenset({"ipc"} if pod.spec.host_network else {"net", "ipc", "uts"})
@@ -149,32 +162,33 @@ class BridgeNetwork:
         if state is None or not namespaces.are_pinned(directory / "ns", state.kinds):
             await self._discard(uid, state)
             try:
-                state = await self._make(pod, directory, hostname, kinds)
+                state = await self._make(pod, directory, self._names(hostname, domain), kinds)
             except BaseException:
                 await asyncio.shield(self._discard(uid, None))
                 raise
         return await asyncio.to_thread(self._sandbox, pod, directory, state)
 
-    async def _make(self, pod: Pod, directory: Path, hostname: str, kinds: frozenset[str]) -> _State:
+    async def _make(self, pod: Pod, directory: Path, names: files.Names, kinds: frozenset[str]) -> _State:
         uid = pod.metadata.uid or ""
-        ports = () if pod.spec.host_network else published_ports(pod)
+        ports = host_ports.of_pod(pod)
         self._claim_ports(uid, ports)
         inside = self._inside(uid) if "net" in kinds else None
         addresses = [str(address.ip) for address in inside.addresses] if inside else []
         state = _State(tuple(str(address) for address in inside.addresses) if inside else (), ports, kinds)
         if self._policies is not None and inside is not None:
             await self._policies.admit(pod, addresses)
-        names = self._cluster_names()
-        await tasks.whole(lambda: _prepare(pod, directory, hostname, addresses, names))
+        await tasks.whole(lambda: _prepare(pod, directory, addresses, names))
         try:
+            if inside is not None:  # first: not even its first packet may be another's
+                await self._nft(spoofing.admit(self._table, inside.veth, _identity(uid, state)))
             if kinds:
-                await namespaces.create(directory / "ns", hostname=hostname, kinds=kinds, inside=inside)
+                await namespaces.create(directory / "ns", hostname=names.host, kinds=kinds, inside=inside)
         except OSError as error:
             raise NetworkError(f"cannot make the pod's namespaces: {error.strerror}") from error
         if inside is not None:
             await self._limit(pod, inside)
         if ports and inside is not None:
-            await self._nft(self._publication(state.addresses, ports))
+            await self.services.publish(uid, _program(state))
         await tasks.whole(lambda: _save(directory / "sandbox.json", state))
         return state
 
@@ -186,10 +200,9 @@ class BridgeNetwork:
         if limits != Limits():
             await asyncio.to_thread(bandwidth.limit, inside.veth, limits, instance=self._instance, mtu=inside.mtu)
 
-    def _cluster_names(self) -> files.ClusterNames:
-        """Where the node's DNS answers; nowhere before the node has a range."""
-        addresses = [str(pool.gateway) for pool in self._node.pools] if self._node else []
-        return files.ClusterNames(addresses, self.cluster_domain)
+    def _names(self, hostname: str, domain: str) -> files.Names:
+        servers = [str(pool.gateway) for pool in self._node.pools] if self._node else []
+        return files.Names(hostname, files.ClusterNames(servers, domain))
 
     def _inside(self, uid: str) -> namespaces.Inside:
         if self._node is None:
@@ -200,19 +213,16 @@ class BridgeNetwork:
             gateways=[pool.gateway for pool in self._node.pools],
             bridge_index=made.index,
             veth=veth_name(uid),
+            hardware=hardware_address(uid),
             mtu=made.mtu,
         )
 
-    def _publication(self, addresses: Sequence[str], ports: Sequence[PublishedPort]) -> str:
-        return "".join(rules.add_ports(self._table, ip_interface(address).ip, ports) for address in addresses)
-
     def _claim_ports(self, uid: str, ports: tuple[PublishedPort, ...]) -> None:
-        """Raises `HostConflict` when a port is another pod's or a host process listens on it."""
+        """Raises `HostConflict` when one is somebody else's."""
+        host_ports.check_free(uid, ports, self._ports)
         for port in ports:
-            for other, taken in self._ports.items():
-                if other != uid and any(port.overlaps(one) for one in taken):
-                    raise HostConflict(f"hostPort {port} is already published by another pod of this node ({other})")
-            _check_listening(port)
+            if service := self.services.holder(port):
+                raise HostConflict(f"hostPort {port} is a port of the service {service} at this node")
         if ports:
             self._ports[uid] = ports
 
@@ -239,13 +249,11 @@ class BridgeNetwork:
 
     async def _discard(self, uid: str, state: _State | None) -> None:
         """Undo everything that `create` may have done for the pod, from the outside inwards."""
-        ports = (state.ports if state else ()) or self._ports.get(uid, ())
-        if ports:
-            await self._unpublish(ports)
-            for address in state.addresses if state else ():
-                with contextlib.suppress(AgentError):
-                    await self._nft(rules.forget_self(self._table, ip_interface(address).ip))
-            await _forget_connections(ports)
+        if (state and state.ports) or uid in self._ports:
+            with contextlib.suppress(AgentError):  # it is asked for again with the next change of anything
+                await self.services.publish(uid, None)
+        with contextlib.suppress(AgentError):  # what is left of it holds back only an interface that there is no more
+            await self._nft(spoofing.forget(self._table, veth_name(uid)))
         self._ports.pop(uid, None)
         if self._policies is not None:
             self._policies.forget(uid)
@@ -254,17 +262,6 @@ class BridgeNetwork:
         await asyncio.to_thread(bandwidth.release, veth_name(uid))
         for pool in self._node.pools if self._node else ():
             pool.release(uid)
-
-    async def _unpublish(self, ports: Sequence[PublishedPort]) -> None:
-        for pool in self._node.pools if self._node else ():
-            version = pool.gateway.version
-            try:
-                await self._nft(rules.delete_ports(self._table, version, ports))
-            except NetworkError:
-                # One by one: an element that never came into being must not keep the others.
-                for port in ports:
-                    with contextlib.suppress(AgentError):
-                        await self._nft(rules.delete_ports(self._table, version, [port]))
 
     async def collect(self, in_use: set[str]) -> None:
         found = {path.name for path in self._pods.iterdir()} if self._pods.exists() else set()
@@ -283,67 +280,36 @@ def veth_name(pod_uid: str) -> str:
     return "sv" + hashlib.sha256(pod_uid.encode()).hexdigest()[:12]
 
 
-def published_ports(pod: Pod) -> tuple[PublishedPort, ...]:
-    ports = []
-    for container in [*pod.spec.init_containers, *pod.spec.containers]:
-        for port in container.ports:
-            if port.host_port:
-                anywhere = port.host_ip in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
-                ports.append(
-                    PublishedPort(
-                        (port.protocol or "TCP").lower(),
-                        "" if anywhere else port.host_ip,
-                        port.host_port,
-                        port.container_port,
-                    )
-                )
-    return tuple(dict.fromkeys(ports))
+def hardware_address(pod_uid: str) -> str:
+    """Of the pod's end: its own for good, and known before there is an interface."""
+    return (b"\x0a" + hashlib.sha256(pod_uid.encode()).digest()[:5]).hex(":")
 
 
-def _check_listening(port: PublishedPort) -> None:
-    kind = _SOCKETS.get(port.protocol)
-    if kind is None:
-        return
-    family = socket.AF_INET6 if ":" in port.host_ip else socket.AF_INET
-    with socket.socket(family, kind) as probe:
-        # TCP: only a listener stands in the way, connections that linger do not.
-        if kind == socket.SOCK_STREAM:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((port.host_ip, port.host_port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise HostConflict(f"hostPort {port}: a process of this host already listens there") from error
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise HostConflict(f"hostPort {port}: this host has no address {port.host_ip}") from error
-            raise NetworkError(f"hostPort {port}: {error.strerror}") from error
+def _identity(uid: str, state: _State) -> spoofing.Identity:
+    return spoofing.Identity(hardware_address(uid), [str(ip_interface(each).ip) for each in state.addresses])
 
 
-async def _forget_connections(ports: Sequence[PublishedPort]) -> None:
-    """UDP has no end: a client's next datagram would still go to the old pod. Needs conntrack(8), does without."""
-    for port in ports:
-        if port.protocol == "udp":
-            with contextlib.suppress(AgentError):
-                await process.run(["conntrack", "-D", "-p", "udp", "--dport", str(port.host_port)])
+def _program(state: _State) -> Program:
+    return host_ports.program((str(ip_interface(each).ip) for each in state.addresses), state.ports)
 
 
-def _prepare(pod: Pod, directory: Path, hostname: str, addresses: Sequence[str], names: files.ClusterNames) -> None:
-    _write_files(pod, directory / "etc", hostname, addresses, names)
+def _prepare(pod: Pod, directory: Path, addresses: Sequence[str], names: files.Names) -> None:
+    _write_files(pod, directory / "etc", addresses, names)
     _mount_shm(directory / "shm", host=pod.spec.host_ipc)
 
 
-def _write_files(pod: Pod, directory: Path, hostname: str, addresses: Sequence[str], names: files.ClusterNames) -> None:
+def _write_files(pod: Pod, directory: Path, addresses: Sequence[str], names: files.Names) -> None:
     directory.mkdir(parents=True, exist_ok=True, mode=0o755)
     resolver = files.parse_resolver(_read("/etc/resolv.conf"))
     if pod.spec.host_network:
         hosts = files.host_network_hosts(pod, _read("/etc/hosts"))
     else:
-        hosts = files.hosts(pod, addresses=addresses, hostname=hostname, cluster_domain=names.domain)
+        hosts = files.hosts(pod, addresses=addresses, hostname=names.host, cluster_domain=names.cluster.domain)
         resolver = _reachable(resolver)
     (directory / "hosts").write_text(hosts)
-    (directory / "hostname").write_text(f"{hostname}\n")
+    (directory / "hostname").write_text(f"{names.host}\n")
     (directory / "resolv.conf").write_text(
-        files.format_resolver(files.resolver_of(pod, resolver, names if names.addresses else None))
+        files.format_resolver(files.resolver_of(pod, resolver, names.cluster if names.cluster.addresses else None))
     )
 
 

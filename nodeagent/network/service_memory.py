@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from nodeagent.network.service_rules import Delta, State
+from nodeagent.network.service_state import Delta, State
 from schema.base import Wire
 
 LONGEST_LOG = 1000
@@ -49,6 +49,7 @@ class Memory:
             "announced": sorted(remembered.announced),
             **_encode(state.chains, state.sets, state.elements),
         }
+        self._whole.parent.mkdir(parents=True, exist_ok=True)
         draft = self._whole.with_suffix(".draft")
         draft.write_bytes(orjson.dumps(fields))
         self._log.unlink(missing_ok=True)  # first: its changes are none of the new state's

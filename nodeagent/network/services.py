@@ -15,18 +15,27 @@ import re
 import secrets
 import socket
 import struct
-from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import IPv6Network, ip_network
+from types import MappingProxyType
 
+from nodeagent import node_status
 from nodeagent.cluster import ClusterView, Consumer, Key
 from nodeagent.errors import AgentError
-from nodeagent.network import announce, conntrack, service_rules
+from nodeagent.network import announce, conntrack, families, host_ports, service_rules, service_state, service_table
 from nodeagent.network.errors import NetworkError
+from nodeagent.network.families import V6, Family
 from nodeagent.network.health_check import HealthChecks
+from nodeagent.network.host_ports import PublishedPort
+from nodeagent.network.netlink import Netlink
 from nodeagent.network.service_memory import Memory, Remembered
-from nodeagent.network.service_rules import Delta, Name, Place, State, Touched, UdpPort, Wanted
+from nodeagent.network.service_rules import Place
+from nodeagent.network.service_state import Delta, Name, Program, State, Touched, UdpPort, Wanted
+from nodeagent.network.service_table import EXTERNAL, NODE_PORTS, REFUSED_NODE_PORTS
 from nodeagent.runtime import process
 from nodeagent.settings import Settings
+from schema.ranges import Range
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +51,7 @@ SETTLE_SECONDS = 0.1
 
 class Services(Consumer):
     name = "services"
-    kinds = frozenset({"Service", "EndpointSlice", "Node"})
+    kinds = frozenset({"Cluster", "Service", "EndpointSlice", "Node"})
 
     def __init__(self, settings: Settings) -> None:
         self._node = settings.node_name
@@ -51,7 +60,12 @@ class Services(Consumer):
         self._memory = Memory(settings.run_dir.absolute())
         self._allowed = parse_networks(settings.node_port_addresses)
         self._network = asyncio.Event()
+        self._programming = asyncio.Lock()
+        self._followed = False
+        """The cluster's services have been worked out once."""
         self._base = ""
+        self._families: set[Family] = set()
+        """Of pods here."""
         self._view: ClusterView | None = None
         self._ready = False
         self._place = Place(settings.node_name)
@@ -68,13 +82,23 @@ class Services(Consumer):
         self._resumed = False
         """The kernel's state is an earlier agent's: all of it is compared once."""
         self._announced: set[str] = set()
+        self._routed: list[IPv6Network] = []
+        """Ranges of services that are routed to the bridge."""
         self._health = HealthChecks(self._allowed)
 
-    def start(self, pods: Sequence[IPv4Network | IPv6Network]) -> None:
-        """The pod network is up. May be called again, with another."""
-        base = service_rules.base(self._table, bridge=self._bridge, pods=pods, node_port_addresses=self._allowed)
+    def start(
+        self, pods: Sequence[Range], *, own: Sequence[Range], published: Mapping[str, Program] = MappingProxyType({})
+    ) -> None:
+        """The pod network is up: all ``pods``, and this node's ``own``. May be called again, with another. ``published`` are
+        the ports of pods that are here already, by uid."""
+        for uid, program in published.items():
+            self._wanted.put(host_ports.owner(uid), program)
+        self._families = {families.of(each.version) for each in pods}
+        base = service_table.base(
+            self._table, bridge=self._bridge, pods=pods, own=own, node_port_addresses=self._allowed
+        )
         if base != self._base:
-            self._base, self._ready = base, False
+            self._base, self._ready, self._routed = base, False, []
             if self._view is not None:
                 self._view.poke(self.name)
         self._network.set()
@@ -88,15 +112,20 @@ class Services(Consumer):
         stale = [port for name in concerned for port in self._recompute(view, name)]
         if self._doubt:
             self._doubt = False
-            self._ready = self._ready and await self._generation() == self._number
-        if not self._ready:
-            await self._resume()
-            stale = [port for program in self._wanted.programs.values() for port in program.udp]
-        await self._program()
+            async with self._programming:
+                self._ready = self._ready and await self._generation() == self._number
+        async with self._programming:
+            if not self._ready:
+                await self._resume()
+            if not self._ready or not self._followed:
+                stale = [port for program in self._wanted.programs.values() for port in program.udp]
+            self._followed = True
+            await self._program()
+            await self._announce()
+        await self._route(view)
         if stale:
             count = await asyncio.to_thread(conntrack.forget, stale)
             log.debug("%d UDP flows led to endpoints that are gone", count)
-        await self._announce()
         await self._health.follow(
             {
                 name: (one.health_port, one.local_endpoints)
@@ -150,8 +179,38 @@ class Services(Consumer):
         program = service_rules.program(service, [each for each in found if each], self._place) if service else None
         before = self._wanted.put(name, program)
         if program is None:
-            return [UdpPort(port.addresses, port.port, frozenset()) for port in before.udp]
+            return [replace(port, endpoints=frozenset()) for port in before.udp]
         return [port for port in program.udp if port not in before.udp]
+
+    # --- published ports ------------------------------------------------------------------------------------------
+
+    async def publish(self, pod_uid: str, program: Program | None) -> None:
+        """The pod's ports answer when this returns; None: no longer. Before the services are known, nothing of theirs is
+        touched."""
+        async with self._programming:
+            before = self._wanted.put(host_ports.owner(pod_uid), program)
+            if not self._ready:
+                await self._resume()
+            try:
+                await self._program()
+            except NetworkError:
+                if self._view is not None:
+                    self._view.poke(self.name)
+                raise
+        gone = [replace(port, endpoints=frozenset()) for port in before.udp]
+        if stale := [*gone, *(program.udp if program else ())]:
+            await asyncio.to_thread(conntrack.forget, stale)
+
+    def holder(self, port: PublishedPort) -> str | None:
+        """The service, as ``namespace/name``, that has the port at an address of this node where it would be published."""
+        hosts = [port.host_ip] if port.host_ip else ["127.0.0.1", *node_status.addresses()]
+        for host in hosts:
+            family = families.of(6 if ":" in host else 4)
+            key = f"{port.protocol} . {port.host_port}"
+            for where, at in ((NODE_PORTS, key), (REFUSED_NODE_PORTS, key), (EXTERNAL, f"{host} . {key}")):
+                if (name := self._wanted.owner((family.name(where), at))) is not None:
+                    return "/".join(name)
+        return None
 
     # --- the kernel ----------------------------------------------------------------------------------------------
 
@@ -169,7 +228,7 @@ class Services(Consumer):
     async def _generation(self) -> int | None:
         """The number in the table; None where there is no table."""
         with contextlib.suppress(AgentError):
-            code, text = await process.run(["nft", "list", "set", "ip", self._table, "generation"])
+            code, text = await process.run(["nft", "list", "set", "inet", self._table, "generation"])
             if code == 0 and (found := _GENERATION.search(text)):
                 return int(found[1], 0)
         return None
@@ -177,18 +236,20 @@ class Services(Consumer):
     async def _program(self) -> None:
         touched, generation = self._wanted.touched, secrets.randbelow(2**32 - 1) + 1
         fresh = not self._ready
-        change = service_rules.delta(self._state, self._wanted.state, None if self._resumed or fresh else touched)
+        # Before the services are known, what an earlier agent has left of them is not theirs to be compared with.
+        everything = (self._resumed or fresh) and self._followed
+        change = service_state.delta(self._state, self._wanted.state, None if everything else touched)
         if not change and not fresh:
-            self._wanted.touched, self._resumed = Touched(), False
+            self._wanted.touched, self._resumed = Touched(), self._resumed and not self._followed
             return
-        text = service_rules.script(self._table, self._state, change, generation=generation)
+        text = service_state.script(self._table, self._state, change, generation=generation)
         code, output = await process.run(["nft", "-f", "-"], input_=((self._base if fresh else "") + text).encode())
         if code != 0:
             self._ready = False  # whatever the kernel has now: begin anew with the next attempt
             self._memory.forget()
             raise NetworkError(f"services cannot be programmed: nft: {' '.join(output.split())[:500]}")
         self._state.update(change)
-        self._ready, self._resumed, self._number = True, False, generation
+        self._ready, self._resumed, self._number = True, self._resumed and not self._followed, generation
         self._wanted.touched = Touched()
         await asyncio.to_thread(self._remember, change, fresh)
 
@@ -197,6 +258,16 @@ class Services(Consumer):
             self._memory.save(Remembered(self._base, self._number, self._state, frozenset(self._announced)))
         else:
             self._memory.append(self._number, change)
+
+    async def _route(self, view: ClusterView) -> None:
+        """A host without a default route of IPv6 could not even begin to send to a service: a route leads to the bridge, and
+        the table elsewhere before anything is sent. Pods have the node for their default route."""
+        cluster = view.get("Cluster", "", "cluster") or {}
+        ranges = parse_networks((cluster.get("spec") or {}).get("serviceNetwork") or "")
+        wanted = [each for each in ranges if isinstance(each, IPv6Network)]
+        if wanted != self._routed and V6 in self._families:
+            await asyncio.to_thread(_route_to, self._bridge, wanted)
+            self._routed = wanted
 
     async def _announce(self) -> None:
         wanted = {address for program in self._wanted.programs.values() for address in program.announced}
@@ -214,20 +285,31 @@ class Services(Consumer):
         remembered = await asyncio.to_thread(self._memory.load)
         if remembered is not None and remembered.announced:
             await asyncio.to_thread(announce.ensure, (), kept=remembered.announced)
-        code, output = await process.run(["nft", "-f", "-"], input_=service_rules.remove(self._table).encode())
+        code, output = await process.run(["nft", "-f", "-"], input_=service_table.remove(self._table).encode())
         if code != 0:
             raise NetworkError(f"nft: {' '.join(output.split())}")
         self._memory.forget()
+
+
+def _route_to(device: str, networks: Sequence[IPv6Network]) -> None:
+    with Netlink() as host:
+        link = host.link(device)
+        if link is None:
+            return
+        try:
+            for network in networks:
+                host.replace_link_route(network, link.index)
+        except OSError as error:
+            raise NetworkError(f"services of IPv6 cannot be routed to {device}: {error.strerror}") from error
 
 
 def table_name(instance: str) -> str:
     return f"slipway-{instance}-services"
 
 
-def parse_networks(text: str) -> list[IPv4Network]:
-    """``192.168.0.0/16,127.0.0.0/8``; addresses of the other family are for its table. Raises ValueError."""
-    networks = [ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
-    return [each for each in networks if isinstance(each, IPv4Network)]
+def parse_networks(text: str) -> list[Range]:
+    """``192.168.0.0/16,127.0.0.0/8,fd00::/8``. Raises ValueError."""
+    return [ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip()]
 
 
 def _a_table_went(events: socket.socket) -> bool:

@@ -17,7 +17,8 @@ from typing import Self
 
 _NEWLINK, _SETLINK, _NEWADDR, _NEWROUTE, _ERROR = 16, 19, 20, 24, 2
 _REQUEST, _ACK, _REPLACE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
-_IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 3, 4, 10, 12, 18, 28
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
+_IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 12, 18, 28
 _INFO_KIND, _INFO_DATA, _VETH_PEER, _BRPORT_MODE = 1, 2, 1, 4
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
@@ -80,14 +81,16 @@ def _acknowledged(answer: bytes) -> dict[int, int]:
     return codes
 
 
-def join(host: Wire, name: str, *, bridge: int, mtu: int, peer: str, namespace: int) -> None:
-    """A pair: ``name`` in ``host``'s namespace, up and a port of ``bridge``; ``peer`` born in that of the descriptor.
+def join(host: Wire, name: str, *, bridge: int, mtu: int, peer: str, namespace: int, peer_hardware: str) -> None:
+    """A pair: ``name`` in ``host``'s namespace, up and a port of ``bridge``; ``peer`` born in that of the descriptor, with
+    the hardware address.
 
     The port is a hairpin, which may send a packet back to where it came from: a pod that connects to its own published
     port needs it where br_netfilter is loaded (Docker loads it), as the packet is then translated within the bridge.
     """
     peer_part = _LINK.pack(0, 0, 0, 0, 0) + _text(_IFLA_IFNAME, peer) + _word(_IFLA_MTU, mtu)
     peer_part += _word(_IFLA_NET_NS_FD, namespace)
+    peer_part += _attribute(_IFLA_ADDRESS, bytes.fromhex(peer_hardware.replace(":", "")))
     pair = _text(_INFO_KIND, "veth") + _attribute(_INFO_DATA, _attribute(_VETH_PEER, peer_part))
     link = _LINK.pack(0, 0, 0, _UP, _UP) + _text(_IFLA_IFNAME, name) + _word(_IFLA_MTU, mtu)
     link += _word(_IFLA_MASTER, bridge) + _attribute(_IFLA_LINKINFO, pair)

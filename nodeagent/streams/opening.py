@@ -6,14 +6,16 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+import orjson
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from nodeagent.builds.places import is_build
 from nodeagent.errors import AgentError
 from nodeagent.pods import identity, status
 from nodeagent.pods.record import Record
 from nodeagent.pods.state import ContainerState, Phase
-from nodeagent.streams import execution, log_stream, port_forward
+from nodeagent.streams import execution, log_stream, port_forward, probing
 from nodeagent.streams.inotify import Watcher
 from nodeagent.tasks import Tasks
 from schema.base import Wire
@@ -91,6 +93,8 @@ class Streams:
 
     async def _prepare(self, request: OpenStream, socket: ClientConnection) -> Callable[[], Awaitable[None]]:
         """Everything that may be refused happens here; what is returned then serves the stream."""
+        if request.kind is StreamKind.PROBE:
+            return lambda: self._probe(request, socket)
         record = self._agent.records.get(request.pod_uid)
         if record is None:
             raise Refused(
@@ -106,6 +110,12 @@ class Streams:
             case StreamKind.PORT_FORWARD:
                 connection = await port_forward.connect(record, request.port or 0)
                 return lambda: port_forward.pump(connection, socket)
+
+    async def _probe(self, request: OpenStream, socket: ClientConnection) -> None:
+        records = list(self._agent.records.values())
+        await socket.send(
+            orjson.dumps(await probing.probe(request.targets, namespace=request.namespace, records=records))
+        )
 
     def _container(self, request: OpenStream, record: Record) -> ContainerState:
         if request.container not in record.names():
@@ -147,6 +157,10 @@ class Streams:
         state, options = self._container(request, record), request.exec
         if options is None:
             raise Refused("this stream needs its options")
+        if is_build(record.container(request.container).image or ""):
+            raise Refused(
+                "a build cannot be entered: its container holds more rights than a pod's", code=403, reason="Forbidden"
+            )
         if state.phase is not Phase.RUNNING:
             raise Refused(f'container "{request.container}" in pod "{request.pod}" is not running', code=400)
         runtime = self._agent.context.host.runtime

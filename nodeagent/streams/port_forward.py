@@ -37,7 +37,7 @@ async def connect(record: Record, port: int) -> Connection:
         raise NotRunning(f"nothing answers at port {port} of pod {record.name}: {error}") from None
 
 
-def socket_in(namespace: Path | None) -> sockets.socket:
+def socket_in(namespace: Path | None, family: sockets.AddressFamily = sockets.AF_INET) -> sockets.socket:
     """A socket belongs to the network namespace it was made in. Made by a thread of its own, which then ends: one of the
     pool would stay in the pod's namespace."""
     made: list[sockets.socket | OSError] = []
@@ -50,7 +50,7 @@ def socket_in(namespace: Path | None) -> sockets.socket:
                     kernel.setns(descriptor, CLONE_NEWNET)
                 finally:
                     os.close(descriptor)
-            made.append(sockets.socket(sockets.AF_INET, sockets.SOCK_STREAM))
+            made.append(sockets.socket(family, sockets.SOCK_STREAM))
         except OSError as error:
             made.append(error)
 

@@ -82,6 +82,9 @@ class DaemonSetStatus(ApiModel):
     """Nodes that should have one and have not."""
     collision_count: Int32 | None = None
     """Unused."""
+    observed_configuration: dict[str, str] = {}
+    """Slipway's: the ConfigMaps and Secrets that the template uses, and the copies that hold what they last said. Only
+    with slipway.dev/rollout-on-config-change."""
     conditions: Annotated[list[DaemonSetCondition], ListKey("type")] = []
     """Why it is as it is."""
 

@@ -86,6 +86,9 @@ class DeploymentStatus(ApiModel):
     """How many pods are on their way out."""
     collision_count: Int32 | None = None
     """How often the name of a new ReplicaSet was taken; it goes into the hash of the next one."""
+    observed_configuration: dict[str, str] = {}
+    """Slipway's: the ConfigMaps and Secrets that the template uses, and the copies that hold what they last said. Only
+    with slipway.dev/rollout-on-config-change."""
     conditions: Annotated[list[DeploymentCondition], ListKey("type")] = []
     """Aspects of its state."""
 

@@ -114,6 +114,9 @@ class StatefulSetStatus(ApiModel):
     """The revision of the template as it is now."""
     collision_count: Int32 | None = None
     """Unused."""
+    observed_configuration: dict[str, str] = {}
+    """Slipway's: the ConfigMaps and Secrets that the template uses, and the copies that hold what they last said. Only
+    with slipway.dev/rollout-on-config-change."""
     conditions: Annotated[list[StatefulSetCondition], ListKey("type")] = []
     """Why it is as it is."""
 

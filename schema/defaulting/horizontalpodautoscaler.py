@@ -27,4 +27,5 @@ def default(wire: Wire) -> None:
     behavior = child(spec, "behavior")
     if behavior is not None:
         for name, rules in (("scaleUp", _UP), ("scaleDown", _DOWN)):
-            behavior[name] = {**rules, **(child(behavior, name) or {})}
+            if isinstance(behavior.get(name, {}), dict):  # what is of another type is for validation to name
+                behavior[name] = {**rules, **behavior.get(name, {})}

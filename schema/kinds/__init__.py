@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schema.kind import ALL_VERBS, Kind
+from schema.kind import ALL_VERBS, Kind, Version
 from schema.kinds import (
     apps,
     autoscaling,
@@ -14,6 +14,7 @@ from schema.kinds import (
     networking,
     policy,
     scheduling,
+    slipway,
     storage,
 )
 from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
@@ -41,11 +42,13 @@ from schema.kinds.metrics import NODE_METRICS, POD_METRICS
 from schema.kinds.networking import INGRESS, INGRESS_CLASS, NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
+from schema.kinds.slipway import BUILD, IMAGE, REPOSITORY, TRIGGER
 from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
+    "BUILD",
     "CONFIG_MAP",
     "CONTROLLER_REVISION",
     "CRON_JOB",
@@ -56,6 +59,7 @@ __all__ = [
     "ENDPOINT_SLICE",
     "EVENT",
     "HORIZONTAL_POD_AUTOSCALER",
+    "IMAGE",
     "INGRESS",
     "INGRESS_CLASS",
     "JOB",
@@ -73,15 +77,19 @@ __all__ = [
     "PRIORITY_CLASS",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",
+    "REPOSITORY",
     "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE",
     "SERVICE_ACCOUNT",
     "STATEFUL_SET",
     "STORAGE_CLASS",
+    "TRIGGER",
     "Kind",
+    "Version",
     "by_kind",
     "by_plural",
+    "version",
 ]
 
 ALL: tuple[Kind, ...] = (
@@ -95,18 +103,31 @@ ALL: tuple[Kind, ...] = (
     *networking.ALL,
     *scheduling.ALL,
     *storage.ALL,
+    *slipway.ALL,
 )
 
 DERIVED: tuple[Kind, ...] = metrics.DERIVED
 """Served by views of their own, worked out when asked for, stored nowhere. All that is generic knows only `ALL`."""
 
-_BY_KIND = {(kind.api_version, kind.kind): kind for kind in ALL}
+VERSIONS: tuple[Version, ...] = autoscaling.VERSIONS
+"""Of kinds in `ALL`, further versions in which they are served."""
+
+_BY_KIND = {
+    **{(each.kind.api_version, each.kind.kind): each.stored for each in VERSIONS},
+    **{(kind.api_version, kind.kind): kind for kind in ALL},
+}
+_BY_VERSION = {(each.kind.group, each.kind.version, each.kind.plural): each for each in VERSIONS}
 _BY_PLURAL = {(kind.group, kind.version, kind.plural): kind for kind in ALL}
 
 
 def by_kind(api_version: str, kind: str) -> Kind | None:
-    """``by_kind("v1", "Pod")``; None for a kind that is not served."""
+    """``by_kind("v1", "Pod")``, of whatever version it is served in; None for a kind that is not served."""
     return _BY_KIND.get((api_version, kind))
+
+
+def version(group: str, version: str, plural: str) -> Version | None:
+    """``version("autoscaling", "v1", "horizontalpodautoscalers")``; None for what is served as it is stored, or not at all."""
+    return _BY_VERSION.get((group, version, plural))
 
 
 def by_plural(group: str, version: str, plural: str) -> Kind | None:

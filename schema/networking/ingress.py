@@ -16,6 +16,21 @@ DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 NODE_LABEL = "slipway.dev/ingress"
 """Nodes that carry it, with any value but ``false``, answer for Ingresses."""
 
+ISSUER = "slipway.dev/issuer"
+"""Annotation of an Ingress or its class: who signs the certificates that nobody has made."""
+AUTHORITY, ACME = "cluster-authority", "acme"
+ISSUERS = (AUTHORITY, ACME)
+ISSUED_BY = "slipway.dev/issued-by"
+"""Annotation of a Secret: which of them has."""
+PROXY_PROTOCOL = "slipway.dev/proxy-protocol"
+"""Annotation of an Ingress: its backends are told of the client by HAProxy's PROXY protocol, version 1 or 2."""
+PROXY_PROTOCOLS = ("v1", "v2")
+ACME_ACCOUNT = "slipway.dev/acme-account"
+"""Annotation of our classes: the thumbprint of the account's key, with which proxies answer HTTP-01 challenges."""
+
+SERVING = "IngressServing"
+"""Condition of a node with the label: whether its proxy runs, else why not."""
+
 
 def secret_name(ingress: str, entry: Wire) -> str:
     """The Secret of an entry of ``spec.tls``."""

@@ -12,6 +12,7 @@ import json
 
 from schema import kinds
 from schema.base import Wire
+from schema.kinds import Kind
 from schema.openapi import operations
 from schema.openapi.schemas import Schemas
 
@@ -20,7 +21,7 @@ VERSION = "v1.32.0"
 
 def document(group: str, version: str) -> Wire:
     """The document of one group and version; without kinds it has no paths."""
-    served = [kind for kind in kinds.ALL if (kind.group, kind.version) == (group, version)]
+    served = [kind for kind in _served() if (kind.group, kind.version) == (group, version)]
     schemas = Schemas()
     paths: Wire = {}
     for kind in served:
@@ -36,10 +37,14 @@ def document(group: str, version: str) -> Wire:
     }
 
 
+def _served() -> list[Kind]:
+    return [*kinds.ALL, *(each.kind for each in kinds.VERSIONS)]
+
+
 def index() -> Wire:
     """The documents there are, each under an address that names its contents."""
     found = {}
-    for group, version in dict.fromkeys((kind.group, kind.version) for kind in kinds.ALL):
+    for group, version in dict.fromkeys((kind.group, kind.version) for kind in _served()):
         path = f"apis/{group}/{version}" if group else f"api/{version}"
         text = json.dumps(document(group, version), sort_keys=True).encode()
         digest = hashlib.sha256(text).hexdigest()[:32].upper()

@@ -21,6 +21,7 @@ _PACKAGES = {
     "schema.apps.statefulset": "io.k8s.api.apps.v1",
     "schema.autoscaling.horizontalpodautoscaler": "io.k8s.api.autoscaling.v2",
     "schema.autoscaling.scale": "io.k8s.api.autoscaling.v1",
+    "schema.autoscaling.version1": "io.k8s.api.autoscaling.v1",
     "schema.batch.cronjob": "io.k8s.api.batch.v1",
     "schema.batch.job": "io.k8s.api.batch.v1",
     "schema.coordination": "io.k8s.api.coordination.v1",
@@ -29,7 +30,11 @@ _PACKAGES = {
     "schema.networking.ingress": "io.k8s.api.networking.v1",
     "schema.networking.networkpolicy": "io.k8s.api.networking.v1",
     "schema.policy.poddisruptionbudget": "io.k8s.api.policy.v1",
+    "schema.slipway.repository": "dev.slipway.v1",
+    "schema.slipway.image": "dev.slipway.v1",
+    "schema.slipway.trigger": "dev.slipway.v1",
     "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",
+    "schema.slipway.build": "dev.slipway.v1",
 }
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from schema.base import Wire
-from schema.networking.ingress import HTTPIngressPath, Ingress, IngressBackend, IngressClass, IngressRule
+from schema.networking.ingress import (
+    ISSUER,
+    ISSUERS,
+    PROXY_PROTOCOL,
+    PROXY_PROTOCOLS,
+    HTTPIngressPath,
+    Ingress,
+    IngressBackend,
+    IngressClass,
+    IngressRule,
+)
 from schema.validation import names
 from schema.validation.causes import Problems
 
@@ -13,6 +25,8 @@ _NOT_AT_THE_END = ("/..", "/.")
 
 def check(ingress: Ingress, problems: Problems) -> None:
     spec = ingress.spec
+    _check_word(ingress.metadata.annotations, ISSUER, ISSUERS, problems)
+    _check_word(ingress.metadata.annotations, PROXY_PROTOCOL, PROXY_PROTOCOLS, problems)
     if not spec.rules and spec.default_backend is None:
         problems.invalid("spec", {}, "either `defaultBackend` or `rules` must be specified")
     if spec.default_backend is not None:
@@ -26,6 +40,12 @@ def check(ingress: Ingress, problems: Problems) -> None:
             problems.invalid(f"spec.tls[{position}].secretName", entry.secret_name, fault)
     for position, rule in enumerate(spec.rules):
         _check_rule(rule, f"spec.rules[{position}]", problems)
+
+
+def _check_word(annotations: Mapping[str, str] | None, name: str, words: Sequence[str], problems: Problems) -> None:
+    word = (annotations or {}).get(name)
+    if word is not None and word not in words:
+        problems.not_supported(f"metadata.annotations[{name}]", word, words)
 
 
 def _check_rule(rule: IngressRule, path: str, problems: Problems) -> None:
@@ -95,6 +115,7 @@ def _check_backend(backend: IngressBackend, path: str, problems: Problems) -> No
 
 
 def check_class(ingress_class: IngressClass, problems: Problems) -> None:
+    _check_word(ingress_class.metadata.annotations, ISSUER, ISSUERS, problems)
     controller = ingress_class.spec.controller
     if not controller:
         problems.required("spec.controller")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from nodeagent.agent import Agent
 from nodeagent.pods import identity
 from nodeagent.runtime.fake import FakeHost
 from schema.base import Wire
-from schema.session import ExecOptions, LogOptions, ObjectKey, OpenStream, StreamKind
+from schema.session import ExecOptions, LogOptions, ObjectKey, OpenStream, ProbeTarget, StreamKind
 from tests.agent.pretend import container, deleted, facilities, pod_wire, settings
 from tests.agent.scripted import TOKEN, ControlPlane, payloads
 
@@ -253,6 +254,21 @@ async def test_the_log_of_a_previous_attempt_is_read(tmp_path, host):
         socket = await plane.open_stream(request(StreamKind.LOG, uid, log=options, stream_id="again"))
         assert await opened(socket) == {}
         assert await payloads(socket) == [b"first life\n"]
+
+
+async def test_a_probe_tells_what_answers_from_here(tmp_path, host):
+    async with a_running_pod(tmp_path, host) as (plane, _, _):
+        with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_server(("127.0.0.1", 0)) as closed:
+            ports = [each.getsockname()[1] for each in (listener, closed)]
+            closed.close()
+            targets = [ProbeTarget(address="127.0.0.1", port=port) for port in ports]
+            stream = await plane.open_stream(request(StreamKind.PROBE, "", targets=targets))
+            assert await opened(stream) == {}
+            found = json.loads(await stream.recv())
+    assert [(each["from"], each["port"], each["result"]) for each in found] == [
+        ("Node", ports[0], "Answers"),
+        ("Node", ports[1], "Refused"),
+    ]
 
 
 async def test_streams_to_what_is_not_there_are_refused_with_the_reason(tmp_path, host):

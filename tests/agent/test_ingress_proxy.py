@@ -69,6 +69,7 @@ class Bench:
     def __init__(self, proxy: Proxy, port: int, secure_port: int) -> None:
         self.proxy, self.port, self.secure_port = proxy, port, secure_port
         self.services: dict[routes.Key, Wire] = {}
+        self.acme_account = ""
 
     def service(self, name: str, port: int) -> None:
         self.services["shop", name] = {
@@ -84,6 +85,7 @@ class Bench:
             addresses=("127.0.0.1",),
             connections=connections_possible(1000),
             user="",
+            acme_account=self.acme_account,
         )
         hosts = {name: hosts for name, (_, hosts) in pem.items()}
         table = routes.table(ingresses, self.services, {})
@@ -93,7 +95,7 @@ class Bench:
         await self.proxy.apply(digest, files, {"default.pem": certificates.self_signed("ingress.test"), **data})
 
     async def get(self, host: str, where: str) -> httpx.Response:
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:  # one of them waits for several reloads
             return await client.get(f"http://127.0.0.1:{self.port}{where}", headers={"Host": host})
 
 
@@ -164,6 +166,48 @@ async def test_the_client_s_address_is_passed_on_and_its_own_words_are_not(bench
         assert "x-forwarded-for: 127.0.0.1\r\n" in head
         assert "x-forwarded-proto: http\r\n" in head
         assert "6.6.6.6" not in head
+
+
+V1 = b"PROXY TCP4 127.0.0.1 127.0.0.1 "
+V2 = b"\r\n\r\n\0\r\nQUIT\n" + b"\x21\x11"
+"""The signature, then: version 2, PROXY, TCP over IPv4 (haproxy's proxy-protocol.txt, 2.2)."""
+
+
+@pytest.mark.parametrize(("version", "head"), [("v1", V1), ("v2", V2)])
+async def test_the_client_s_address_is_passed_on_by_the_proxy_protocol_too(
+    bench: Bench, version: str, head: bytes
+) -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.readexactly(len(head)))
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        bench.service("raw", port)
+        told = {"slipway.dev/proxy-protocol": version}
+        await bench.apply(ingress("i", ("a.test", [path("/", "raw", port)]), annotations=told))
+        assert (await bench.get("a.test", "/")).status_code == 502  # it has hung up on the proxy
+        assert await heard.get() == head
+
+
+async def test_challenges_are_answered_unless_somebody_else_does(bench: Bench) -> None:
+    async with Echo("solver") as solver:
+        bench.service("solver", solver.port)
+        bench.acme_account = "t" * 43
+        own = "/.well-known/acme-challenge/theirs"
+        await bench.apply(
+            ingress("i", ("a.test", [path(own, "solver", solver.port, "Exact")]), tls=[{"hosts": ["a.test"]}])
+        )
+        answer = await bench.get("a.test", "/.well-known/acme-challenge/Abc-_9")
+        assert answer.text == "Abc-_9." + "t" * 43
+        assert (await bench.get("elsewhere.test", "/.well-known/acme-challenge/x")).status_code == 200
+        assert (await bench.get("a.test", own)).text.startswith("solver ")
+        assert (await bench.get("a.test", "/.well-known/acme-challenge/a/b")).status_code == 404
+        assert (await bench.get("a.test", "/.well-known/acme-challenge/a%0d%0ab")).status_code == 404
 
 
 async def test_tls_is_ended_with_the_host_s_certificate_and_plain_http_redirected(bench: Bench) -> None:

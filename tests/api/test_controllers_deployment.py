@@ -346,6 +346,35 @@ def test_a_crash_loop_goes_back_to_the_last_revision_that_worked(world):
     assert condition(world.deployment(), "RolledBack") == {}
 
 
+def test_a_revision_that_was_ready_for_a_moment_and_crash_loops_is_left_and_never_taken_again(world, monkeypatch):
+    world.make(deployment(replicas=1, metadata=AUTO))
+    world.finish()
+    world.set_image("app:2")
+    world.finish()
+    crash(world, "app:2")
+    world.finish()
+    assert world.images() == ["app:1"]
+    crash(world, "app:1", restarts=9)
+    assert image_of(world.deployment()["spec"]["template"]) == "app:1", "the other one is no better"
+    world.finish()
+    world.set_image("app:3")
+    world.finish()
+    later = meta.now() + timedelta(minutes=3)
+    monkeypatch.setattr(meta, "now", lambda: later)
+    crash(world, "app:3")
+    assert image_of(world.deployment()["spec"]["template"]) == "app:3", "it has worked for a while"
+
+
+def test_what_an_undo_copies_proves_nothing(world):
+    """kubectl rollout undo gives the Deployment the annotations of the ReplicaSet."""
+    world.make(deployment(replicas=1, metadata=AUTO))
+    world.finish()
+    proven = {"slipway.dev/proven": world.replica_sets()[0]["metadata"]["annotations"]["slipway.dev/proven"]}
+    world.patch({"metadata": {"annotations": proven}})
+    world.set_image("app:2")
+    assert "slipway.dev/proven" not in world.replica_sets()[-1]["metadata"]["annotations"]
+
+
 def test_a_missed_deadline_goes_back_and_what_once_worked_is_never_left(world, monkeypatch):
     world.make(deployment(replicas=1, progressDeadlineSeconds=10, metadata=AUTO))
     world.finish()

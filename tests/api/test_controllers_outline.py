@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from controlplane.controllers import tasks
+from controlplane.controllers import broker, tasks
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
 from controlplane.controllers.errors import Stalled, Wait
@@ -199,5 +199,6 @@ def test_a_defect_is_repeated_with_back_off_and_kills_nothing(monkeypatch):
         raise ZeroDivisionError
 
     tasks.perform(Work("t", ("k",)), defect)
+    assert delays.pop(0) == broker.BLOCKED_SECONDS, "Redis is away: it is looked at once more when all has expired"
     assert len(delays) == 1
     assert delays[0] > 0

@@ -325,3 +325,29 @@ def test_events(kubectl: Kubectl):
 def test_without_a_token_nobody_gets_in(kubectl: Kubectl):
     error = kubectl.run("--token=wrong", "get", "pods", fails=True)
     assert "You must be logged in" in error
+
+
+def test_autoscale_in_both_versions(kubectl: Kubectl):
+    kubectl.run("create", "deployment", "web", "--image=registry.example.com/app:1")
+    kubectl.run("autoscale", "deployment", "web", "--min=2", "--max=8", "--cpu-percent=60")
+    spec = kubectl.json("get", "hpa", "web")["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (2, 8)
+    assert spec["metrics"][0]["resource"]["target"]["averageUtilization"] == 60
+    first = kubectl.json("get", "horizontalpodautoscalers.v1.autoscaling", "web")
+    assert (first["apiVersion"], first["spec"]["targetCPUUtilizationPercentage"]) == ("autoscaling/v1", 60)
+    manifest = f"""
+apiVersion: autoscaling/v1
+kind: HorizontalPodAutoscaler
+metadata: {{name: web}}
+spec:
+  scaleTargetRef: {json.dumps(spec["scaleTargetRef"])}
+  minReplicas: 2
+  maxReplicas: 9
+  targetCPUUtilizationPercentage: 70
+"""
+    kubectl.run("apply", "-f", "-", given=manifest)
+    assert "unchanged" in kubectl.run("apply", "-f", "-", given=manifest)
+    assert kubectl.run("diff", "-f", "-", given=manifest) == ""
+    assert re.search(r"\nweb +Deployment/web +cpu: <unknown>/70% +2 +9 ", kubectl.run("get", "hpa"))
+    assert "Max replicas:" in kubectl.run("describe", "hpa", "web")
+    assert "targetCPUUtilizationPercentage" in kubectl.run("explain", "hpa.spec", "--api-version=autoscaling/v1")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
+from typing import Any
 
 import pytest
 from django.db import connection
 
-from controlplane.api.exposure import check, places_of_pod, places_of_service
+from controlplane.api.exposure import Place, check, places_of_pod, places_of_service, tries_of
 from controlplane.store import objects
 from controlplane.store.errors import Invalid
 from schema import kinds
@@ -436,6 +437,8 @@ def test_exposure_is_a_document_of_the_service(api: Api, pump):
         "checkedFrom": "",
         "addresses": [],
         "omitted": 0,
+        "nodesWithoutAnswer": [],
+        "nodesOmitted": 0,
         "services": ["web"],
     }
     assert api.get("/apis/slipway.dev/v1/namespaces/default/services/none/exposure")[0] == 404
@@ -451,3 +454,22 @@ def test_a_host_port_is_checked_where_it_was_opened():
 def test_exposure_is_for_those_who_may_read(api: Api):
     api.created(SERVICES, service())
     assert api.get("/apis/slipway.dev/v1/namespaces/default/services/web/exposure", authorization="")[0] == 401
+
+
+def test_exposure_says_who_tried_from_where():
+    place = Place("Outside", "nodePort", "192.0.2.7", 30080, "TCP")
+    answered = {"address": "192.0.2.7", "port": 30080, "result": "Answers", "milliseconds": 1.0}
+    found: dict[str, Any] = {
+        "n1": [answered | {"from": "Node"}, answered | {"from": "Pod", "pod": "default/a"}],
+        "n2": [answered | {"from": "Node", "result": "Refused"}, answered | {"from": "Node", "port": 80}],
+        "n3": "the node did not answer within 8 s",
+    }
+    seen = [
+        (each["node"], each["as"], each.get("pod"), each["result"])
+        for each in tries_of(place, found, {"192.0.2.7": "n1"})
+    ]
+    assert seen == [
+        ("n1", "Node", None, "Answers"),
+        ("n1", "Pod", "default/a", "Answers"),
+        ("n2", "Outside", None, "Refused"),
+    ]

@@ -164,6 +164,20 @@ def test_who_works_for_long_keeps_the_key_and_who_died_does_not(monkeypatch):
         broker.finish(work, token)
 
 
+def test_a_lease_that_ran_out_takes_no_wake_up_along(monkeypatch):
+    """A worker stood still for longer than its lease, after somebody had asked for the key."""
+    monkeypatch.setattr(broker, "LEASE_SECONDS", 1)
+    work = Work("t", ("k",))
+    with redis_server():
+        token = broker.begin(work) or ""
+        broker._keeper.release(token)
+        assert broker.enqueue([work]) == 0, "who works on it will have it queued again"
+        until(lambda: broker.client().get(work.state_key) is None)
+        queued = broker.client().llen(broker._queue_key())
+        broker.finish(work, token)
+        assert broker.client().llen(broker._queue_key()) == queued + 1
+
+
 def test_failures_are_counted_until_a_success():
     work = Work("t", ("k",))
     with redis_server():

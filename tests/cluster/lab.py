@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 
@@ -34,6 +35,7 @@ from tests.cluster.instance import ROOT, Instance, condition, prepare, wait_for
 from tests.ports import free_port
 
 READY_SECONDS = 60.0
+T = TypeVar("T")
 
 
 @dataclass
@@ -175,10 +177,10 @@ class Lab(Instance):
         return int(self.environment["SLIPWAY_REGISTRY_INSECURE"].rpartition(":")[2])
 
 
-def _apart(operation: Callable[[], None]) -> None:
+def _apart(operation: Callable[[], T]) -> T:
     """In a thread: pyroute2 runs an event loop of its own, and the caller may have one."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(operation).result()
+        return pool.submit(operation).result()
 
 
 @contextlib.contextmanager
@@ -200,7 +202,8 @@ def make(directory: Path, *, nodes: int, latency: str, loss: str, bandwidth: str
     plain = prepare(directory, **settings)
     layout = Layout.from_environment(plain.environment)
     layout.make_directories()
-    registry_host = f"{network.settle(layout, environment=plain.environment).gateway}:{free_port()}"
+    settled = _apart(lambda: network.settle(layout, environment=plain.environment))
+    registry_host = f"{settled.gateway}:{free_port()}"
     plain.environment = {**plain.environment, "SLIPWAY_REGISTRY_INSECURE": registry_host}
     fields = {each.name: getattr(plain, each.name) for each in dataclasses.fields(Instance) if each.init}
     words = ["--nodes", str(nodes)]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
+import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from controlplane.access import pki
 from schema.base import Wire
 from tests import images, registry
 from tests.cluster.instance import Instance, condition, running, wait_for
@@ -101,16 +106,85 @@ def test_a_certificate_is_made_and_the_client_can_verify_it(cluster: Instance) -
     assert secret["metadata"]["annotations"] == {"slipway.dev/issued-by": "cluster-authority"}
 
 
+def test_a_certificate_of_the_users_own_is_served_and_followed_when_it_changes(cluster: Instance) -> None:
+    def pair() -> dict[str, str]:
+        chain, key = pki.issue(cluster.home, ["own.test"])
+        return {"tls.crt": base64.b64encode(chain).decode(), "tls.key": base64.b64encode(key).decode()}
+
+    first, second = pair(), pair()
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own-tls"}, "type": "kubernetes.io/tls"}
+    cluster.create({**secret, "data": first})
+    make(cluster, "own", "own.test", tls=True)
+    wait_for("the first", lambda: presented("own.test") == first["tls.crt"])
+    assert cluster.api.patch(
+        "/api/v1/namespaces/default/secrets/own-tls",
+        json={"data": second},
+        headers={"Content-Type": "application/merge-patch+json"},
+    ).is_success
+    wait_for("the second", lambda: presented("own.test") == second["tls.crt"])
+    found = cluster.api.get("/api/v1/namespaces/default/secrets/own-tls").json()
+    assert found["data"] == second  # a Secret of the users' is theirs
+
+
+def presented(host: str) -> str | None:
+    """The certificate that the proxy shows for the host: PEM in base64, as in a Secret."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", HTTPS), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname=host) as secure,
+        ):
+            der = secure.getpeercert(binary_form=True)
+    except OSError:
+        return None
+    return base64.b64encode(ssl.DER_cert_to_PEM_cert(der).encode()).decode() if der else None
+
+
+def test_a_node_that_cannot_answer_says_why(cluster: Instance) -> None:
+    def proxy() -> str | None:
+        return condition(cluster.api.get(f"/api/v1/nodes/{cluster.node}").json(), "IngressServing")
+
+    wait_for("the node's word", lambda: proxy() == "True")
+    # While something else has the port, the proxy cannot come back.
+    pid = int(next(Path("/run").glob(f"slipway-{cluster.id}*/ingress/pid")).read_text())
+    holder = [sys.executable, "-c", HOLD, str(HTTP)]
+    with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as held:
+        os.kill(pid, signal.SIGKILL)
+        assert held.stdout is not None
+        assert held.stdout.readline() == b"held\n"
+        wait_for("the failure", lambda: proxy() == "False")
+        wait_for("the Ingress's word", lambda: "does not answer" in message(cluster, "plain") or None)
+        assert condition(cluster.api.get(f"/api/v1/nodes/{cluster.node}").json(), "NetworkUnavailable") == "False"
+        held.kill()
+    wait_for("the page", lambda: served("plain.test"), seconds=60)
+    wait_for("the node's word", lambda: proxy() == "True")
+
+
+HOLD = """
+import socket, sys, time
+while True:
+    try:
+        held = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+        break
+    except OSError:
+        time.sleep(0.01)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def message(cluster: Instance, name: str) -> str:
+    found = (read(cluster, name).get("status") or {}).get("conditions") or [{}]
+    return str(found[0].get("message", ""))
+
+
 def test_what_cannot_be_served_is_said(cluster: Instance) -> None:
     make(cluster, "lost", "lost.test", service="nosuch")
 
-    def message(name: str) -> str:
-        found = (read(cluster, name).get("status") or {}).get("conditions") or [{}]
-        return str(found[0].get("message", ""))
-
-    wait_for("the reason", lambda: "the service nosuch does not exist" in message("lost") or None)
+    wait_for("the reason", lambda: "the service nosuch does not exist" in message(cluster, "lost") or None)
     make(cluster, "second", "lost.test")
-    wait_for("the conflict", lambda: "lost.test/ is the Ingress default/lost's" in message("second") or None)
+    wait_for("the conflict", lambda: "lost.test/ is the Ingress default/lost's" in message(cluster, "second") or None)
     answer = wait_for("an answer", lambda: fetch("lost.test"))
     assert answer.status_code in (404, 503)
 

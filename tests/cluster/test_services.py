@@ -198,6 +198,22 @@ def test_exposure_is_verified_by_connecting(cluster: Lab, web: str) -> None:
     assert all(results["nodePort", cluster.address(node)] == "Answers" for node in cluster.nodes[1:])
 
 
+def test_exposure_tells_from_where_each_address_answers(cluster: Lab, web: str) -> None:
+    found = cluster.api.get("/apis/slipway.dev/v1/namespaces/default/services/web/exposure").json()["status"]
+    assert (found["nodesWithoutAnswer"], found["nodesOmitted"]) == ([], 0)
+    seen = {
+        (each["address"], one["node"], one["as"], one.get("pod", "")): one["result"]
+        for each in found["addresses"]
+        for one in each["from"]
+    }
+    target = cluster.nodes[1]
+    for number, node in enumerate(cluster.nodes):
+        assert seen[web, node, "Node", ""] == seen[web, node, "Pod", f"default/web-{number}"] == "Answers"
+        asked_as = "Node" if node == target else "Outside"
+        assert seen[cluster.address(target), node, asked_as, ""] == "Answers"
+        assert seen[cluster.address(target), node, "Pod", f"default/web-{number}"] == "Answers"
+
+
 def test_a_deleted_service_answers_nobody_and_has_no_slices(cluster: Lab, web: str) -> None:
     cluster.kubectl("delete", "service", "web")
     wait_for("its slices went", lambda: endpoints(cluster) == [])

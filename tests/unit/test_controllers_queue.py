@@ -101,3 +101,32 @@ def test_large_work_is_sent_in_parts(broker, monkeypatch):
     made.add([A, B, C])
     assert made.flush(5)
     assert broker.sent == [A, B, C]
+
+
+def test_what_is_asked_for_while_it_is_sent_is_sent_again(broker):
+    asked = threading.Event()
+
+    def send(work):
+        if not asked.is_set():
+            asked.set()
+            made.add([A])
+        broker(work)
+
+    made = queue.Queue(lambda change: [], send)
+    made.add([A])
+    assert made.flush(5)
+    assert broker.sent == [A, A]
+
+
+def test_a_defect_on_the_way_to_redis_does_not_end_the_thread(broker):
+    faults = [ValueError("odd")]
+
+    def send(work):
+        if faults:
+            raise faults.pop()
+        broker(work)
+
+    made = queue.Queue(lambda change: [], send)
+    made.add([A])
+    assert made.flush(5)
+    assert broker.sent == [A]

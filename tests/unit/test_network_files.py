@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from nodeagent.network import files
-from nodeagent.network.rules import PublishedPort
+from nodeagent.network.host_ports import PublishedPort
 from schema.base import Wire
 from schema.core.pod import Pod
 

@@ -93,6 +93,19 @@ def ingress_class(controller: str) -> Wire:
     }
 
 
+@pytest.mark.parametrize("name", ["slipway.dev/issuer", "slipway.dev/proxy-protocol"])
+def test_annotations_that_we_read_hold_words_that_we_know(name: str) -> None:
+    wire = ingress({})
+    wire["metadata"]["annotations"] = {name: "whoever"}
+    assert fields(wire) == [f"metadata.annotations[{name}]"]
+
+
+def test_a_class_names_an_issuer_that_there_is() -> None:
+    wire = ingress_class("slipway.dev/ingress")
+    wire["metadata"]["annotations"] = {"slipway.dev/issuer": "whoever"}
+    assert fields(wire, kinds.INGRESS_CLASS) == ["metadata.annotations[slipway.dev/issuer]"]
+
+
 @pytest.mark.parametrize("controller", ["", "slipway", "No Domain/x", "x" * 251 + "/y"])
 def test_a_class_names_its_controller(controller: str) -> None:
     assert fields(ingress_class(controller), kinds.INGRESS_CLASS) == ["spec.controller"]

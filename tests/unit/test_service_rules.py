@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodeagent.network import conntrack, service_rules
+from nodeagent.network import conntrack, service_rules, service_state, service_table
 from nodeagent.network.service_memory import Memory, Remembered
-from nodeagent.network.service_rules import Delta, Endpoint, Place, State, UdpPort, Wanted
+from nodeagent.network.service_rules import Endpoint, Place
+from nodeagent.network.service_state import Delta, Program, State, Touched, UdpPort, Wanted
 
 HERE = Place("here", "a")
 
@@ -32,7 +33,7 @@ def at(address: str, node: str = "here", **conditions: bool) -> Any:
     return {"addresses": [address], "nodeName": node, "conditions": conditions}
 
 
-def program(service: Any, *endpoints: Any) -> service_rules.Program:
+def program(service: Any, *endpoints: Any) -> Program:
     return service_rules.program(service, slices(*endpoints), HERE)
 
 
@@ -67,7 +68,7 @@ def test_which_are_preferred(distribution, endpoints, preferred):
 
 def test_headless_and_external_names_contribute_nothing():
     for made in (service(clusterIP="None", clusterIPs=["None"]), service(type="ExternalName")):
-        assert program(made, at("10.244.0.2")) == service_rules.Program()
+        assert program(made, at("10.244.0.2")) == Program()
 
 
 def test_a_port_is_one_element_and_one_chain():
@@ -104,7 +105,7 @@ def test_ports_are_found_by_name():
             {"externalIPs": ["198.51.100.7"]},
             [at("10.244.0.2")],
             ("external", "198.51.100.7 . tcp . 80"),
-            "goto cluster/default/web/80.tcp",
+            "goto unless-external/default/web/80.tcp",
         ),
     ],
 )
@@ -126,6 +127,7 @@ def test_source_ranges_guard_the_balancer_and_nothing_else():
         type="LoadBalancer",
         ports=ports,
         status={"ingress": ["192.0.2.200"]},
+        annotations={"slipway.dev/announced-by": "there"},
         loadBalancerSourceRanges=["198.51.100.0/24", "198.51.100.7/32", " 203.0.113.0/24"],
     )
     found = program(balanced, at("10.244.0.2"))
@@ -146,6 +148,31 @@ def test_only_the_announcing_node_announces():
         assert program(balanced, at("10.244.0.2")).announced == announced
 
 
+def test_an_address_of_the_pool_is_the_services_alone_and_one_of_a_node_is_not():
+    for marks, balanced in (({"slipway.dev/announced-by": "there"}, True), ({}, False)):
+        made = service(type="LoadBalancer", status={"ingress": ["192.0.2.200"]}, annotations=marks)
+        found = program(made, at("10.244.0.2"))
+        assert (("balanced", "192.0.2.200") in found.elements) is balanced
+        assert ("unless-balanced/default/web/80.tcp" in found.chains) is not balanced
+
+
+@pytest.mark.parametrize(
+    ("addresses", "slice_families", "services"),
+    [
+        (["10.96.0.9", "fd96::9"], ["IPv4", "IPv6"], {"services", "services6"}),
+        (["fd96::9"], ["IPv4", "IPv6"], {"services6"}),
+        (["10.96.0.9", "fd96::9"], ["IPv6"], {"refused", "services6"}),
+    ],
+)
+def test_each_family_has_its_own_endpoints(addresses, slice_families, services):
+    both = {"IPv4": at("10.244.0.2"), "IPv6": at("fd77::2")}
+    found = [{**slices(both[each])[0], "addressType": each} for each in slice_families]
+    made = service_rules.program(service(clusterIPs=addresses), found, HERE)
+    assert {where for where, _ in made.elements} - {"hairpin", "hairpin6"} == services
+    if "services6" in services:
+        assert "dnat ip6 to [fd77::2]:8080" in made.chains["cluster6/default/web/80.tcp"][0]
+
+
 # From state to state
 
 _ADDRESSES = [f"10.244.0.{n}" for n in range(2, 6)]
@@ -164,10 +191,10 @@ _programs = st.builds(
 _steps = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.none() | _programs), max_size=8)
 
 
-def _renamed(program: service_rules.Program, name: str) -> service_rules.Program:
+def _renamed(program: Program, name: str) -> Program:
     """Chains and sets carry their service's name; elements (addresses) may be claimed by several."""
     swap = lambda text: text.replace("default/web", f"default/{name}")  # noqa: E731
-    return service_rules.Program(
+    return Program(
         {swap(key): tuple(map(swap, rules)) for key, rules in program.chains.items()},
         {swap(key): value for key, value in program.sets.items()},
         {key: swap(value) for key, value in program.elements.items()},
@@ -179,8 +206,8 @@ def test_changes_one_by_one_lead_to_what_is_wanted(steps):
     wanted, kernel = Wanted(), State()
     for name, program in steps:
         wanted.put(("default", name), _renamed(program, name) if program else None)
-        kernel.update(service_rules.delta(kernel, wanted.state, wanted.touched))
-        wanted.touched = service_rules.Touched()
+        kernel.update(service_state.delta(kernel, wanted.state, wanted.touched))
+        wanted.touched = Touched()
     assert kernel == wanted.state
     again = Wanted()
     for name, program in wanted.programs.items():
@@ -191,13 +218,13 @@ def test_changes_one_by_one_lead_to_what_is_wanted(steps):
 def test_no_change_is_no_script():
     wanted = Wanted()
     wanted.put(("default", "web"), program(service(), at("10.244.0.2")))
-    assert not service_rules.delta(wanted.state, wanted.state)
+    assert not service_state.delta(wanted.state, wanted.state)
 
 
 def test_a_chain_is_gone_only_after_what_refers_to_it():
     old = State({"c": ("drop",)}, {}, {("services", "k"): "goto c"})
-    lines = service_rules.script("t", old, service_rules.delta(old, State()), generation=1).splitlines()
-    assert lines.index("delete element ip t services { k }") < lines.index("delete chain ip t c")
+    lines = service_state.script("t", old, service_state.delta(old, State()), generation=1).splitlines()
+    assert lines.index("delete element inet t services { k }") < lines.index("delete chain inet t c")
 
 
 def test_what_is_remembered_is_what_was_programmed(tmp_path):
@@ -233,5 +260,5 @@ def test_which_flows_are_stale(addresses, address, number, led_to, stale):
 
 def test_node_ports_are_limited_to_the_addresses_asked_for():
     allowed = [IPv4Network("127.0.0.0/8")]
-    text = service_rules.base("t", bridge="b", pods=[IPv4Network("10.244.0.0/16")], node_port_addresses=allowed)
+    text = service_table.base("t", bridge="b", pods=[IPv4Network("10.244.0.0/16")], own=[], node_port_addresses=allowed)
     assert "ip daddr { 127.0.0.0/8 } meta l4proto . th dport vmap @node_ports" in text

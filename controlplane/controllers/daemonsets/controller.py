@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from controlplane.controllers import ownership, pods, revisions
-from controlplane.controllers.base import DONE, Controller, Key, Verdict
+from controlplane.controllers.base import DONE, Key, Verdict
+from controlplane.controllers.configuration import decide as configuration
+from controlplane.controllers.configuration import workload
+from controlplane.controllers.configuration.workload import ConfiguredController
 from controlplane.controllers.daemonsets import placing
 from controlplane.controllers.daemonsets.decide import (
     DaemonPod,
@@ -47,13 +50,16 @@ class Surroundings:
     pods: Claims = field(default_factory=Claims)
     revisions: Sequence[Wire] = ()
     nodes: Sequence[Wire] = ()
+    around: configuration.Around = field(default_factory=configuration.Around)
+    """Its ConfigMaps and Secrets, where it is rolled with them."""
 
 
-class DaemonSetController(Controller[Surroundings]):
+class DaemonSetController(ConfiguredController[Surroundings]):
     name = "daemonset"
     kind = kinds.DAEMON_SET
 
     def __init__(self) -> None:
+        super().__init__()
         self._nodes = wakeups.Nodes()
 
     def keys_for(self, change: ChangeRecord) -> Iterable[Key]:
@@ -83,17 +89,19 @@ class DaemonSetController(Controller[Surroundings]):
 
     def gather(self, obj: Wire) -> Surroundings:
         selector = LabelSelector.from_object(obj["spec"].get("selector"))
+        known = revisions.of(obj, selector)
         return Surroundings(
             ownership.claim(obj, selector, pods.owned_by(obj, selector)),
-            revisions.of(obj, selector),
+            known,
             objects.list_objects(kinds.NODE).items,
+            workload.look(obj, [revisions.template_of(each) for each in known]),
         )
 
     def plan(self, obj: Wire, children: Surroundings, now: datetime) -> Plan:
         family = children.pods.writes(kinds.POD, obj)
         if family:  # each of them wakes us again
             return Plan([Step("adopt and let go", family)], status=obj.get("status") or {})
-        return _Planning(obj, children, now).plan()
+        return configuration.decide(self.kind, obj, children.around).around(_Planning(obj, children, now).plan())
 
 
 class _Planning:

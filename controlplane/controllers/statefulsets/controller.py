@@ -15,7 +15,10 @@ from datetime import datetime
 from functools import partial
 
 from controlplane.controllers import ownership, pods, revisions
-from controlplane.controllers.base import Controller, Key
+from controlplane.controllers.base import Key
+from controlplane.controllers.configuration import decide as configuration
+from controlplane.controllers.configuration import workload
+from controlplane.controllers.configuration.workload import ConfiguredController
 from controlplane.controllers.errors import Wait
 from controlplane.controllers.events import Record
 from controlplane.controllers.ownership import Claims
@@ -42,9 +45,11 @@ class Surroundings:
     """Of the namespace, by name; only where there are claim templates."""
     lost_nodes: frozenset[str] = frozenset()
     """Nodes of its ending pods that do not answer."""
+    around: configuration.Around = field(default_factory=configuration.Around)
+    """Its ConfigMaps and Secrets, where it is rolled with them."""
 
 
-class StatefulSetController(Controller[Surroundings]):
+class StatefulSetController(ConfiguredController[Surroundings]):
     name = "statefulset"
     kind = kinds.STATEFUL_SET
 
@@ -66,18 +71,20 @@ class StatefulSetController(Controller[Surroundings]):
         if obj["spec"].get("volumeClaimTemplates"):
             claims = objects.list_objects(kinds.PERSISTENT_VOLUME_CLAIM, namespace=namespace).items
         ending = {pod["spec"].get("nodeName", "") for pod in own.mine if pods.is_leaving(pod)}
+        known = revisions.of(obj, selector)
         return Surroundings(
             own,
-            revisions.of(obj, selector),
+            known,
             {one["metadata"]["name"]: one for one in claims},
             frozenset(name for name in ending if name and _is_lost(name)),
+            workload.look(obj, [revisions.template_of(each) for each in known]),
         )
 
     def plan(self, obj: Wire, children: Surroundings, now: datetime) -> Plan:
         family = children.pods.writes(kinds.POD, obj)
         if family:  # each of them wakes us again
             return Plan([Step("adopt and let go", family)], status=obj.get("status") or {})
-        return _Planning(obj, children, now).plan()
+        return configuration.decide(self.kind, obj, children.around).around(_Planning(obj, children, now).plan())
 
 
 def _is_lost(node: str) -> bool:

@@ -1,0 +1,92 @@
+"""Images of Debian packages, without a Dockerfile: what mmdebstrap unpacks, as one layer.
+
+    python -m tests.debian push localhost:5000/visits-redis:1 redis-server
+
+Packages are unpacked with all that they depend on and none of their scripts run; documentation is left out, and the users
+that services commonly run as are there. It needs root, mmdebstrap and a mirror of Debian.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests import images
+
+SUITE = "bookworm"
+_UNWANTED = (
+    *(
+        "usr/share/doc",
+        "usr/share/man",
+        "usr/share/info",
+        "usr/share/locale",
+        "usr/share/zoneinfo",
+        "usr/share/lintian",
+    ),
+    *(
+        "usr/share/perl*",
+        "usr/lib/*/perl*",
+        "usr/lib/*/perl-base",
+        "usr/lib/*/gconv",
+        "lib/systemd",
+        "var/cache",
+        "var/lib/apt",
+    ),
+)
+_USERS = {
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/false\n"
+    "redis:x:101:101::/var/lib/redis:/bin/false\nnobody:x:65534:65534::/nonexistent:/bin/false\n",
+    "etc/group": "root:x:0:\nwww-data:x:33:\nredis:x:101:\nnogroup:x:65534:\n",
+    "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+}
+
+
+def image(*packages: str) -> images.Built:
+    users = images.layer([images.file(name, text) for name, text in _USERS.items()], "zstd")
+    return images.image(
+        [images.layer(unpacked(packages), "zstd"), users],
+        config={"Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"], "Cmd": ["sh"]},
+    )
+
+
+def unpacked(packages: Sequence[str]) -> bytes:
+    """A tar of these packages and all that they depend on."""
+    with tempfile.TemporaryDirectory() as directory:
+        target = Path(directory, "root.tar")
+        remove = 'cd "$1" && rm -rf ' + " ".join(_UNWANTED)
+        command = [
+            *(
+                "mmdebstrap",
+                "--quiet",
+                "--variant=extract",
+                "--skip=output/dev",
+                f"--include={','.join((*packages, 'busybox-static', 'dash'))}",
+            ),
+            *(f"--extract-hook={remove}", SUITE, str(target)),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"mmdebstrap: {done.stderr[-2000:]}")
+        return target.read_bytes()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.debian", description="An image of Debian packages.")
+    parser.add_argument("action", choices=["push"])
+    parser.add_argument("target", help="host:port/name:tag")
+    parser.add_argument("packages", nargs="+")
+    options = parser.parse_args(arguments)
+    host, _, name = options.target.partition("/")
+    built = image(*options.packages)
+    print(built.push(host, name))
+    print(f"{built.digest}  {sum(len(one.blob) for one in built.layers)} bytes", file=sys.stderr)
+    return os.EX_OK
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
