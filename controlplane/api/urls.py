@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.urls import URLPattern, re_path
 
 from controlplane.api import (
+    dependents,
     discovery,
     exposure,
     health,
     joining,
     metrics,
     openapi,
+    reveal,
     streams,
     usage,
     usage_history,
@@ -48,6 +50,11 @@ urlpatterns: list[URLPattern] = [
         rf"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/(?P<plural>{why.PLURALS})/(?P<name>[^/]+)/why/?$",
         why.WhyView.as_view(),
     ),
+    re_path(
+        r"^apis/slipway\.dev/v1/namespaces/(?P<namespace>[^/]+)/secrets/(?P<name>[^/]+)/reveal/?$",
+        reveal.RevealView.as_view(),
+    ),
+    re_path(r"^apis/slipway\.dev/v1/dependents/(?P<uid>[^/]+)/?$", dependents.DependentsView.as_view()),
     re_path(r"^apis/slipway\.dev/v1/jointokens/?$", joining.JoinTokensView.as_view()),
     re_path(r"^apis/slipway\.dev/v1/jointokens/(?P<token>[^/]+)/?$", joining.JoinTokenView.as_view()),
     re_path(r"^(?:api/[^/]+|apis/[^/]+/[^/]+)/[^/]", views.ResourceView.as_view()),
