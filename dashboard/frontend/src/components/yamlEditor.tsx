@@ -83,7 +83,6 @@ export function YamlEditor({ value, onChange, label, kinds, refusals, hint, read
       lineNumbers(),
       foldGutter(),
       drawSelection(),
-      highlightActiveLine(),
       bracketMatching(),
       indentOnInput(),
       indentUnit.of("  "),
@@ -94,7 +93,7 @@ export function YamlEditor({ value, onChange, label, kinds, refusals, hint, read
       ...(hint ? [placeholder(hint)] : []),
       EditorState.readOnly.of(readOnly),
       EditorView.editable.of(!readOnly),
-      EditorView.contentAttributes.of({ "aria-label": label, ...(readOnly && { tabindex: "0" }) }),
+      EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0" }),
       EditorView.lineWrapping,
       EditorView.updateListener.of((update) => {
         if (update.docChanged) latest.current.onChange?.(update.state.doc.toString());
@@ -102,6 +101,7 @@ export function YamlEditor({ value, onChange, label, kinds, refusals, hint, read
       ...(readOnly
         ? []
         : [
+            highlightActiveLine(),
             autocompletion({ override: [complete], icons: false }),
             lintGutter(),
             linter(check, { delay: 300 }),

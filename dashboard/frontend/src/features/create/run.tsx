@@ -4,7 +4,7 @@ import {
   Autocomplete,
   Button,
   Group,
-  SegmentedControl,
+  Select,
   SimpleGrid,
   Stack,
   Text,
@@ -33,6 +33,7 @@ import { useResources } from "../../lib/watch/hooks";
 import { EnvironmentRows, PortRows, VolumeRows } from "./rows";
 
 const text = messages.create;
+const SERVICES = Object.entries(text.services).map(([value, label]) => ({ value: value || "none", label }));
 
 /** A refusal of one of the objects, and the control that each of its causes is about. */
 class Refused extends Error {
@@ -107,29 +108,16 @@ export function RunImage({ onYaml }: { onYaml: (yaml: string) => void }) {
           </SimpleGrid>
           <EnvironmentRows form={form} change={change} errorAt={errorAt} />
           <PortRows form={form} change={change} errorAt={errorAt} />
-          <div role="group" aria-label={text.service}>
-            <Text size="sm" fw={600} mb={4}>
-              {text.service}
-            </Text>
-            <SegmentedControl
-              className="segments"
-              size="xs"
-              aria-label={text.service}
-              data={Object.entries(text.services).map(([value, label]) => ({
-                value: value || "none",
-                label,
-              }))}
-              value={form.service || "none"}
-              onChange={(value) =>
-                change({ service: (value === "none" ? "" : value) as forms.RunForm["service"] })
-              }
-            />
-            {errorAt("service") && (
-              <Text size="xs" c="var(--mantine-color-error)" mt={4}>
-                {errorAt("service")}
-              </Text>
-            )}
-          </div>
+          <Select
+            label={text.service}
+            data={SERVICES}
+            value={form.service || "none"}
+            onChange={(value) =>
+              change({ service: (value === "none" ? "" : value) as forms.RunForm["service"] })
+            }
+            allowDeselect={false}
+            error={errorAt("service")}
+          />
           <VolumeRows form={form} change={change} errorAt={errorAt} />
           {running.error && (
             <Alert color="red" title={refused?.made ? text.partly : text.refused} role="alert">

@@ -7,8 +7,11 @@ import { Empty, Failed, Loading } from "../../components/states";
 import * as commands from "../../lib/commands";
 import { Pod } from "../../lib/kinds/pod";
 import type { Resource } from "../../lib/kinds/resource";
+import { Service } from "../../lib/kinds/service";
+import { Workload } from "../../lib/kinds/workload";
 import type { LogSource } from "../../lib/log/stream";
 import { messages } from "../../lib/messages";
+import * as selectors from "../../lib/selectors";
 import { usePodsOf } from "../workloads/related";
 import { LogViewer } from "./viewer";
 
@@ -79,7 +82,7 @@ export function LogsOf({ item }: { item: Resource<any> }) {
               onChange={(event) => setPrevious(event.currentTarget.checked ? "1" : "")}
               size="xs"
             />
-            <ShowCommand command={commands.logs(target, container, Boolean(previous))} />
+            <ShowCommand command={commands.logs(target, container, Boolean(previous), selectorOf(item))} />
           </>
         }
       />
@@ -100,4 +103,9 @@ function useSources(pods: readonly Pod[], chosen: string, container: string): Lo
     );
   const key = JSON.stringify(wanted);
   return useMemo(() => JSON.parse(key) as LogSource[], [key]);
+}
+
+function selectorOf(item: Resource<any>): string {
+  const selector = item instanceof Workload || item instanceof Service ? item.selector : undefined;
+  return selector ? selectors.format(selector) : "";
 }

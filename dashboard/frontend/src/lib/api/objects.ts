@@ -64,12 +64,18 @@ export function replace<T extends WireObject>(
 
 export type Propagation = "Background" | "Foreground" | "Orphan";
 
+export interface Removal {
+  propagation?: Propagation;
+  /** Seconds, as typed: the server judges it. */
+  grace?: string;
+}
+
 export function remove(
   { kind, namespace, name }: Key,
-  { propagation = "Background" }: { propagation?: Propagation } = {},
+  { propagation = "Background", grace }: Removal = {},
 ): Promise<unknown> {
   return request(paths.object(kind, namespace, name), {
     method: "DELETE",
-    query: { propagationPolicy: propagation },
+    query: { propagationPolicy: propagation, gracePeriodSeconds: grace },
   });
 }

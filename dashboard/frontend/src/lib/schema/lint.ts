@@ -35,7 +35,13 @@ export function parse(text: string): Parsed {
   const problems = all.flatMap(({ errors }) =>
     errors.map(({ pos: [from, to], message }) => problem(from, Math.max(to, from + 1), message)),
   );
-  return { documents: all.filter(({ contents }) => contents !== null), problems, lines };
+  return {
+    documents: all.filter(
+      ({ contents }) => !(contents === null || (isScalar(contents) && contents.value === null)),
+    ),
+    problems,
+    lines,
+  };
 }
 
 export async function lint(text: string, schemaOf: SchemaOf): Promise<Problem[]> {
