@@ -16,9 +16,9 @@ import {
   indentUnit,
   syntaxHighlighting,
 } from "@codemirror/language";
-import { type Diagnostic, forceLinting, linter, lintGutter, lintKeymap } from "@codemirror/lint";
+import { type Diagnostic, linter, lintGutter, lintKeymap } from "@codemirror/lint";
 import { highlightSelectionMatches, searchKeymap } from "@codemirror/search";
-import { EditorState } from "@codemirror/state";
+import { EditorState, StateEffect } from "@codemirror/state";
 import {
   drawSelection,
   EditorView,
@@ -26,6 +26,7 @@ import {
   keymap,
   lineNumbers,
   placeholder,
+  type ViewUpdate,
 } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { useEffect, useRef } from "react";
@@ -45,6 +46,11 @@ interface Props {
   hint?: string;
   readOnly?: boolean;
 }
+
+/** The server has answered: its refusals are marks too. */
+const lintAnew = StateEffect.define<null>();
+const isAsked = ({ transactions }: ViewUpdate) =>
+  transactions.some(({ effects }) => effects.some((effect) => effect.is(lintAnew)));
 
 const colours = HighlightStyle.define([
   { tag: [tags.propertyName, tags.definition(tags.propertyName)], color: "var(--code-key)" },
@@ -73,7 +79,7 @@ export function YamlEditor({ value, onChange, label, kinds, refusals, hint, read
     current.dispatch({ changes: { from: 0, to: current.state.doc.length, insert: value } });
   }, [value]);
   useEffect(() => {
-    if (view.current && refusals) forceLinting(view.current);
+    if (refusals) view.current?.dispatch({ effects: lintAnew.of(null) });
   }, [refusals]);
 
   function extensions() {
@@ -104,7 +110,7 @@ export function YamlEditor({ value, onChange, label, kinds, refusals, hint, read
             highlightActiveLine(),
             autocompletion({ override: [complete], icons: false }),
             lintGutter(),
-            linter(check, { delay: 300 }),
+            linter(check, { delay: 300, needsRefresh: isAsked }),
           ]),
       keymap.of([
         { key: "Tab", run: acceptCompletion },

@@ -49,7 +49,7 @@ export async function apply(
   // Custom resources have no merge keys.
   const type = target.kind.section === "custom" ? "merge" : "strategic-merge";
   const { status: _, ...wanted } = object;
-  const after = await objects.patch<WireObject>(target, type, wanted, { dryRun });
+  const after = await objects.patch<WireObject>(target, type, wanted, { dryRun, strict: true });
   const isSame =
     target.kind.kind === "Secret"
       ? before.metadata.resourceVersion === after.metadata.resourceVersion

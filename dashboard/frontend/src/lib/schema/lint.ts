@@ -90,7 +90,7 @@ function ofMap(map: YAMLMap, schema: Schema): Problem[] {
   });
   const missing = (schema.raw.required ?? []).filter((name) => !map.has(name));
   const place = (map.items[0]?.key ?? map) as Node;
-  return [...found, ...missing.map((name) => at(place, `“${name}” is needed here`))];
+  return [...found, ...missing.map((name) => warning(place, `“${name}” is needed here`))];
 }
 
 function fits(value: unknown, type: string | undefined): boolean {
@@ -101,12 +101,10 @@ function fits(value: unknown, type: string | undefined): boolean {
 
 function wrong(node: Node, { raw }: Schema): Problem {
   const wanted = raw.oneOf?.map(({ type }) => type).join(" or ") ?? raw.type ?? "";
-  const hint =
-    wanted === "string" && isScalar(node) ? `; quote it: "${String(node.source ?? node.value)}"` : "";
-  return at(
-    node,
-    `must be ${/^[aeio]/.test(wanted) ? "an" : "a"} ${wanted === "array" ? "list" : wanted}${hint}`,
-  );
+  const word = wanted === "array" ? "list" : wanted;
+  const written = isScalar(node) ? String(node.source ?? node.value) : "";
+  const hint = wanted === "string" && written ? `; quote it: "${written}"` : "";
+  return at(node, `must be ${/^[aeio]/.test(word) ? "an" : "a"} ${word}${hint}`);
 }
 
 function pairOf(map: YAMLMap, name: string): Node | null {
