@@ -34,12 +34,12 @@ class Shot:
 
 
 PAGES = (
-    Shot("overview", "/", "shop-web"),
+    Shot("overview", "/", "Needs attention"),
     Shot("pods", "/pods", "CrashLoopBackOff"),
     Shot("deployments", "/deployments", "shop-web"),
     Shot("deployment", "/deployments/default/shop-web", "3 of 3"),
     Shot("revisions", "/deployments/default/shop-web?tab=revisions", "Revision 1"),
-    Shot("why", "/pods/default/training", "What would help"),
+    Shot("why", "/pods/default/training", "Why?"),
     Shot("logs", "/pods/default/shop-orders?tab=logs", "order 12 accepted"),
     Shot("create", "/create", "What will be made"),
     Shot("create-yaml", "/create?as=yaml", "Review"),
@@ -90,7 +90,7 @@ def _web(image: str) -> dict[str, Any]:
 
 def signed_in(browser: Browser, instance: Instance) -> Page:
     page = browser.new_page(base_url=f"http://127.0.0.1:{instance.http_port}")
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(20_000)
     page.goto("/")
     page.get_by_role("textbox", name="Password").fill(instance.password)
     page.get_by_role("button", name="Sign in").click()
