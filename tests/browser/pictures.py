@@ -40,7 +40,7 @@ PAGES = (
     Shot("deployment", "/deployments/default/shop-web", "3 of 3"),
     Shot("revisions", "/deployments/default/shop-web?tab=revisions", "Revision 1"),
     Shot("why", "/pods/default/training", "Why?"),
-    Shot("logs", "/pods/default/shop-orders?tab=logs", "order 12 accepted"),
+    Shot("logs", "/pods/default/shop-orders?tab=logs", " accepted"),
     Shot("create", "/create", "What will be made"),
     Shot("create-yaml", "/create?as=yaml", "Review"),
     Shot("edit", "/deployments/default/shop-web?tab=yaml&edit=1", "Review the changes"),
