@@ -36,6 +36,12 @@ export const OWN_PAGES: readonly OwnPage[] = [
     section: "cluster",
     page: lazy(() => import("./metrics/page").then((m) => ({ default: m.ClusterMetricsPage }))),
   },
+  {
+    path: "/create",
+    title: messages.create.title,
+    section: null,
+    page: lazy(() => import("./create/page").then((m) => ({ default: m.CreatePage }))),
+  },
 ];
 
 /** List pages that are more than a table, by kind. */
@@ -103,7 +109,9 @@ export const TABS: Readonly<Record<string, readonly Tab[]>> = {
 /** Panels on a kind's summary, above its conditions, by kind. */
 const rollout = lazy(() => import("./workloads/rollout").then((m) => ({ default: m.RolloutPanel })));
 const containers = lazy(() => import("./pods/containers").then((m) => ({ default: m.ContainersPanel })));
-const keys = lazy(() => import("./resources/values").then((m) => ({ default: m.ValuesPanel })));
+const configMapValues = lazy(() => import("./config/values").then((m) => ({ default: m.ConfigMapValues })));
+const secretValues = lazy(() => import("./config/values").then((m) => ({ default: m.SecretValues })));
+const usedBy = lazy(() => import("./config/usedBy").then((m) => ({ default: m.UsedByPanel })));
 
 const drain = lazy(() => import("./nodes/drain").then((m) => ({ default: m.DrainPanel })));
 const nodeImages = lazy(() => import("./nodes/images").then((m) => ({ default: m.ImagesPanel })));
@@ -116,8 +124,9 @@ export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
   ReplicaSet: [rollout],
   ReplicationController: [rollout],
   Node: [drain, nodeImages],
-  ConfigMap: [keys],
-  Secret: [keys],
+  ConfigMap: [configMapValues, usedBy],
+  Secret: [secretValues, usedBy],
+  PersistentVolumeClaim: [usedBy],
 };
 
 /** Kinds that the API answers "why" for. */

@@ -31,4 +31,9 @@ export class Deployment extends Workload {
   get revision(): number {
     return Number(this.annotations[REVISION] ?? 0);
   }
+
+  /** Pods of an old template that are still there may be the ones that are ready. */
+  protected override get isUpdated(): boolean {
+    return super.isUpdated && (this.wire.status?.replicas ?? 0) <= this.progress.updated;
+  }
 }
