@@ -4,6 +4,7 @@
  */
 import { type ComponentType, lazy, type LazyExoticComponent } from "react";
 import type { Section } from "../lib/kinds/info";
+import { Pod } from "../lib/kinds/pod";
 import type { Resource } from "../lib/kinds/resource";
 import { messages } from "../lib/messages";
 
@@ -23,6 +24,18 @@ export const OWN_PAGES: readonly OwnPage[] = [
     title: messages.sections.overview,
     section: null,
     page: lazy(() => import("./overview/page").then((m) => ({ default: m.OverviewPage }))),
+  },
+  {
+    path: "/topology",
+    title: messages.network.topology,
+    section: "network",
+    page: lazy(() => import("./network/page").then((m) => ({ default: m.TopologyPage }))),
+  },
+  {
+    path: "/ports",
+    title: messages.network.ports,
+    section: "network",
+    page: lazy(() => import("./network/ports").then((m) => ({ default: m.PortsPage }))),
   },
 ];
 
@@ -65,9 +78,21 @@ const jobsTab: Tab = {
   view: lazy(() => import("./workloads/jobs").then((m) => ({ default: m.JobsOf }))),
 };
 
+const exposureTab: Tab = {
+  id: "exposure",
+  title: messages.network.exposure,
+  view: lazy(() => import("./network/exposure").then((m) => ({ default: m.ExposureOf }))),
+};
+/** Of a pod that publishes ports of its node. */
+const podExposureTab: Tab = {
+  ...exposureTab,
+  when: (item) =>
+    item instanceof Pod && item.containers.some(({ ports = [] }) => ports.some(({ hostPort }) => hostPort)),
+};
+
 /** Tabs of a kind's page between the summary and its events, by kind. */
 export const TABS: Readonly<Record<string, readonly Tab[]>> = {
-  Pod: [logsTab, terminalTab],
+  Pod: [logsTab, terminalTab, podExposureTab],
   Deployment: [podsTab, logsTab, revisionsTab],
   StatefulSet: [podsTab, logsTab, revisionsTab],
   DaemonSet: [podsTab, logsTab, revisionsTab],
@@ -75,13 +100,17 @@ export const TABS: Readonly<Record<string, readonly Tab[]>> = {
   ReplicationController: [podsTab, logsTab],
   Job: [podsTab, logsTab],
   CronJob: [jobsTab],
-  Service: [podsTab],
+  Service: [podsTab, exposureTab],
   Node: [podsTab],
 };
 
 /** Panels on a kind's summary, above its conditions, by kind. */
 const rollout = lazy(() => import("./workloads/rollout").then((m) => ({ default: m.RolloutPanel })));
 const containers = lazy(() => import("./pods/containers").then((m) => ({ default: m.ContainersPanel })));
+const service = lazy(() => import("./network/service").then((m) => ({ default: m.ServicePanels })));
+const endpoints = lazy(() => import("./network/service").then((m) => ({ default: m.EndpointsPanel })));
+const ingress = lazy(() => import("./network/ingress").then((m) => ({ default: m.IngressPanels })));
+const policy = lazy(() => import("./network/policy").then((m) => ({ default: m.PolicyPanels })));
 const keys = lazy(() => import("./resources/values").then((m) => ({ default: m.ValuesPanel })));
 
 export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
@@ -91,6 +120,10 @@ export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
   DaemonSet: [rollout],
   ReplicaSet: [rollout],
   ReplicationController: [rollout],
+  Service: [service],
+  EndpointSlice: [endpoints],
+  Ingress: [ingress],
+  NetworkPolicy: [policy],
   ConfigMap: [keys],
   Secret: [keys],
 };

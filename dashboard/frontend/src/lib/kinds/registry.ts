@@ -3,6 +3,7 @@ import { ConfigMap } from "./configmap";
 import { CronJob } from "./cronjob";
 import { DaemonSet } from "./daemonset";
 import { Deployment } from "./deployment";
+import { EndpointSlice } from "./endpointslice";
 import { Event } from "./event";
 import { generic } from "./generic";
 import { HorizontalPodAutoscaler } from "./horizontalpodautoscaler";
@@ -10,6 +11,7 @@ import { groupResource, type KindInfo, type Section } from "./info";
 import { Ingress } from "./ingress";
 import { Job } from "./job";
 import { Namespace } from "./namespace";
+import { NetworkPolicy } from "./networkpolicy";
 import { Node } from "./node";
 import { PersistentVolume } from "./persistentvolume";
 import { PersistentVolumeClaim } from "./persistentvolumeclaim";
@@ -38,6 +40,8 @@ export const BUILT_IN: readonly ResourceClass[] = [
   HorizontalPodAutoscaler,
   Service,
   Ingress,
+  NetworkPolicy,
+  EndpointSlice,
   ConfigMap,
   Secret,
   PersistentVolumeClaim,
