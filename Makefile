@@ -7,7 +7,7 @@ export SLIPWAY_VENV := $(VENV)
 # Containers need root; everything else about the instance is then root's too.
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env)
 
-.PHONY: pictures help up down agent ready ready-dev check test test-fast format lock clean
+.PHONY: pictures help up down agent ready ready-dev check test-vm test test-fast format lock clean
 
 help: ## Show this menu
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,12 +32,17 @@ check: ready-dev ## Lint, types, import contracts, front end: exactly what CI ru
 	@setup/check.sh
 
 test: ready-dev ## Run every test (as root: real containers, cgroups, packets)
-	@$(SUDO) $(PYTHON) -m pytest --ignore=tests/browser
+	@# Two files at a time: much of it waits for processes and packets.
+	@$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile --ignore=tests/browser
 	@# In a process of its own: Playwright keeps an event loop running, which asynchronous tests cannot share.
 	@$(SUDO) $(PYTHON) -m pytest tests/browser
 
 test-fast: ready-dev ## Run the tests that need neither root nor processes
 	@$(PYTHON) -m pytest tests/unit -n 2
+
+test-vm: ready-dev ## Run what needs another kernel, in an emulated machine: WireGuard, cgroups of version 2 alone, netem (minutes)
+	@setup/vm.sh
+	@$(SUDO) $(PYTHON) -m tests.vm
 
 pictures: ready-dev ## Renew the screenshots in docs/ from a seeded instance
 	@$(SUDO) $(PYTHON) -m tests.browser.pictures

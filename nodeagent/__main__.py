@@ -70,11 +70,17 @@ def _add_runtime(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--encryption",
-        default=os.environ.get("SLIPWAY_ENCRYPTION") or "off",
-        help="of packets between nodes: off or wireguard (not built yet: pods then get no network)",
+        default=os.environ.get("SLIPWAY_ENCRYPTION") or "",
+        help="of packets between pods of different nodes: off or wireguard, on all nodes alike (default: as joined, or off)",
     )
     command.add_argument(
         "--vxlan-port", type=int, default=int(os.environ.get("SLIPWAY_VXLAN_PORT") or 4789), help="UDP (default: 4789)"
+    )
+    command.add_argument(
+        "--wireguard-port",
+        type=int,
+        default=int(os.environ.get("SLIPWAY_WIREGUARD_PORT") or 51820),
+        help="UDP, and the next one (default: 51820)",
     )
 
 
@@ -140,16 +146,31 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         node_port_addresses=os.environ.get("SLIPWAY_NODE_PORT_ADDRESSES", ""),
         overlay=getattr(arguments, "overlay", "auto"),
         vxlan_port=getattr(arguments, "vxlan_port", 4789),
-        encryption=getattr(arguments, "encryption", "off"),
+        encryption=getattr(arguments, "encryption", "") or joined.encryption,
+        wireguard_port=getattr(arguments, "wireguard_port", 51820),
+        wireguard_rotation_seconds=float(os.environ.get("SLIPWAY_WIREGUARD_ROTATION_SECONDS") or 86_400),
+        image_port=image_port(os.environ.get("SLIPWAY_IMAGE_PORT", "")),
     )
 
 
+def image_port(word: str) -> int:
+    """Raises `AgentError` that names the setting."""
+    if word == "off":
+        return -1
+    port = int(word) if word.isdecimal() else -1
+    if word and not 0 <= port < 65536:
+        raise AgentError(f"SLIPWAY_IMAGE_PORT is {word!r}: it must be a port or off")
+    return port if word else Settings.image_port
+
+
 def run(arguments: argparse.Namespace) -> int:
+    from nodeagent.images import settings as image_settings
     from nodeagent.network import encryption
 
     try:
         settings = settings_of(arguments)
         encryption.parse(settings.encryption)
+        image_settings.from_environment()
     except (AgentError, ValueError) as error:
         return _fail(error)
     if not settings.server or not (settings.token or settings.credential_file):
@@ -161,6 +182,8 @@ def run(arguments: argparse.Namespace) -> int:
         return os.EX_USAGE
     for directory in (settings.home, settings.run_dir):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if arguments.hollow:
+        os.environ["SLIPWAY_BUILDS"] = "0"  # who pretends to have containers builds nothing
     asyncio.run(_run([settings] if arguments.hollow <= 1 else hollow_nodes(arguments), hollow=arguments.hollow > 0))
     return os.EX_OK
 
@@ -172,13 +195,13 @@ def _fail(error: Exception) -> int:
 
 def join(arguments: argparse.Namespace) -> int:
     from nodeagent import join as joining
-    from nodeagent.network import encryption
+    from nodeagent.network import encryption, wireguard
 
     home = arguments.home = arguments.home.absolute()
     instance = instance_id(home)
     try:
-        if problem := encryption.problem(arguments.encryption):  # the agent's unit would not know that it was asked for
-            raise AgentError(problem)
+        if encryption.parse(arguments.encryption or "off") is encryption.Encryption.WIREGUARD:
+            wireguard.check()
         joining.join(
             arguments,
             run_dir=(arguments.run_dir or Path(f"/run/slipway-{instance}")).absolute(),

@@ -41,7 +41,7 @@ _MEMORY_ONLY: dict[str, Any] = {
     "problem": None,
     "images": frozenset(),
     "pulling": frozenset(),
-    "pull_message": "",
+    "pull_messages": {},
 }
 
 
@@ -61,6 +61,22 @@ def decode_pod(data: bytes) -> tuple[Wire, PodState]:
     """Raises ValueError."""
     whole = orjson.loads(data)
     return whole["pod"], _state.validate_python(whole["state"], strict=False)
+
+
+def parse_cluster(data: bytes) -> list[Wire] | None:
+    try:
+        stored = orjson.loads(data)
+        return [wire for wire in stored["objects"] if wire["kind"] and wire["metadata"]["name"]]
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def cluster_of(home: Path) -> list[Wire]:
+    """What the agent with this home was told last of the cluster. For those who only look."""
+    try:
+        return parse_cluster((home / "checkpoint" / "cluster.json").read_bytes()) or []
+    except OSError:
+        return []
 
 
 class Checkpoint:
@@ -92,11 +108,7 @@ class Checkpoint:
 
     def cluster(self) -> list[Wire] | None:
         """None: nothing has ever been said."""
-        try:
-            stored = orjson.loads(self._read(self._directory / "cluster.json"))
-            return [wire for wire in stored["objects"] if wire["kind"] and wire["metadata"]["name"]]
-        except (KeyError, TypeError, ValueError):
-            return None
+        return parse_cluster(self._read(self._directory / "cluster.json"))
 
     def records(self) -> list[Record]:
         found = []

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from nodeagent.errors import AgentError
 from nodeagent.facilities import DEFAULT_DOMAIN
+from nodeagent.keys import Key as Key
 from nodeagent.tasks import Tasks, persist
 from schema.base import Wire
 from schema.session import ClusterKey
@@ -24,12 +25,6 @@ log = logging.getLogger(__name__)
 SAVE_SECONDS = 2.0
 """How long the checkpoint may be behind: on its return the control plane says everything again."""
 RETRY_SECONDS = (0.5, 30.0)
-
-
-class Key(NamedTuple):
-    kind: str
-    namespace: str
-    name: str
 
 
 class Consumer(Protocol):

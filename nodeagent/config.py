@@ -29,6 +29,7 @@ class Config:
     cgroup_parent: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: Sequence[Mapping[str, str]] = ()
+    encryption: str = "off"
     joined: bool = False
     """Whether there is such a file."""
 

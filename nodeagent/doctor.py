@@ -17,9 +17,11 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from nodeagent.builds import builder
+from nodeagent.errors import AgentError
 from nodeagent.network import encryption
 from nodeagent.runtime import cgroups, host, preparation
-from schema.instance import default_home
+from schema.instance import default_home, instance_id
 
 
 class Level(StrEnum):
@@ -50,6 +52,7 @@ _PACKAGES: Mapping[str, Mapping[str, str]] = {
     "crun": {},
     "runc": {},
     "conmon": {},
+    "buildah": {},
     "nft": {"": "nftables"},
     "iptables": {},
     "seccomp": {"": "golang-github-containers-common", "fedora": "containers-common", "arch": "containers-common",
@@ -201,6 +204,15 @@ def _program(name: str, context: Context, purpose: str, *, minimum: tuple[int, i
     return Finding(name, Level.OK, version or path)
 
 
+def check_builder(context: Context) -> Finding:
+    problem = builder.lacking()
+    if not problem:
+        git = "" if shutil.which("git") else "; git is missing: builds from git repositories will fail here"
+        return Finding("builder", Level.OK, f"images can be built here{git}")
+    remedy = install_command("buildah", context.distribution)
+    return Finding("builder", Level.WARNING, f"no image can be built here: {problem}", remedy)
+
+
 def check_seccomp(context: Context) -> Finding:
     if host.seccomp_profile() is None:
         return Finding(
@@ -308,21 +320,63 @@ def check_mount_right(_: Context) -> Finding:
     return Finding("capabilities", Level.ERROR, f"the agent lacks {', '.join(missing)}", "run it as root, privileged")
 
 
-def check_encryption(_: Context) -> Finding:
-    word = os.environ.get(encryption.SETTING) or "off"
+def check_encryption(context: Context) -> Finding:
+    from nodeagent import config
+    from nodeagent.checkpoint import cluster_of
+    from nodeagent.network import encrypted, wireguard
+
+    joined = config.read(context.home / "node")
     try:
-        problem = encryption.problem(word)
+        word = encryption.parse(os.environ.get(encryption.SETTING) or joined.encryption)
     except ValueError as error:
-        problem = str(error)
-    if problem:
-        return Finding("encryption", Level.ERROR, problem, f"{encryption.SETTING}=off")
-    return Finding("encryption", Level.OK, "off: packets between nodes are not encrypted")
+        return Finding("encryption", Level.ERROR, str(error), f"{encryption.SETTING}=off")
+    nodes = [wire for wire in cluster_of(context.home / "node") if wire.get("kind") == "Node"]
+    try:
+        if word is encryption.Encryption.OFF:
+            encrypted.refuse_plain(nodes, joined.node_name)
+            return Finding("encryption", Level.OK, "off: packets between nodes are not encrypted")
+        wireguard.check()
+    except AgentError as error:
+        return Finding(
+            "encryption", Level.ERROR, str(error), f"modprobe wireguard, or {encryption.SETTING}=off everywhere"
+        )
+    others = encryption.members(nodes, own_name=joined.node_name).others
+    names = [name for name in others if name != joined.node_name]
+    if names:
+        message = f"nodes {', '.join(names)} do not encrypt, and are not reached"
+        return Finding("encryption", Level.WARNING, message, f"{encryption.SETTING}=wireguard on every node")
+    return Finding("encryption", Level.OK, "the kernel has WireGuard, and every node known here encrypts")
+
+
+def check_dns(context: Context) -> Finding:
+    from nodeagent import config
+    from nodeagent.network.dns import process
+
+    home = context.home / "node"
+    named = config.read(home).run_dir or os.environ.get("SLIPWAY_RUN_DIR") or ""
+    places = [named, *(f"/run/slipway-{instance_id(each)}" for each in (context.home, home))]  # `up`, or alone
+    path = next((path for each in places if each and (path := Path(each, "dns", "socket")).exists()), None)
+    if path is None:
+        return Finding("dns", Level.OK, "no agent of this home runs here, and no DNS process either")
+    found = process.look(path)
+    if found is None:
+        return Finding(
+            "dns",
+            Level.WARNING,
+            "pods have no DNS: its process does not answer (a running agent starts it again within a second)",
+            f"see {path.parent / 'log'}; without an agent, start that",
+        )
+    where = ", ".join(found["addresses"])
+    if not where:
+        message = f"pods have no DNS: its process {found['pid']} listens nowhere"
+        return Finding("dns", Level.WARNING, message, "see the node's condition NetworkUnavailable")
+    return Finding("dns", Level.OK, f"process {found['pid']} answers at {where}, from {found['objects']} objects")
 
 
 CHECKS: Sequence[Check] = (
     check_root, check_kernel, check_namespaces, check_mount_right, check_resource_capability, check_cgroups, check_hugetlb,
-    check_swap_accounting, check_overlay, check_seccomp, check_runtime, check_conmon, check_nft, check_bridge, check_veth,
-    check_forwarding, check_forward_policy, check_encryption, check_inotify, check_disk,
+    check_swap_accounting, check_overlay, check_seccomp, check_runtime, check_conmon, check_builder, check_nft,
+    check_bridge, check_veth, check_forwarding, check_forward_policy, check_encryption, check_dns, check_inotify, check_disk,
 )  # fmt: skip
 
 

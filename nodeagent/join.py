@@ -56,6 +56,7 @@ def join(arguments: argparse.Namespace, *, run_dir: Path, cgroup_parent: str) ->
         cgroup_parent=cgroup_parent,
         labels=parse_labels(arguments.labels),
         taints=parse_taints(arguments.taints),
+        encryption=arguments.encryption or "off",
     )
     present = config.read(home) if not arguments.again else Config()
     if present.joined:

@@ -8,11 +8,18 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from nodeagent.builds import builder
+from nodeagent.builds.settings import from_environment
 from nodeagent.settings import Settings
 from schema import meta
 from schema.base import Wire
 from schema.networking.ingress import SERVING as INGRESS_SERVING
+from schema.slipway.build import BUILDER
+
+if TYPE_CHECKING:
+    from nodeagent.network.encrypted import Report
 
 MAX_PODS = 110
 RESERVED_CPU_MILLIS = 100
@@ -24,7 +31,7 @@ AGENT_VERSION = "0.1.0"
 MAX_IMAGES = 50
 INGRESS = "ingress"
 """The part of the network that runs the proxy."""
-CHANGING = ("conditions", "images")
+CHANGING = ("conditions", "images", "wireguard")
 """Fields of the status that change while the agent runs."""
 
 
@@ -102,6 +109,7 @@ def capacity(settings: Settings) -> Wire:
         "memory": f"{total // 1024}Ki",
         "pods": str(MAX_PODS),
         "ephemeral-storage": f"{Disk.under(settings.home).total_bytes // 1024}Ki",
+        **builders(),
     }
 
 
@@ -113,7 +121,14 @@ def allocatable(settings: Settings) -> Wire:
         "memory": f"{max(total - RESERVED_MEMORY_BYTES, total // 2) // 1024}Ki",
         "pods": str(MAX_PODS),
         "ephemeral-storage": f"{disk * 9 // 10 // 1024}Ki",
+        **builders(),
     }
+
+
+def builders() -> Wire:
+    """How many builds may run here at once; nothing where none can."""
+    at_once = from_environment().at_once
+    return {BUILDER: str(at_once)} if at_once > 0 and not builder.lacking() else {}
 
 
 def node_info() -> Wire:
@@ -144,12 +159,16 @@ class NodeStatus:
     settings: Settings
     images: Callable[[], Sequence[Wire]] = list
     """What is here, as in `status.images`."""
+    image_peer: Callable[[], Wire] | None = None
+    """How other nodes get layers from this one."""
     network_problem: str = ""
     """Why pods cannot have a network; empty when they can."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """What keeps parts of the network from following the cluster, by name."""
     answers_for_ingresses: Callable[[], bool] = lambda: False
     """Whether this node is labelled for it."""
+    encryption: Callable[[], Report] | None = None
+    """Where packets between nodes are encrypted."""
     _since: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def node(self) -> Wire:
@@ -159,6 +178,7 @@ class NodeStatus:
             "kubernetes.io/hostname": name,
             "kubernetes.io/os": "linux",
             "kubernetes.io/arch": architecture(),
+            **({BUILDER: "true"} if builders() else {}),
             **self.settings.labels,
         }
         where = [{"type": "InternalIP", "address": address} for address in addresses()]
@@ -167,6 +187,7 @@ class NodeStatus:
             "allocatable": allocatable(self.settings),
             "addresses": [*where, {"type": "Hostname", "address": name}],
             "nodeInfo": node_info(),
+            **({"imagePeer": self.image_peer()} if self.image_peer is not None else {}),
             **self.changing(),
         }
         return {
@@ -180,7 +201,20 @@ class NodeStatus:
     def changing(self) -> Wire:
         """The fields of the status that change: those in `CHANGING`."""
         largest = sorted(self.images(), key=lambda image: -int(image["sizeBytes"]))
-        return {"conditions": self.conditions(), "images": largest[:MAX_IMAGES]}
+        found: Wire = {"conditions": self.conditions(), "images": largest[:MAX_IMAGES]}
+        if self.encryption is not None:
+            report = self.encryption()
+            found["conditions"].append(self._encryption_condition(report))
+            found["wireguard"] = list(report.keys)
+        return found
+
+    def _encryption_condition(self, report: Report) -> Wire:
+        return self._condition(
+            "EncryptionIncomplete",
+            bool(report.problem),
+            bad=("NodesWithoutEncryption" if report.keys else "EncryptionUnsupported", report.problem),
+            good=("Encrypted", report.message),
+        )
 
     def conditions(self) -> list[Wire]:
         _, available = memory()

@@ -40,7 +40,13 @@ class Settings:
     """How other nodes' pods are reached: auto, vxlan or direct (`network.topology.Mode`)."""
     vxlan_port: int = 4789
     encryption: str = "off"
-    """Of packets between nodes: off, or wireguard, which is refused for now (`network.encryption`)."""
+    """Of packets between pods of different nodes: off or wireguard (`network.encryption`)."""
+    wireguard_port: int = 51820
+    """UDP; the next one is used too."""
+    wireguard_rotation_seconds: float = 86_400.0
+    """How long a key carries packets; 0: for ever."""
+    image_port: int = 6450
+    """TCP, where other nodes get layers of images; one that is free where it is taken. -1: this node serves none."""
     pids_limit: int = 4096
     """Processes and threads that one pod may have; 0: no limit."""
     log_max_bytes: int = 10 * 1024 * 1024

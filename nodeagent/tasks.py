@@ -36,6 +36,11 @@ class Tasks:
         if self._tasks:
             await asyncio.wait(list(self._tasks))
 
+    async def wait(self, seconds: float) -> None:
+        """Until all of them have ended by themselves, at most so long."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=seconds)
+
     def __len__(self) -> int:
         return len(self._tasks)
 

@@ -18,6 +18,7 @@ from nodeagent.errors import AgentError
 from nodeagent.images.settings import from_environment
 from nodeagent.images.store import ImageStore
 from nodeagent.ingress import consumer
+from nodeagent.network.dns import consumer as dns
 from nodeagent.network.pods import BridgeNetwork
 from nodeagent.runtime import cgroups, preparation
 from nodeagent.runtime.oci import OciRuntime
@@ -34,13 +35,15 @@ async def remove(settings: Settings) -> None:
     home, run_dir = settings.home.absolute(), settings.run_dir.absolute()
     await _remove_containers(settings)
     await consumer.remove(settings)
+    await dns.link(settings).remove()
     await _remove_roots(home)
     await BridgeNetwork(settings).remove_everything()
     for directory in (run_dir, home):
         await asyncio.to_thread(removal.unmount_below, directory)
     await asyncio.to_thread(_remove_cgroups, settings.cgroup_parent)
     preparation.restore(run_dir)
-    for directory in (run_dir, home / "pods", home / "network", home / "checkpoint"):
+    builds = (home / "builds" / "roots", home / "builds" / "work")
+    for directory in (run_dir, *builds, home / "pods", home / "network", home / "checkpoint"):
         await asyncio.to_thread(removal.remove_tree, directory)
 
 

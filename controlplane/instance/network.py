@@ -4,21 +4,23 @@ keep apart.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import ipaddress
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from schema import ranges
 from schema.ranges import Claimed, Range
 
-CANDIDATES = tuple(ipaddress.IPv4Network(f"10.{second}.0.0/16") for second in range(244, 255))
+CANDIDATES = tuple(ipaddress.IPv4Network(f"10.{second}.0.0/16") for second in (*range(244, 255), *range(200, 244)))
 
 
 class NoFreeRange(Exception):
-    """Every candidate overlaps a route of this host."""
+    """Every candidate overlaps a route of this host, or is another instance's."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +49,68 @@ def choose(used: Iterable[ipaddress.IPv4Network]) -> ipaddress.IPv4Network:
         if not any(candidate.overlaps(other) for other in taken):
             return candidate
     raise NoFreeRange(
-        "every range from 10.244.0.0/16 to 10.254.0.0/16 overlaps a route of this host; "
+        "every range from 10.200.0.0/16 to 10.254.0.0/16 is used by this host; "
         "choose another one with SLIPWAY_POD_NETWORK"
     )
 
 
-def settle(home: Path) -> str:
-    """The instance's pod network: as given, else as kept from the first start, else a free one, now kept."""
-    kept = home / "pod-network"
+CLAIMS = Path("/run/slipway-ranges")
+
+
+def settle(home: Path, claims: Path = CLAIMS) -> str:
+    """The instance's pod network: as kept from the first start, else a free one, now kept.
+
+    What is chosen shows in the host's routes only when the first node has its bridge. Until then, and while an instance is
+    down, a file in ``claims`` names the home that has it; it counts as long as that home says so too.
+    """
+    kept = home / KEPT
+    with _claiming(claims) as claimed:
+        try:
+            return kept.read_text().strip()
+        except FileNotFoundError:
+            chosen = choose([*routed(), *claimed])
+            _write(kept, str(chosen))
+            if claims.is_dir():
+                _write(claims / str(chosen.network_address), str(home.absolute()))
+            return str(chosen)
+
+
+KEPT = "pod-network"
+
+
+@contextlib.contextmanager
+def _claiming(claims: Path) -> Iterator[list[ipaddress.IPv4Network]]:
+    """One instance at a time. Where the directory cannot be written (no root), nothing is known of others."""
     try:
-        return kept.read_text().strip()
-    except FileNotFoundError:
-        chosen = str(choose(routed()))
-        draft = kept.with_suffix(".new")
-        draft.write_text(chosen + "\n")
-        draft.rename(kept)
-        return chosen
+        claims.mkdir(mode=0o755, exist_ok=True)
+        lock = (claims / ".lock").open("w")
+    except OSError:
+        yield []
+        return
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield [network for path in sorted(claims.iterdir()) if (network := _claimed(path)) is not None]
+
+
+def _claimed(path: Path) -> ipaddress.IPv4Network | None:
+    """None for a claim that its home does not share (any more): it is forgotten."""
+    if path.name.startswith("."):
+        return None
+    try:
+        said = Path(path.read_text().strip(), KEPT).read_text().strip()
+        network = ipaddress.IPv4Network(said)
+    except (OSError, ValueError):
+        network = None
+    if network is None or str(network.network_address) != path.name:
+        path.unlink(missing_ok=True)
+        return None
+    return network
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(text + "\n")
+    draft.rename(path)
 
 
 def segments(
@@ -125,5 +173,5 @@ def settle_services(home: Path, pods: str) -> str:
 
 def _beside(pods: str) -> str:
     first, second = (int(part) for part in pods.split(".")[:2]) if "." in pods else (0, 0)
-    known = first == 10 and 244 <= second <= 254
+    known = first == 10 and 200 <= second <= 254
     return f"10.{second - 148}.0.0/16" if known else DEFAULT_SERVICES

@@ -25,15 +25,15 @@ class Bridge:
     mtu: int
 
 
-def ensure(name: str, pod_networks: Sequence[Range], *, overhead: int = 0, tunnel: str = "") -> Bridge:
+def ensure(name: str, pod_networks: Sequence[Range], *, overhead: int = 0, tunnels: Set[str] = frozenset()) -> Bridge:
     """Make the bridge with the first address of each range, or find it. Raises `HostConflict`.
 
-    ``overhead``: bytes that a packet may grow by on its way to other nodes. ``tunnel``: the device to them, which an agent
+    ``overhead``: bytes that a packet may grow by on its way to other nodes. ``tunnels``: devices to them, which an agent
     that was restarted finds with an address of the range.
     """
     try:
         with Netlink() as host:
-            _check_conflicts(host, {name, tunnel}, pod_networks)
+            _check_conflicts(host, {name, *tunnels}, pod_networks)
             mtu = _outward_mtu(host) - overhead
             link = host.link(name)
             if link is None:

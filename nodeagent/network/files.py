@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
-from schema.core.pod import Pod
+if TYPE_CHECKING:
+    from schema.core.pod import Pod
 
 MAXIMUM_NAMESERVERS = 3
 """glibc and musl read no more."""

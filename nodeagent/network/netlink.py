@@ -145,6 +145,9 @@ class Netlink:
             mtu=mtu,
         )
 
+    def add_wireguard(self, name: str) -> None:
+        self._link("add", ifname=name, kind="wireguard")
+
     def vxlan(self, name: str) -> tuple[int, str, int]:
         """(vni, local address, port) of a VXLAN device."""
         info = self._link("get", ifname=name)[0].get("IFLA_LINKINFO")

@@ -15,13 +15,15 @@ import os
 import socket
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
 
 from nodeagent import node_status
 from nodeagent.cluster import ClusterView, Consumer, Key
 from nodeagent.errors import HostConflict
-from nodeagent.network import sysctl, topology
+from nodeagent.network import encryption, nft, sysctl, topology, wireguard
+from nodeagent.network.encrypted import EncryptedWay, networks_of, refuse_plain, tick
+from nodeagent.network.encryption import Encryption
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.netlink import Neighbour, Netlink, OwnRoute, Route, Route6
 from nodeagent.network.topology import Mode, Peer, Peer6
@@ -54,29 +56,62 @@ class Overlay(Consumer):
         self._addresses = addresses
         self._device = device_name(settings.instance)
         self._metric = metric(settings.instance)
+        self._instance = settings.instance
+        self.encrypted = EncryptedWay(settings) if settings.encryption == Encryption.WIREGUARD else None
+        self._guarded = ""
 
     async def apply(self, view: ClusterView, changed: frozenset[Key]) -> None:
         own = view.get("Node", "", self._node)
         cluster = view.get("Cluster", "", "cluster")
         network = topology.pod_network(own) or topology.pod_network6(own) if own else None
-        if network is None or cluster is None:
+        if own is None or network is None or cluster is None:
             return
-        await asyncio.to_thread(self._apply, network, list(view.all("Node").values()), int(cluster["spec"]["vni"]))
+        nodes = list(view.all("Node").values())
+        if self.encrypted is not None:
+            guard = self.encrypted.guard(networks_of(cluster["spec"]["podNetwork"]))
+            await self._guard(guard)  # first: nothing leaves in the clear while the rest is made
+            await asyncio.to_thread(self._apply_encrypted, self.encrypted, own, nodes)
+        else:
+            await self._guard(encryption.remove(self._instance))
+            await asyncio.to_thread(self._apply, network, nodes, int(cluster["spec"]["vni"]))
+
+    async def _guard(self, text: str) -> None:
+        if text == self._guarded and self.encrypted is None:
+            return  # where packets are encrypted it is made at every pass: somebody may have taken it away
+        await nft.run(text)
+        self._guarded = text
+
+    def _apply_encrypted(self, way: EncryptedWay, own: Wire, nodes: list[Wire]) -> None:
+        try:
+            with Netlink() as host:
+                underlay, _ = self._underlay(host)
+                mtu = next(link.mtu for link in host.links() if link.index == underlay) - encryption.OVERHEAD
+                networks = [each for each in (topology.pod_network(own), topology.pod_network6(own)) if each]
+                found = encryption.members(nodes, own_name=self._node).encrypting
+                claimed = [(member.name, network) for member in found for network in member.networks]
+                _check_conflicts(host, claimed, self._metric, {self._device, *way.devices})
+                self._routes(host, way.apply(host, networks, nodes, mtu=mtu))
+                self._no_tunnel(host)
+        except OSError as error:
+            raise NetworkError(f"cannot set up the encrypted way to other nodes: {error.strerror}") from error
 
     def _apply(self, network: Range, nodes: list[Wire], vni: int) -> None:
         try:
             with Netlink() as host:
+                wireguard.remove(host, self._instance)
                 index, own = self._underlay(host)
-                peers = topology.peers(nodes, own_name=self._node, own=own, mode=self._mode)
+                plain = [node for node in nodes if not encryption.announced(node)]
+                peers = topology.peers(plain, own_name=self._node, own=own, mode=self._mode)
                 index6, own6 = self._underlay6(host)
-                peers6 = topology.peers6(nodes, own_name=self._node, own=own6, mode=self._mode)
+                peers6 = topology.peers6(plain, own_name=self._node, own=own6, mode=self._mode)
                 every: list[Peer | Peer6] = [*peers, *peers6]
-                _check_conflicts(host, every, self._metric, self._device)
+                _check_conflicts(host, [(peer.name, peer.pod_network) for peer in every], self._metric, {self._device})
                 tunnelled = [peer for peer in every if not peer.direct]
                 tunnel = self._tunnel(host, network, own, vni, index) if tunnelled else self._no_tunnel(host)
                 self._routes(host, {*_routes(peers, index, tunnel), *_routes6(peers6, index6, tunnel)})
                 if tunnel:
                     self._entries(host, tunnelled, tunnel)
+            refuse_plain(nodes, self._node)
         except OSError as error:
             raise NetworkError(f"cannot set up the way to other nodes' pods: {error.strerror}") from error
 
@@ -146,7 +181,13 @@ class Overlay(Consumer):
             host.add_forwarding(tunnel, entry)
 
     async def watch(self, poke: Callable[[], None]) -> None:
-        """Calls ``poke`` when a device or route of this host went, for ever."""
+        """Calls ``poke`` when a device or route of this host went, and where keys are exchanged now and then, for ever."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch_kernel(poke))
+            if self.encrypted is not None:
+                group.create_task(tick(self.encrypted, poke))
+
+    async def _watch_kernel(self, poke: Callable[[], None]) -> None:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE) as events:
             events.bind((0, _RTMGRP_LINK | _RTMGRP_IPV4_ROUTE | _RTMGRP_IPV6_ROUTE))
             while True:
@@ -162,6 +203,7 @@ class Overlay(Consumer):
             for route in host.own_routes(self._metric):
                 host.delete_own_route(route, self._metric)
             self._no_tunnel(host)
+            wireguard.remove(host, self._instance)
 
 
 def _routes(peers: Iterable[Peer], underlay: int, tunnel: int) -> set[OwnRoute]:
@@ -208,16 +250,19 @@ def _something_went(events: socket.socket) -> bool:
             data = data[max((length + 3) & ~3, 16) :]
 
 
-def _check_conflicts(host: Netlink, peers: Iterable[Peer | Peer6], own_metric: int, device: str) -> None:
+def _check_conflicts(
+    host: Netlink, pod_networks: Iterable[tuple[str, Range]], own_metric: int, devices: Collection[str]
+) -> None:
+    """``pod_networks``: of other nodes, with the node's name. ``devices``: our own ways to them."""
     names = {link.index: link.name for link in host.links()}
     ours = {route.destination for route in host.own_routes(own_metric)}
     present: list[Route | Route6] = [*host.routes(), *host.routes6()]
-    foreign = [route for route in present if names.get(route.device) != device and route.destination not in ours]
-    for peer in peers:
+    foreign = [route for route in present if names.get(route.device) not in devices and route.destination not in ours]
+    for name, pod_network in pod_networks:
         for route in foreign:
-            if ranges.contains(peer.pod_network, route.destination):
+            if ranges.contains(pod_network, route.destination):
                 where = names.get(route.device, str(route.device))
                 raise HostConflict(
-                    f"the pod range {peer.pod_network} of node {peer.name} overlaps this host's route {route.destination} "
+                    f"the pod range {pod_network} of node {name} overlaps this host's route {route.destination} "
                     f"on {where}: remove the route or choose another range with SLIPWAY_POD_NETWORK"
                 )

@@ -21,18 +21,29 @@ from pathlib import Path
 from nodeagent import kernel, tasks
 from nodeagent.errors import AgentError, HostConflict
 from nodeagent.facilities import DEFAULT_DOMAIN, Mount, Sandbox
-from nodeagent.network import bandwidth, bridge, encryption, files, host_ports, namespaces, policies, rules, spoofing
+from nodeagent.network import (
+    bandwidth,
+    bridge,
+    encryption,
+    files,
+    host_ports,
+    namespaces,
+    policies,
+    rules,
+    spoofing,
+    wireguard,
+)
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
 from nodeagent.network.dns import consumer
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.host_ports import PublishedPort
+from nodeagent.network.nft import Nft
 from nodeagent.network.overlay import Overlay, device_name
 from nodeagent.network.policies import Policies
 from nodeagent.network.service_state import Program
 from nodeagent.network.services import Services
 from nodeagent.network.topology import VXLAN_OVERHEAD, Mode
-from nodeagent.runtime import process
 from nodeagent.settings import Settings
 from schema.bandwidth import Limits
 from schema.bandwidth import limits as limits_of
@@ -71,24 +82,27 @@ class BridgeNetwork:
         self._bridge_name = f"slip{settings.instance}"
         self._table = f"slipway-{settings.instance}"
         self._policies = policies
-        self._overhead = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
-        self._encryption = settings.encryption
+        self._encrypts = settings.encryption == encryption.Encryption.WIREGUARD
+        plain = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
+        self._overhead = encryption.OVERHEAD if self._encrypts else plain
         self._overlay = Overlay(settings)
+        names = [wireguard.device_name(settings.instance, slot) for slot in encryption.SLOTS]
+        self._tunnels = frozenset({device_name(settings.instance), *names})
         self._node: _Node | None = None
         self._ports: dict[str, tuple[PublishedPort, ...]] = {}
         """Published ports by pod uid."""
-        self._nft_lock = asyncio.Lock()
+        self._nft = Nft()
         self.services = Services(settings)
 
     # --- the node ------------------------------------------------------------------------------------------------
 
     async def start(self, *, pod_cidrs: Sequence[str], cluster_cidrs: Sequence[str]) -> None:
-        if problem := encryption.problem(self._encryption):
-            raise NetworkError(problem)
+        if self._encrypts:
+            await asyncio.to_thread(wireguard.require, self._instance)
         networks = [ip_network(each) for each in pod_cidrs]
         clusters = {network.version: network for network in map(ip_network, cluster_cidrs)}
         made = await asyncio.to_thread(
-            bridge.ensure, self._bridge_name, networks, overhead=self._overhead, tunnel=device_name(self._instance)
+            bridge.ensure, self._bridge_name, networks, overhead=self._overhead, tunnels=self._tunnels
         )
         directory = self._home / "addresses"
         self._node = _Node(made, [await asyncio.to_thread(Addresses, directory, network) for network in networks])
@@ -127,6 +141,7 @@ class BridgeNetwork:
         """Take away the bridge, the table and every pod's namespaces: nothing of this instance is left on the host."""
         await self.collect(set())
         await self._nft(rules.remove(self._table, 4) + consumer.remove(self._instance))
+        await self._nft(encryption.remove(self._instance))
         if bridge.has_ipv6():
             await self._nft(rules.remove(self._table, 6))
         await self._nft(policies.remove(self._instance) + spoofing.remove(self._table))
@@ -134,12 +149,6 @@ class BridgeNetwork:
         await asyncio.to_thread(self._overlay.remove)
         await asyncio.to_thread(bridge.remove, self._bridge_name)
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
-
-    async def _nft(self, text: str) -> None:
-        async with self._nft_lock:
-            code, output = await process.run(["nft", "-f", "-"], input_=text.encode())
-        if code != 0:
-            raise NetworkError(f"nft: {' '.join(output.split())}")
 
     # --- pods ----------------------------------------------------------------------------------------------------
 

@@ -12,11 +12,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from nodeagent.cluster import ClusterView, Key
-from nodeagent.network import policy_rules
+from nodeagent.network import nft, policy_rules
 from nodeagent.network.dns.consumer import own_addresses
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.policy_rules import Cluster, NamedPort, Place, Pod, Program
-from nodeagent.runtime import process
 from nodeagent.settings import Settings
 from schema.base import Wire
 from schema.core import pod as pod_schema
@@ -25,18 +24,11 @@ READY_SECONDS = 10.0
 _EMPTY = Program()
 
 
-async def run_nft(text: str) -> None:
-    """Raises `NetworkError`."""
-    code, output = await process.run(["nft", "-f", "-"], input_=text.encode())
-    if code != 0:
-        raise NetworkError(f"nft: {' '.join(output.split())}")
-
-
 class Policies:
     name = "policies"
     kinds = frozenset({"Namespace", "NetworkPolicy", "Node", "Pod"})
 
-    def __init__(self, settings: Settings, *, nft: Callable[[str], Awaitable[None]] = run_nft) -> None:
+    def __init__(self, settings: Settings, *, nft: Callable[[str], Awaitable[None]] = nft.run) -> None:
         self._node = settings.node_name
         self._bridge = f"slip{settings.instance}"
         self._table = table_name(settings.instance)

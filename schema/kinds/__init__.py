@@ -10,10 +10,13 @@ from schema.kinds import (
     coordination,
     core,
     discovery,
+    images,
     metrics,
     networking,
     policy,
+    registry,
     scheduling,
+    slipway,
     storage,
 )
 from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
@@ -37,15 +40,19 @@ from schema.kinds.core import (
     SERVICE_ACCOUNT,
 )
 from schema.kinds.discovery import ENDPOINT_SLICE
+from schema.kinds.images import IMAGE
 from schema.kinds.metrics import NODE_METRICS, POD_METRICS
 from schema.kinds.networking import INGRESS, INGRESS_CLASS, NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
+from schema.kinds.registry import REPOSITORY, TRIGGER
 from schema.kinds.scheduling import PRIORITY_CLASS
+from schema.kinds.slipway import BUILD
 from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
+    "BUILD",
     "CONFIG_MAP",
     "CONTROLLER_REVISION",
     "CRON_JOB",
@@ -56,6 +63,7 @@ __all__ = [
     "ENDPOINT_SLICE",
     "EVENT",
     "HORIZONTAL_POD_AUTOSCALER",
+    "IMAGE",
     "INGRESS",
     "INGRESS_CLASS",
     "JOB",
@@ -73,12 +81,14 @@ __all__ = [
     "PRIORITY_CLASS",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",
+    "REPOSITORY",
     "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE",
     "SERVICE_ACCOUNT",
     "STATEFUL_SET",
     "STORAGE_CLASS",
+    "TRIGGER",
     "Kind",
     "Version",
     "by_kind",
@@ -97,6 +107,9 @@ ALL: tuple[Kind, ...] = (
     *networking.ALL,
     *scheduling.ALL,
     *storage.ALL,
+    *images.ALL,
+    *slipway.ALL,
+    *registry.ALL,
 )
 
 DERIVED: tuple[Kind, ...] = metrics.DERIVED

@@ -155,7 +155,7 @@ async def test_the_tunnel_of_an_agent_that_was_restarted_is_no_conflict(host):
         try:
             with pytest.raises(HostConflict, match=tunnel):
                 await asyncio.to_thread(bridge.ensure, name, own)
-            assert await asyncio.to_thread(bridge.ensure, name, own, tunnel=tunnel)
+            assert await asyncio.to_thread(bridge.ensure, name, own, tunnels={tunnel})
         finally:
             await asyncio.to_thread(bridge.delete_link, name)
         await _removed(made)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,9 +107,31 @@ def test_ranges_that_keep_apart_are_fine() -> None:
 
 
 def test_a_chosen_network_is_kept(tmp_path: Path) -> None:
-    first = network.settle(tmp_path)
-    assert network.settle(tmp_path) == first
+    first = network.settle(tmp_path, tmp_path / "claims")
+    assert network.settle(tmp_path, tmp_path / "claims") == first
     assert (tmp_path / "pod-network").read_text().strip() == first
+
+
+def test_instances_that_start_together_and_one_that_is_down_keep_apart(tmp_path: Path) -> None:
+    homes = [tmp_path / name for name in "abcd"]
+    for home in homes:
+        home.mkdir()
+    with ThreadPoolExecutor() as pool:
+        chosen = list(pool.map(lambda home: network.settle(home, tmp_path / "claims"), homes[:3]))
+    assert len(set(chosen)) == 3
+    shutil.rmtree(homes[1])
+    assert network.settle(homes[3], tmp_path / "claims") == chosen[1]
+    assert network.settle(homes[0], tmp_path / "claims") == chosen[0]
+
+
+@pytest.mark.parametrize("rubbish", ["", "\x00", "/nowhere"])
+def test_a_claim_that_nobody_shares_is_forgotten(tmp_path: Path, rubbish: str) -> None:
+    claims = tmp_path / "claims"
+    claims.mkdir()
+    for candidate in network.CANDIDATES:
+        (claims / str(candidate.network_address)).write_text(rubbish)
+    assert network.settle(tmp_path, claims)
+    assert len([path for path in claims.iterdir() if not path.name.startswith(".")]) == 1
 
 
 def test_two_homes_share_nothing(tmp_path: Path) -> None:

@@ -18,5 +18,9 @@ def project(node: Wire) -> Wire | None:
             "annotations": {key: value for key, value in annotations.items() if key.startswith(PUBLISHED)},
         },
         "spec": {key: spec[key] for key in ("podCIDR", "podCIDRs") if key in spec},
-        "status": {"addresses": status.get("addresses") or []},
+        "status": {
+            "addresses": status.get("addresses") or [],
+            **({"imagePeer": status["imagePeer"]} if status.get("imagePeer") else {}),
+            **({"wireguard": status["wireguard"]} if status.get("wireguard") else {}),
+        },
     }

@@ -1,23 +1,24 @@
-"""DNS as a consumer of the cluster view: the zone follows it within milliseconds, and is there again after a restart of the
-agent, because the view is kept in the checkpoint."""
+"""DNS as a consumer of the cluster view: what changes is told to the DNS process within milliseconds (`link`)."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 
 from nodeagent.cluster import ClusterView, Key
+from nodeagent.network import nft
 from nodeagent.network.dns import zone
-from nodeagent.network.dns.server import PORT, Server
-from nodeagent.network.dns.upstream import Resolvers, Upstream
-from nodeagent.network.dns.zone import Zone
-from nodeagent.network.errors import NetworkError
-from nodeagent.runtime import process
+from nodeagent.network.dns.link import Link
+from nodeagent.network.dns.messages import Configuration
+from nodeagent.network.dns.server import PORT
 from nodeagent.settings import Settings
 
 log = logging.getLogger(__name__)
+
+RESTART_SECONDS = 0.5
 
 
 class Dns:
@@ -29,40 +30,36 @@ class Dns:
         self._table = table_name(settings.instance)
         self._bridge = f"slip{settings.instance}"
         self._resolv_conf = resolv_conf
-        self._addresses: list[str] = []
-        self._domain = ""
-        self._zone = Zone()
-        self.server = Server(self._zone, Upstream(list), port=port)
+        self._port = port
+        self._guarded: list[str] = []
+        self.link = link(settings)
 
     async def watch(self, poke: Callable[[], None]) -> None:
-        """Nothing of the host takes away a socket that is open."""
+        """A process that ends is started again."""
+        while True:
+            await self.link.connected.wait()
+            await self.link.lost.wait()
+            log.warning("the DNS process does not speak any more; it is asked or started again")
+            poke()
+            await asyncio.sleep(RESTART_SECONDS)
 
     async def apply(self, view: ClusterView, changed: frozenset[Key]) -> None:
-        addresses, domain = own_addresses(view, self._node), view.domain()
-        if (addresses, domain) == (self._addresses, self._domain):
-            self._zone.apply(view, changed)
-            self.server.zone_changed()
-        else:
-            await self._begin(view, addresses, domain)
-        await self.server.listen(addresses)
-
-    async def _begin(self, view: ClusterView, addresses: list[str], domain: str) -> None:
-        """Everything anew: the node has got its addresses, or others."""
-        if addresses:
-            await self._nft(guard(self._table, bridge=self._bridge, addresses=addresses))
-        made = Zone(domain, addresses=addresses)
-        made.apply(view, [Key(kind, *name) for kind in zone.KINDS for name in view.all(kind)])
-        self._zone = made
-        self.server.replace(made, Upstream(Resolvers(self._resolv_conf, own=addresses)))
-        self._addresses, self._domain = addresses, domain
-
-    async def _nft(self, text: str) -> None:
-        code, output = await process.run(["nft", "-f", "-"], input_=text.encode())
-        if code != 0:
-            raise NetworkError(f"nft: {' '.join(output.split())}")
+        addresses = own_addresses(view, self._node)
+        if not addresses and self.link.lost.is_set():
+            return
+        if addresses and addresses != self._guarded:
+            await nft.run(guard(self._table, bridge=self._bridge, addresses=addresses))
+            self._guarded = addresses
+        configuration = Configuration(tuple(addresses), view.domain(), str(self._resolv_conf), self._port)
+        await self.link.tell(configuration, view, changed)
 
     async def close(self) -> None:
-        await self.server.close()
+        """Let go of the process: it goes on."""
+        await self.link.close()
+
+
+def link(settings: Settings) -> Link:
+    return Link(settings.run_dir.absolute() / "dns", cgroup=f"/{settings.cgroup_parent}/dns")
 
 
 def own_addresses(view: ClusterView, node: str) -> list[str]:
@@ -81,7 +78,7 @@ def table_name(instance: str) -> str:
 
 
 def guard(table: str, *, bridge: str, addresses: Sequence[str]) -> str:
-    """Only pods and the host itself are answered; and while the agent restarts, a resolver is left to ask again.
+    """Only pods and the host itself are answered; and while nobody answers, a resolver is left to ask again.
 
     Without the second rule the kernel tells at once that nobody listens, and a look-up fails that would have succeeded at its
     next try.

@@ -11,10 +11,12 @@ import contextlib
 import errno
 import itertools
 import logging
+import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import dns.rcode
@@ -39,6 +41,7 @@ TURNS = 16
 IN_FLIGHT = 1000
 """Questions that wait for an upstream; one more is refused at once (SERVFAIL)."""
 CONNECTIONS, IDLE_SECONDS = 200, 10.0
+DRAIN_SECONDS = 15.0
 CIRCLE_SECONDS = 30.0
 """How often it is tried whether a circle of forwarding is gone."""
 BATCH = 64
@@ -61,7 +64,7 @@ class Server:
         self._tasks = Tasks("dns")
         self._udp: dict[str, socket.socket] = {}
         self._tcp: dict[str, asyncio.Server] = {}
-        self._connections = 0
+        self._conversations: set[asyncio.Task[None]] = set()
         self._probe = ""
         self._circle, self._looked = False, 0.0
 
@@ -76,26 +79,42 @@ class Server:
 
     # --- sockets -------------------------------------------------------------------------------------------------
 
-    async def listen(self, addresses: Collection[str]) -> None:
-        """On exactly these. Raises `HostConflict` where another server has the port, and does the others."""
+    @property
+    def addresses(self) -> list[str]:
+        """Where it answers."""
+        return sorted(self._udp)
+
+    async def listen(
+        self,
+        addresses: Collection[str],
+        *,
+        inherited: Mapping[tuple[str, str], socket.socket] = MappingProxyType({}),
+    ) -> None:
+        """On exactly these. Raises `HostConflict` where another server has the port, and does the others.
+
+        ``inherited``: sockets of a predecessor, by address and ``udp`` or ``tcp``, which are used or closed.
+        """
         for address in set(self._udp) - set(addresses):
             await self._stop(address)
+        for (address, _), own in inherited.items():
+            if address not in addresses:
+                own.close()
         problems = []
         for address in addresses:
             if address not in self._udp:
                 try:
-                    await self._start(address)
+                    await self._start(address, inherited.get((address, "udp")), inherited.get((address, "tcp")))
                 except OSError as error:
                     problems.append(_explained(error, address, self.port))
         if problems:
             raise problems[0]
 
-    async def _start(self, address: str) -> None:
-        datagrams = _bound(address, self.port, socket.SOCK_DGRAM)
+    async def _start(self, address: str, datagrams: socket.socket | None, stream: socket.socket | None) -> None:
+        datagrams = datagrams or _bound(address, self.port, socket.SOCK_DGRAM)
         try:
             datagrams.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
             port = self.port or datagrams.getsockname()[1]
-            stream = _bound(address, port, socket.SOCK_STREAM)
+            stream = stream or _bound(address, port, socket.SOCK_STREAM)
         except OSError:
             datagrams.close()
             raise
@@ -109,6 +128,26 @@ class Server:
         asyncio.get_running_loop().remove_reader(datagrams.fileno())
         datagrams.close()
         self._tcp.pop(address).close()
+
+    def release(self) -> list[tuple[str, str, socket.socket]]:
+        """Take no further question, and give the sockets to a successor: address, protocol and socket of each. What waits in
+        them is the successor's to answer; what was taken before is answered from here (`drained`)."""
+        loop = asyncio.get_running_loop()
+        held = []
+        for address, datagrams in self._udp.items():
+            loop.remove_reader(datagrams.fileno())
+            held.append((address, "udp", datagrams))
+        for address, server in self._tcp.items():
+            for stream in server.sockets:
+                loop.remove_reader(stream.fileno())
+                held.append((address, "tcp", socket.socket(fileno=os.dup(stream.fileno()))))
+        return held
+
+    async def drained(self) -> None:
+        """Until what was taken is answered, or `DRAIN_SECONDS` are over."""
+        await self._tasks.wait(DRAIN_SECONDS)
+        if self._conversations:
+            await asyncio.wait(self._conversations, timeout=DRAIN_SECONDS)
 
     async def close(self) -> None:
         for address in list(self._udp):
@@ -150,9 +189,11 @@ class Server:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection: questions one after the other, until the client has none for a while."""
-        self._connections += 1
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101
+        self._conversations.add(task)
         try:
-            while self._connections <= CONNECTIONS:
+            while len(self._conversations) <= CONNECTIONS:
                 async with asyncio.timeout(IDLE_SECONDS):
                     (size,) = struct.unpack("!H", await reader.readexactly(2))
                     query = await reader.readexactly(size)
@@ -165,7 +206,7 @@ class Server:
         except (TimeoutError, EOFError, OSError):
             pass
         finally:
-            self._connections -= 1
+            self._conversations.discard(task)
             writer.close()
 
     async def _answer_stream(self, query: bytes) -> bytes | None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import dns.name
 import dns.rdata
@@ -19,8 +19,10 @@ import dns.rdataclass
 import dns.rdatatype
 from dns.rdatatype import RdataType
 
-from nodeagent.cluster import ClusterView, Key
-from schema.base import Wire
+from nodeagent.keys import Key
+
+if TYPE_CHECKING:
+    from schema.base import Wire  # not when it runs: this room lives in a process that is to be small
 
 TTL_SECONDS = 5
 VERSION = "1.1.0"
@@ -31,6 +33,14 @@ Rdata = Any
 """dnspython's, which has no narrower type for what `from_text` returns."""
 Record = tuple[str, RdataType, Rdata]
 Address = IPv4Address | IPv6Address
+
+
+class View(Protocol):
+    """The objects that names are made of, by namespace and name."""
+
+    def all(self, kind: str) -> Mapping[tuple[str, str], Wire]: ...
+
+    def get(self, kind: str, namespace: str, name: str) -> Wire | None: ...
 
 
 @dataclass
@@ -77,7 +87,7 @@ class Zone:
 
     # --- following the cluster -----------------------------------------------------------------------------------
 
-    def apply(self, view: ClusterView, changed: Iterable[Key]) -> None:
+    def apply(self, view: View, changed: Iterable[Key]) -> None:
         services: set[tuple[str, str]] = set()
         for key in changed:
             match key.kind:
@@ -121,7 +131,7 @@ class Zone:
             self._pods_of[place] = [(key.namespace, ip_address(each["ip"])) for each in addresses]
             self._pods.update(self._pods_of[place])
 
-    def _note_service(self, view: ClusterView, namespace: str, name: str) -> None:
+    def _note_service(self, view: View, namespace: str, name: str) -> None:
         service = view.get("Service", namespace, name)
         names = sorted(self._slices.get((namespace, name), ()))
         slices = [wire for each in names if (wire := view.get("EndpointSlice", namespace, each))]

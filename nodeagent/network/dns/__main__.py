@@ -1,0 +1,3 @@
+from nodeagent.network.dns.process import main
+
+main()

@@ -1,0 +1,1 @@
+"""The part of slipway.dev/v1 that is about the cluster's image registry: repositories, and triggers of workloads."""

@@ -1,0 +1,101 @@
+"""One node of the encrypted cluster: the agent's network, and this program in place of the rest of the agent.
+
+Runs in the node's network namespace and is told what to do by lines of JSON, each answered by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+from dataclasses import replace
+from typing import Any
+
+from nodeagent import kernel
+from nodeagent.cluster import ClusterView
+from nodeagent.errors import AgentError
+from nodeagent.network import wireguard
+from nodeagent.network.overlay import Overlay
+from nodeagent.network.pods import BridgeNetwork
+from tests.agent.host import instance, pod
+
+
+class Node:
+    def __init__(self, settings: Any, cidrs: list[str], cluster: list[str]) -> None:
+        self.cidrs, self.cluster = cidrs, cluster
+        self.view = ClusterView()
+        self.network = BridgeNetwork(settings)
+        self.overlay = Overlay(settings)
+
+    async def start(self) -> Any:
+        await self.network.start(pod_cidrs=self.cidrs, cluster_cidrs=self.cluster)
+        self.view.subscribe(self.overlay)
+        return True
+
+    async def view_is(self, wires: list[Any]) -> Any:
+        self.view.replace(wires)
+        return True
+
+    async def problem(self) -> Any:
+        return self.view.problems.get("overlay", "")
+
+    async def report(self) -> Any:
+        way = self.overlay.encrypted
+        if way is None:
+            return {"keys": [], "problem": ""}
+        found = await asyncio.to_thread(way.report)
+        return {"keys": list(found.keys), "problem": found.problem, "message": found.message}
+
+    async def peers(self) -> Any:
+        way = self.overlay.encrypted
+        names = way.devices if way else []
+        found = await asyncio.to_thread(lambda: [peer.key for name in names for peer in wireguard.Device(name).peers()])
+        return sorted(found)
+
+    async def pod(self) -> Any:
+        made = await self.network.create(pod(), hostname="p")
+        return {"namespace": f"/proc/{os.getpid()}/root{made.network}", "addresses": list(made.addresses)}
+
+    async def remove(self) -> Any:
+        await self.view.abandon()
+        await self.network.remove_everything()
+        return True
+
+
+async def main(words: dict[str, Any], orders: int, answers: int) -> None:
+    """``orders`` and ``answers`` are ends of pipes."""
+    reader = asyncio.StreamReader(limit=1 << 24)
+    source = os.fdopen(orders, "rb", buffering=0)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
+    with instance() as settings:
+        node = Node(replace(settings, **words["settings"]), words["cidrs"], words["cluster"])
+        while line := await reader.readline():
+            name, *arguments = json.loads(line)
+            try:
+                answer = {"answer": await getattr(node, name)(*arguments)}
+            except AgentError as error:
+                answer = {"error": str(error)}
+            os.write(answers, json.dumps(answer).encode() + b"\n")
+
+
+def fork(namespace: str, words: dict[str, Any]) -> tuple[int, int, int]:
+    """(process, where to write orders, where to read answers). A fork, because imports take very long in there."""
+    (its_orders, orders), (answers, its_answers) = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(its_orders)
+        os.close(its_answers)
+        return pid, orders, answers
+    code = 1
+    try:
+        os.close(orders)
+        os.close(answers)
+        descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY | os.O_CLOEXEC)
+        kernel.setns(descriptor, kernel.CLONE_NEWNET)
+        kernel.unshare(kernel.CLONE_NEWNS)
+        subprocess.run(["sh", "-ec", "mount --make-rprivate /; mount -t sysfs sysfs /sys"], check=True)
+        asyncio.run(main(words, its_orders, its_answers))
+        code = 0
+    finally:
+        os._exit(code)
