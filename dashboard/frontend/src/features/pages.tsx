@@ -37,10 +37,18 @@ export const OWN_PAGES: readonly OwnPage[] = [
     section: "network",
     page: lazy(() => import("./network/ports").then((m) => ({ default: m.PortsPage }))),
   },
+  {
+    path: "/build",
+    title: messages.builds.title,
+    section: "images",
+    page: lazy(() => import("./builds/page").then((m) => ({ default: m.NewBuildPage }))),
+  },
 ];
 
 /** List pages that are more than a table, by kind. */
-export const LISTS: Readonly<Record<string, Lazy<object>>> = {};
+export const LISTS: Readonly<Record<string, Lazy<object>>> = {
+  Repository: lazy(() => import("./images/page").then((m) => ({ default: m.RepositoriesPage }))),
+};
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type ItemProps = { item: any };
@@ -111,6 +119,9 @@ const service = lazy(() => import("./network/service").then((m) => ({ default: m
 const endpoints = lazy(() => import("./network/service").then((m) => ({ default: m.EndpointsPanel })));
 const ingress = lazy(() => import("./network/ingress").then((m) => ({ default: m.IngressPanels })));
 const policy = lazy(() => import("./network/policy").then((m) => ({ default: m.PolicyPanels })));
+const repository = lazy(() => import("./images/repository").then((m) => ({ default: m.RepositoryPanels })));
+const image = lazy(() => import("./images/image").then((m) => ({ default: m.ImagePanels })));
+const build = lazy(() => import("./builds/panels").then((m) => ({ default: m.BuildPanels })));
 const keys = lazy(() => import("./resources/values").then((m) => ({ default: m.ValuesPanel })));
 
 export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
@@ -124,6 +135,9 @@ export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
   EndpointSlice: [endpoints],
   Ingress: [ingress],
   NetworkPolicy: [policy],
+  Repository: [repository],
+  Image: [image],
+  Build: [build],
   ConfigMap: [keys],
   Secret: [keys],
 };
