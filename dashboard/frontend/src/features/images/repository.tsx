@@ -16,6 +16,7 @@ import type { Repository, RepositoryTag } from "../../lib/kinds/repository";
 import * as links from "../../lib/links";
 import { messages } from "../../lib/messages";
 import { useResources } from "../../lib/watch/hooks";
+import "./images.css";
 import { PushPanel, useRegistryState } from "./push";
 
 const text = messages.images;
@@ -90,7 +91,12 @@ function TagRow({ tag, image, reference, onDelete }: RowProps) {
     <Table.Tr>
       <Table.Td>
         {image ? (
-          <Anchor component={Link} href={links.object(Image.info, "", image.name)} fz="inherit">
+          <Anchor
+            component={Link}
+            href={links.object(Image.info, "", image.name)}
+            fz="inherit"
+            className="tag-link"
+          >
             {tag.name}
           </Anchor>
         ) : (
