@@ -70,7 +70,7 @@ export function Shell({ user, onLeave, children }: Props) {
         <Group h="100%" px="md" gap="sm" justify="space-between" wrap="nowrap">
           <Group gap="sm" wrap="nowrap">
             <Burger opened={menu} onClick={toggle} hiddenFrom="md" size="sm" aria-label={messages.menu} />
-            <Link href="/" className="brand">
+            <Link href="/" className="brand" aria-label={messages.product}>
               <IconSailboat aria-hidden color="var(--mantine-primary-color-filled)" />
               <Text fw={700} size="lg" visibleFrom="sm">
                 {messages.product}
