@@ -106,8 +106,7 @@ def test_what_is_pushed_is_listed_and_what_is_deleted_goes(
     assert status["tagCount"] == 2
     assert status["tags"][0]["platforms"] == [f"linux/{images.ARCHITECTURE}"]
     assert status["tags"][0]["digest"] == admin.inspect("default/listed:2")["Digest"]
-    table = instance.kubectl("get", "repositories").stdout
-    assert "default/deep/down_there" in table
+    wait_for("the other is listed", lambda: "default/deep/down_there" in instance.kubectl("get", "repositories").stdout)
     assert instance.api.delete(f"{REPOSITORIES}/listed/tags/1").status_code == 200
     assert instance.api.delete(f"{REPOSITORIES}/listed/tags/1").status_code == 404
     assert instance.api.delete(f"{REPOSITORIES}/listed").status_code == 200
