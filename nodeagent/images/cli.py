@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from nodeagent.errors import ImageError
 from nodeagent.facilities import Credentials, Progress
-from nodeagent.images import cli_show, credentials, reference, settings
+from nodeagent.images import cli_show, credentials, own, reference, settings
 from nodeagent.images.state import State
 from nodeagent.images.store import ImageStore
 
@@ -38,7 +38,8 @@ def add_parser(subparsers: Any) -> None:
         help="fetch an image from its registry",
         description="Fetches an image from its registry, with a bar of bytes, layers and rate; what was interrupted is taken up "
         "where it broke off. SLIPWAY_REGISTRY_INSECURE, SLIPWAY_REGISTRY_MIRRORS and SLIPWAY_REGISTRY_CERTS count as for the "
-        "agent. Other nodes are asked by the agent only.",
+        "agent. The cluster's own registry is known from the agent; without a login the node's own is shown, which opens what "
+        "pods on this node name. Other nodes are asked by the agent only.",
     )
     pull.add_argument("reference", help="for example redis:7, or host:5000/team/app@sha256:…")
     push = actions.add_parser("push", help="send an image to the registry that its name begins with")
@@ -94,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
 async def _run(args: argparse.Namespace) -> int:
     store = ImageStore(args.home / "images", settings.from_environment())
     store.keep_blobs()
+    store.use_registry(own.of_home(args.home))
     try:
         if args.action == "pull":
             return await _pull(store, args)

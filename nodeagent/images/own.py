@@ -7,15 +7,20 @@ the one at the agent's own server is asked.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from nodeagent import checkpoint, config
 from nodeagent.cluster import ClusterView, Key
+from nodeagent.credential import Credential
 from nodeagent.facilities import Credentials
 
 if TYPE_CHECKING:
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NODE_PREFIX = "system:node:"
+
+_REACHED = "control-plane.json"
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,31 @@ def read(spec: Mapping[str, Any], *, server: str, node: str, password: Callable[
     )
 
 
+def remember(settings: Settings) -> None:
+    """How this agent reaches its control plane, for `of_home`: no secret, but where the credential is."""
+    file = settings.credential_file
+    fields = {
+        "server": settings.server,
+        "nodeName": settings.node_name,
+        "credentialFile": str(file.absolute()) if file is not None else "",
+    }
+    config.write_private(settings.home / _REACHED, json.dumps(fields) + "\n")
+
+
+def of_home(home: Path) -> OwnRegistry | None:
+    """As the agent with this home knew it last, for commands beside it. None: no agent ran here, or there is no registry."""
+    try:
+        reached = json.loads((home / _REACHED).read_text())
+        server, node, file = (str(reached[name]) for name in ("server", "nodeName", "credentialFile"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    credential = Credential(Path(file) if file else None)
+    for wire in checkpoint.cluster_of(home):
+        if wire["kind"] == "Cluster":
+            return read(wire.get("spec") or {}, server=server, node=node, password=lambda: credential.token)
+    return None
+
+
 class RegistryConsumer:
     """Tells the image store of the cluster's registry, now and whenever it changes."""
 
@@ -88,12 +120,22 @@ class RegistryConsumer:
         self, settings: Settings, use: Callable[[OwnRegistry | None], None], password: Callable[[], str]
     ) -> None:
         self._settings, self._use, self._password = settings, use, password
+        self._remembered = False
 
     async def watch(self, poke: Callable[[], None]) -> None:
         return
 
     async def apply(self, view: ClusterView, changed: frozenset[Key]) -> None:
+        if not self._remembered:
+            await asyncio.to_thread(self._remember)
         cluster = view.get("Cluster", "", "cluster") or {}
         settings = self._settings
         own = read(cluster.get("spec") or {}, server=settings.server, node=settings.node_name, password=self._password)
         self._use(own)
+
+    def _remember(self) -> None:
+        try:
+            remember(self._settings)
+            self._remembered = True
+        except OSError as error:  # only commands beside the agent need it
+            log.warning("how the control plane is reached cannot be written down: %s", error)

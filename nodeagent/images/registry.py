@@ -510,6 +510,10 @@ def _check(response: httpx.Response, repository: Repository, complaint: str) -> 
 def _refused(repository: Repository, said: str = "") -> errors.Unauthorised:
     reference, server = repository.reference, repository.server
     if repository.credentials is not None and repository.credentials.username.startswith(NODE_PREFIX):
+        if "push" in repository.actions:
+            return errors.Unauthorised(
+                f"no node may push to the cluster's registry: log in as a user for {reference}{said}"
+            )
         return errors.Unauthorised(f"the cluster's registry does not let this node pull {reference}{said}")
     if repository.credentials is None:
         return errors.Unauthorised(

@@ -14,6 +14,7 @@ from controlplane.registry.errors import BadFragment, BadScope
 from controlplane.registry.names import Image
 from controlplane.registry.scopes import Scope
 from nodeagent.images import own, reference
+from nodeagent.settings import Settings
 from schema.base import Wire
 
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -247,3 +248,39 @@ def test_pods_get_the_digest_beside_the_tag() -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}', '{"a": "sha256:1"}'])
 def test_a_broken_annotation_pins_nothing(text: str) -> None:
     assert pins.read({pins.ANNOTATION: text}) == {}
+
+
+def _agent_ran(home, registry):
+    (home / "checkpoint").mkdir()
+    cluster = {"kind": "Cluster", "metadata": {"name": "cluster"}, "spec": {"registry": registry}}
+    (home / "checkpoint" / "cluster.json").write_text(json.dumps({"objects": [cluster]}))
+    (home / "token").write_text("first\n")
+    settings = Settings(
+        home=home,
+        run_dir=home,
+        server="https://192.0.2.1:6443",
+        token="",
+        ca_file=None,
+        node_name="n1",
+        cgroup_parent="test",
+        credential_file=home / "token",
+    )
+    own.remember(settings)
+
+
+def test_a_command_beside_the_agent_knows_the_cluster_s_registry(tmp_path):
+    _agent_ran(tmp_path, {"address": "192.0.2.1:5000", "aliases": ["localhost:5000"], "tokenPath": "/token"})
+    known = own.of_home(tmp_path)
+    assert known is not None
+    assert known.names == {"192.0.2.1:5000", "localhost:5000"}
+    assert known.token_url == "https://192.0.2.1:6443/token"
+    assert (known.login.username, known.login.password) == ("system:node:n1", "first")
+    assert "first" not in (tmp_path / "control-plane.json").read_text()
+
+
+def test_where_no_agent_ran_or_no_registry_is_there_is_none(tmp_path):
+    assert own.of_home(tmp_path) is None
+    _agent_ran(tmp_path, {})
+    assert own.of_home(tmp_path) is None
+    (tmp_path / "control-plane.json").write_text("{")
+    assert own.of_home(tmp_path) is None
