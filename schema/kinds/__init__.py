@@ -10,11 +10,9 @@ from schema.kinds import (
     coordination,
     core,
     discovery,
-    images,
     metrics,
     networking,
     policy,
-    registry,
     scheduling,
     slipway,
     storage,
@@ -40,13 +38,11 @@ from schema.kinds.core import (
     SERVICE_ACCOUNT,
 )
 from schema.kinds.discovery import ENDPOINT_SLICE
-from schema.kinds.images import IMAGE
 from schema.kinds.metrics import NODE_METRICS, POD_METRICS
 from schema.kinds.networking import INGRESS, INGRESS_CLASS, NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
-from schema.kinds.registry import REPOSITORY, TRIGGER
 from schema.kinds.scheduling import PRIORITY_CLASS
-from schema.kinds.slipway import BUILD
+from schema.kinds.slipway import BUILD, IMAGE, REPOSITORY, TRIGGER
 from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
@@ -107,9 +103,7 @@ ALL: tuple[Kind, ...] = (
     *networking.ALL,
     *scheduling.ALL,
     *storage.ALL,
-    *images.ALL,
     *slipway.ALL,
-    *registry.ALL,
 )
 
 DERIVED: tuple[Kind, ...] = metrics.DERIVED

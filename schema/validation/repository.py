@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from schema.base import Wire
-from schema.registry.repository import Repository
+from schema.slipway.repository import Repository
 from schema.validation.causes import Problems
 from schema.validation.names import subdomain_fault
 

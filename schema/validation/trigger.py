@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schema.registry.trigger import Trigger, TriggerSpec
+from schema.slipway.trigger import Trigger, TriggerSpec
 from schema.validation.causes import Problems
 
 CANNOT = {
