@@ -186,6 +186,8 @@ class Shelf:
     def _listed_blobs(self) -> set[str]:
         found: set[str] = set()
         for record in self.read().images.values():
+            if not record.manifest:  # from a 'docker save' archive, which has none
+                continue
             with contextlib.suppress(FileNotFoundError):
                 found.update(map(hex_of, access.listed(self.content(record.manifest).read_bytes())))
         return found

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from nodeagent.images import errors
+from nodeagent.images.shelf import Shelf
 from tests import images, registry
 from tests.agent.host import needs_host
 from tests.agent.images_host import leftovers, opened, scratch
@@ -40,6 +41,16 @@ class TestLoad:
         assert image.config.command == ("hello",)
         assert await store.find("team/app:1") == image
         assert (await store.mount(image, "c") / "extra").read_text() == "1"
+
+    async def test_what_is_kept_for_other_nodes_is_looked_after_beside_an_image_without_a_manifest(
+        self, home, store, tmp_path
+    ):
+        await store.load(images.busybox().save_docker_archive(tmp_path / "a.tar", "team/app:1"))
+        shelf = Shelf(home / "images")
+        stray = shelf.blob("sha256:" + "0" * 64)
+        stray.write_bytes(b"of no image")
+        shelf.trim_blobs(1 << 30, young_seconds=-1)
+        assert not stray.exists()
 
     @pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
     @pytest.mark.parametrize("kind", ["archive", "layout"])
