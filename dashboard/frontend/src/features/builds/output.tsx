@@ -6,7 +6,7 @@ import { BUILD_CONTAINER, type Build } from "../../lib/kinds/build";
 import { Pod } from "../../lib/kinds/pod";
 import { LogViewer } from "../logs/viewer";
 
-const EVERYTHING = { previous: false, since: "all" };
+const EVERYTHING = { previous: false, since: "all", until: "" };
 
 export function BuildOutput({ build }: { build: Build }) {
   const pod = build.wire.status?.podName ?? "";
