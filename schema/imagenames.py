@@ -67,9 +67,17 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def images_of(spec: Wire) -> Iterator[Image]:
-    """What the containers of a pod's spec, or of a template's, name."""
+    """What the containers of a pod's spec, or of a template's, name. What is no container names nothing."""
+    for _, _, text in texts_of(spec):
+        found = parse(text)
+        if found is not None:
+            yield found
+
+
+def texts_of(spec: Wire) -> Iterator[tuple[str, int, str]]:
+    """Field, position and text of each container's image, in a spec that nobody has validated yet."""
     for group in _CONTAINERS:
-        for container in spec.get(group) or ():
-            found = parse(str(container.get("image") or ""))
-            if found is not None:
-                yield found
+        containers = spec.get(group)
+        for position, container in enumerate(containers if isinstance(containers, list) else ()):
+            if isinstance(container, dict) and isinstance(container.get("image"), str):
+                yield group, position, container["image"]

@@ -18,7 +18,6 @@ REGISTRIES = "slipway.dev/allowed-registries"
 DIGEST = "slipway.dev/require-image-digest"
 KEYS = "slipway.dev/image-signature-keys"
 _TRUTHS = ("true", "false")
-_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 BEGINNING = "-----BEGIN PUBLIC KEY-----"
 
 
@@ -47,20 +46,18 @@ def refusals(policy: Policy, spec: Wire) -> Iterator[tuple[str, str]]:
     """Field and reason for each image of a pod's spec that the policy forbids."""
     if not policy.restricts_names:
         return
-    for group in _CONTAINERS:
-        for position, container in enumerate(spec.get(group) or ()):
-            text = str(container.get("image") or "")
-            name = imagenames.parse(text)
-            field = f"spec.{group}[{position}].image"
-            if name is None or text.startswith(f"{BUILDER_IMAGE}/"):
-                continue  # validation's; the node's own builder
-            if policy.registries and not _is_allowed(policy, name):
-                yield (
-                    field,
-                    f"image {text} is of none of the registries that the namespace allows: {', '.join(policy.registries)}",
-                )
-            elif policy.needs_digest and not name.digest:
-                yield field, f"image {text} has no digest, which the namespace requires"
+    for group, position, text in imagenames.texts_of(spec):
+        name = imagenames.parse(text)
+        field = f"spec.{group}[{position}].image"
+        if name is None or text.startswith(f"{BUILDER_IMAGE}/"):
+            continue  # validation's; the node's own builder
+        if policy.registries and not _is_allowed(policy, name):
+            yield (
+                field,
+                f"image {text} is of none of the registries that the namespace allows: {', '.join(policy.registries)}",
+            )
+        elif policy.needs_digest and not name.digest:
+            yield field, f"image {text} has no digest, which the namespace requires"
 
 
 def _is_allowed(policy: Policy, name: imagenames.Image) -> bool:
