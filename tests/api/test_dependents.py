@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 
@@ -14,8 +16,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/apis/slipway.dev/v1/dependents/{}"
 
 
-def config(name: str, owner: dict | None = None) -> dict:
-    metadata = {"name": name, "namespace": "default"}
+def config(name: str, owner: dict[str, Any] | None = None) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": name, "namespace": "default"}
     if owner is not None:
         reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": owner["metadata"]["name"]}
         metadata["ownerReferences"] = [{**reference, "uid": owner["metadata"]["uid"]}]
