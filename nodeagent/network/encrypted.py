@@ -51,7 +51,6 @@ class EncryptedWay:
         self._lock = threading.Lock()
         """The session asks for the report while a pass is at work."""
         self._problem, self._message = "", "no other node has a range of addresses yet"
-        self.tick_seconds = min(TICK_SECONDS, self._period / 10) if self._period > 0 else TICK_SECONDS
 
     @property
     def devices(self) -> list[str]:
@@ -162,7 +161,7 @@ def key_file(settings: Settings) -> Path:
     return settings.home.absolute() / "network" / "wireguard.json"
 
 
-async def tick(way: EncryptedWay, poke: Callable[[], None]) -> None:
+async def tick(poke: Callable[[], None]) -> None:
     while True:
-        await asyncio.sleep(way.tick_seconds)
+        await asyncio.sleep(TICK_SECONDS)
         poke()
