@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 
 from nodeagent.errors import AgentError
@@ -82,7 +82,7 @@ class EncryptedWay:
             handshakes |= {peer.key: peer.handshake for peer in present}
         self._say(found)
         return {
-            OwnRoute(network, network.network_address, links[encryption.by_slot(member, active, handshakes, now)].index)
+            OwnRoute(network, _gateway(network), links[encryption.by_slot(member, active, handshakes, now)].index)
             for member in found.encrypting
             for network in member.networks
         }
@@ -136,6 +136,12 @@ class EncryptedWay:
                 f"nodes {', '.join(found.others)} do not encrypt, and are not reached: set {encryption.SETTING}=wireguard on "
                 "every node, or off on every node"
             )
+
+
+def _gateway(network: Range) -> IPv4Address | IPv6Address:
+    """WireGuard looks at the destination only, but a route of ours has a gateway. One of IPv6 must not lie in a network that
+    leads through another device (EINVAL), which the network itself does while the slots change: hence a link-local one."""
+    return network.network_address if network.version == 4 else IPv6Address("fe80::1")
 
 
 def refuse_plain(nodes: Sequence[Wire], own_name: str) -> None:

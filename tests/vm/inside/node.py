@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import json
+import logging
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from typing import Any
@@ -50,7 +52,11 @@ class Node:
     async def look(self) -> Any:
         """As the agent does by itself every few seconds."""
         self.view.poke(self.overlay.name)
-        await self.view.settled()
+        settled = asyncio.ensure_future(self.view.settled())
+        while not (await asyncio.wait({settled}, timeout=0.2))[0]:
+            if problem := await self.problem():
+                settled.cancel()
+                raise AgentError(problem)
         return True
 
     async def problem(self) -> Any:
@@ -116,6 +122,7 @@ def fork(namespace: str, words: dict[str, Any]) -> tuple[int, int, int]:
     try:
         for each in (orders, answers, *_of_others):
             os.close(each)
+        logging.basicConfig(level=logging.WARNING, stream=sys.__stderr__, force=True)
         faulthandler.register(signal.SIGUSR1, all_threads=True)
         descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY | os.O_CLOEXEC)
         kernel.setns(descriptor, kernel.CLONE_NEWNET)
