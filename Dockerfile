@@ -14,5 +14,5 @@ FROM base
 COPY . .
 COPY --from=frontend /opt/slipway/dashboard/static dashboard/static
 ENV SLIPWAY_HOME=/var/lib/slipway
-EXPOSE 6443 8080
+EXPOSE 6443 8080 5000
 CMD ["python", "-m", "controlplane.serve"]

@@ -137,6 +137,16 @@ app.conf.update(
     },
     timezone="UTC",
 )
+if settings.AUTOREDEPLOY_SECONDS:
+    app.conf.beat_schedule["look outside"] = {
+        "task": f"{_TASKS}.look_outside",
+        "schedule": settings.AUTOREDEPLOY_SECONDS,
+    }
+if settings.REGISTRY_ADDRESS and settings.REGISTRY_COLLECT_SECONDS:
+    app.conf.beat_schedule["registry collection"] = {
+        "task": f"{_TASKS}.collect_registry",
+        "schedule": settings.REGISTRY_COLLECT_SECONDS,
+    }
 
 
 class SharedScheduler(Scheduler):

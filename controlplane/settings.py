@@ -72,6 +72,10 @@ NODE_EVICTIONS_PER_SECOND = float(os.environ.get("SLIPWAY_NODE_EVICTIONS_PER_SEC
 """How many lost nodes of a zone at most begin to be emptied in a second."""
 METRICS_SECONDS = float(os.environ.get("SLIPWAY_METRICS_SECONDS", "10"))
 """How often agents say what is used (`kubectl top`, the autoscaler, the dashboard); 0: never."""
+BUILD_CONTEXTS = Path(os.environ.get("SLIPWAY_BUILD_CONTEXTS") or HOME / "build-contexts")
+"""Where contexts of builds are kept; all web processes and workers share it."""
+BUILD_CONTEXT_LIMIT = int(os.environ.get("SLIPWAY_BUILD_CONTEXT_LIMIT", str(2 * 1024**3)))
+"""Bytes of a context, as it is sent."""
 CHANGE_HISTORY_SECONDS = 3600.0
 """How far back a watch may start; older is 410 Gone."""
 CHANGE_HISTORY_ROWS = 100_000
@@ -109,6 +113,26 @@ ENCRYPTION_KEY = _kept_secret("encryption-key")
 """Encrypts Secrets at rest. Lose it and they are lost; keep it apart from database backups."""
 PREVIOUS_ENCRYPTION_KEYS = [key for key in os.environ.get("SLIPWAY_PREVIOUS_ENCRYPTION_KEYS", "").split(",") if key]
 """Still read, no longer written with: the former keys while a new one takes over (`manage.py reseal`)."""
+REGISTRY_SECRET = _kept_secret("registry-secret")
+"""With it the registry's processes sign the state of uploads and prove that a notification is theirs."""
+REGISTRY_PORT = int(os.environ.get("SLIPWAY_REGISTRY_PORT") or 5000)
+"""Where the cluster's own registry listens; 0 switches it off."""
+REGISTRY_ADDRESS = (
+    (os.environ.get("SLIPWAY_REGISTRY_ADDRESS") or _kept_text("registry-address", "")) if REGISTRY_PORT else ""
+)
+"""``host:port`` at which every node and every client reaches it. `manage.py up` chooses it; empty: there is none."""
+REGISTRY_HOSTS = [host for host in _kept_text("registry-hosts", "").split() if host]
+"""Further names of the same registry."""
+REGISTRY_STORAGE = os.environ.get("SLIPWAY_REGISTRY_STORAGE", "")
+"""The registry's directory, for a process that has it somewhere else than in the home."""
+REGISTRY_CACHES = os.environ.get("SLIPWAY_REGISTRY_CACHES", "")
+"""Pull-through caches: ``docker.io=https://registry-1.docker.io,…``, each on the next port after the registry's."""
+REGISTRY_GRACE_SECONDS = float(os.environ.get("SLIPWAY_REGISTRY_GRACE_SECONDS", "3600"))
+"""What the registry holds and nothing names any more stays for so long: longer than the longest pull or push."""
+REGISTRY_COLLECT_SECONDS = float(os.environ.get("SLIPWAY_REGISTRY_COLLECT_SECONDS", "3600"))
+"""How often its garbage is collected; 0: only when somebody asks."""
+AUTOREDEPLOY_SECONDS = float(os.environ.get("SLIPWAY_AUTOREDEPLOY_SECONDS", "300"))
+"""How often outside registries are asked what the tags of workloads with autoredeploy mean; 0: never."""
 
 DEBUG = False
 ALLOWED_HOSTS = [
@@ -135,6 +159,7 @@ INSTALLED_APPS = [
     "controlplane.controllers",
     "controlplane.scheduler",
     "controlplane.nodes",
+    "controlplane.registry",
     "dashboard",
 ]
 

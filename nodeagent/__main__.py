@@ -148,17 +148,37 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         vxlan_port=getattr(arguments, "vxlan_port", 4789),
         encryption=getattr(arguments, "encryption", "") or joined.encryption,
         wireguard_port=getattr(arguments, "wireguard_port", 51820),
+<<<<<<< HEAD
+=======
+        wireguard_rotation_seconds=float(os.environ.get("SLIPWAY_WIREGUARD_ROTATION_SECONDS") or 86_400),
+        image_port=image_port(os.environ.get("SLIPWAY_IMAGE_PORT", "")),
+>>>>>>> main
     )
 
 
+def image_port(word: str) -> int:
+    """Raises `AgentError` that names the setting."""
+    if word == "off":
+        return -1
+    port = int(word) if word.isdecimal() else -1
+    if word and not 0 <= port < 65536:
+        raise AgentError(f"SLIPWAY_IMAGE_PORT is {word!r}: it must be a port or off")
+    return port if word else Settings.image_port
+
+
 def run(arguments: argparse.Namespace) -> int:
+    from nodeagent.images import settings as image_settings
     from nodeagent.network import encryption
 
     try:
         settings = settings_of(arguments)
         encryption.parse(settings.encryption)
+<<<<<<< HEAD
         period = encryption.parse_rotation(os.environ.get(encryption.ROTATION_SETTING) or "86400")
         settings = replace(settings, wireguard_rotation_seconds=period)
+=======
+        image_settings.from_environment()
+>>>>>>> main
     except (AgentError, ValueError) as error:
         return _fail(error)
     if not settings.server or not (settings.token or settings.credential_file):
@@ -170,6 +190,8 @@ def run(arguments: argparse.Namespace) -> int:
         return os.EX_USAGE
     for directory in (settings.home, settings.run_dir):
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if arguments.hollow:
+        os.environ["SLIPWAY_BUILDS"] = "0"  # who pretends to have containers builds nothing
     asyncio.run(_run([settings] if arguments.hollow <= 1 else hollow_nodes(arguments), hollow=arguments.hollow > 0))
     return os.EX_OK
 

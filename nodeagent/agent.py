@@ -35,6 +35,7 @@ from nodeagent.streams.opening import Streams
 from nodeagent.streams.rotation import rotate
 from nodeagent.tasks import Tasks, persist
 from nodeagent.volumes.removals import Removals
+from schema import imagepolicy
 from schema.base import Wire
 from schema.core.pod import Pod
 from schema.networking import ingress
@@ -79,6 +80,7 @@ class Agent:
             problems=self.cluster.problems,
             answers_for_ingresses=self._answers_for_ingresses,
             encryption=facilities.encryption,
+            image_peer=facilities.image_peer,
         )
         self._meter = Meter(settings.cgroup_parent)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)
@@ -95,6 +97,7 @@ class Agent:
             network_problem="the node has not got its address range from the control plane yet",
             pressure=self._status.pressure,
             services=lambda: self.cluster.all("Service"),
+            signature_keys=self._signature_keys,
             domain=self.cluster.domain,
         )
         self._removals = Removals(self.context, self.records)
@@ -102,8 +105,13 @@ class Agent:
         dialler = dialler or Dialler(settings, credential)
         self.cluster.secret = lambda namespace, name: self.context.objects.secrets.get((namespace, name))
         self._streams = Streams(self, dialler)
-        self._session = Session(dialler, self._status, self._outbox, self)
+        self._session = Session(dialler, self._status, self._outbox, self, tell_images=facilities.tell_images)
         self._renewal = Renewal(settings, credential, self._session.reconnect)
+
+    def _signature_keys(self, namespace: str) -> str:
+        wire = self.cluster.get("Namespace", "", namespace) or {}
+        keys: str = ((wire.get("metadata") or {}).get("annotations") or {}).get(imagepolicy.KEYS, "")
+        return keys
 
     # Life
 

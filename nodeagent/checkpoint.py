@@ -41,7 +41,7 @@ _MEMORY_ONLY: dict[str, Any] = {
     "problem": None,
     "images": frozenset(),
     "pulling": frozenset(),
-    "pull_message": "",
+    "pull_messages": {},
 }
 
 

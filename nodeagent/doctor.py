@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from nodeagent.builds import builder
 from nodeagent.errors import AgentError
 from nodeagent.network import encryption
 from nodeagent.runtime import cgroups, host, preparation
@@ -51,6 +52,7 @@ _PACKAGES: Mapping[str, Mapping[str, str]] = {
     "crun": {},
     "runc": {},
     "conmon": {},
+    "buildah": {},
     "nft": {"": "nftables"},
     "iptables": {},
     "seccomp": {"": "golang-github-containers-common", "fedora": "containers-common", "arch": "containers-common",
@@ -244,6 +246,15 @@ def _program(name: str, context: Context, purpose: str, *, minimum: tuple[int, i
     return Finding(name, Level.OK, version or path)
 
 
+def check_builder(context: Context) -> Finding:
+    problem = builder.lacking()
+    if not problem:
+        git = "" if shutil.which("git") else "; git is missing: builds from git repositories will fail here"
+        return Finding("builder", Level.OK, f"images can be built here{git}")
+    remedy = install_command("buildah", context.distribution)
+    return Finding("builder", Level.WARNING, f"no image can be built here: {problem}", remedy)
+
+
 def check_seccomp(context: Context) -> Finding:
     if host.seccomp_profile() is None:
         return Finding(
@@ -406,8 +417,8 @@ def check_dns(context: Context) -> Finding:
 
 CHECKS: Sequence[Check] = (
     check_root, check_kernel, check_namespaces, check_mount_right, check_resource_capability, check_cgroups, check_hugetlb,
-    check_swap_accounting, check_overlay, check_seccomp, check_runtime, check_conmon, check_nft, check_bridge, check_veth,
-    check_forwarding, check_forward_policy, check_encryption, check_dns, check_inotify, check_disk,
+    check_swap_accounting, check_overlay, check_seccomp, check_runtime, check_conmon, check_builder, check_nft,
+    check_bridge, check_veth, check_forwarding, check_forward_policy, check_encryption, check_dns, check_inotify, check_disk,
 )  # fmt: skip
 
 

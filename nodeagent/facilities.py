@@ -85,6 +85,9 @@ class Images(Protocol):
     ) -> Image:
         """Fetch and unpack what is missing. Concurrent pulls of one image or layer are one. ``credentials`` by host."""
 
+    async def verify(self, image: Image, keys: str, *, credentials: Mapping[str, Credentials]) -> None:
+        """Raises `ImageError` unless one of the public ``keys`` (PEM) has signed the image."""
+
     async def mount(self, image: Image, container_id: str) -> Path:
         """A fresh or already mounted copy-on-write root for a container; the path of its merged directory."""
 

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 
 def real(settings: Settings) -> Facilities:
+    from nodeagent.builds import facility as builds
+    from nodeagent.builds import settings as build_settings
+    from nodeagent.builds.client import Client
+    from nodeagent.credential import Credential
+    from nodeagent.images.own import RegistryConsumer
     from nodeagent.images.settings import from_environment
     from nodeagent.images.store import ImageStore
     from nodeagent.ingress.consumer import Ingresses
@@ -25,6 +30,12 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.volumes.pods import HostVolumes
 
     images = ImageStore(settings.home / "images", from_environment())
+    peers = images.share(node=settings.node_name, port=settings.image_port)
+    credential = Credential(settings.credential_file, settings.token)
+    registry = RegistryConsumer(settings, images.use_registry, lambda: credential.token)
+    building = builds.BuildImages(
+        images, settings.home, Client(settings, credential), from_environment(), build_settings.from_environment()
+    )
     policies = Policies(settings)
     network = BridgeNetwork(settings, policies=policies)
     overlay = Overlay(settings)
@@ -32,11 +43,21 @@ def real(settings: Settings) -> Facilities:
         runtime=OciRuntime(settings),
         network=network,
         volumes=HostVolumes(settings),
-        images=images,
-        plan=assemble.plan,
+        images=building,
+        plan=builds.planning(assemble.plan, building),
         list_images=lambda: listed(images.state()),
+        tell_images=lambda: images.teller().news,
+        image_peer=peers.published,
         encryption=overlay.encrypted.report if overlay.encrypted else None,
-        consumers=(overlay, network.services, policies, Dns(settings), Ingresses(settings)),
+        consumers=(
+            registry,
+            peers,
+            overlay,
+            network.services,
+            policies,
+            Dns(settings),
+            Ingresses(settings),
+        ),
     )
 
 

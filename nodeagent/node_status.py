@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nodeagent.builds import builder
+from nodeagent.builds.settings import from_environment
 from nodeagent.settings import Settings
 from schema import meta
 from schema.base import Wire
 from schema.networking.ingress import SERVING as INGRESS_SERVING
+from schema.slipway.build import BUILDER
 
 if TYPE_CHECKING:
     from nodeagent.network.encrypted import Report
@@ -106,6 +109,7 @@ def capacity(settings: Settings) -> Wire:
         "memory": f"{total // 1024}Ki",
         "pods": str(MAX_PODS),
         "ephemeral-storage": f"{Disk.under(settings.home).total_bytes // 1024}Ki",
+        **builders(),
     }
 
 
@@ -117,7 +121,14 @@ def allocatable(settings: Settings) -> Wire:
         "memory": f"{max(total - RESERVED_MEMORY_BYTES, total // 2) // 1024}Ki",
         "pods": str(MAX_PODS),
         "ephemeral-storage": f"{disk * 9 // 10 // 1024}Ki",
+        **builders(),
     }
+
+
+def builders() -> Wire:
+    """How many builds may run here at once; nothing where none can."""
+    at_once = from_environment().at_once
+    return {BUILDER: str(at_once)} if at_once > 0 and not builder.lacking() else {}
 
 
 def node_info() -> Wire:
@@ -148,6 +159,8 @@ class NodeStatus:
     settings: Settings
     images: Callable[[], Sequence[Wire]] = list
     """What is here, as in `status.images`."""
+    image_peer: Callable[[], Wire] | None = None
+    """How other nodes get layers from this one."""
     network_problem: str = ""
     """Why pods cannot have a network; empty when they can."""
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -165,6 +178,7 @@ class NodeStatus:
             "kubernetes.io/hostname": name,
             "kubernetes.io/os": "linux",
             "kubernetes.io/arch": architecture(),
+            **({BUILDER: "true"} if builders() else {}),
             **self.settings.labels,
         }
         where = [{"type": "InternalIP", "address": address} for address in addresses()]
@@ -173,6 +187,7 @@ class NodeStatus:
             "allocatable": allocatable(self.settings),
             "addresses": [*where, {"type": "Hostname", "address": name}],
             "nodeInfo": node_info(),
+            **({"imagePeer": self.image_peer()} if self.image_peer is not None else {}),
             **self.changing(),
         }
         return {

@@ -11,6 +11,7 @@ import logging
 import random
 import secrets
 import ssl
+from collections.abc import Callable
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -27,6 +28,7 @@ from schema.session import (
     Acknowledge,
     Heartbeat,
     Hello,
+    Images,
     Metrics,
     OpenStream,
     RotateCredential,
@@ -114,8 +116,17 @@ class Dialler:
 
 
 class Session:
-    def __init__(self, dialler: Dialler, status: NodeStatus, outbox: Outbox, listener: Listener) -> None:
+    def __init__(
+        self,
+        dialler: Dialler,
+        status: NodeStatus,
+        outbox: Outbox,
+        listener: Listener,
+        *,
+        tell_images: Callable[[], Callable[[], Images | None]] | None = None,
+    ) -> None:
         self._dialler = dialler
+        self._tell_images = tell_images
         self._status = status
         self._outbox = outbox
         self._listener = listener
@@ -236,7 +247,10 @@ class Session:
             await self._send(socket, await self._outbox.next())
 
     async def _beat(self, socket: ClientConnection, seconds: float) -> None:
+        images = self._tell_images() if self._tell_images is not None else lambda: None
         while True:
+            if (told := await asyncio.to_thread(images)) is not None:
+                await self._send(socket, told)
             await asyncio.sleep(seconds)
             news = await asyncio.to_thread(self._status.changing)
             is_news = news != self._told

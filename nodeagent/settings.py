@@ -45,6 +45,8 @@ class Settings:
     """UDP; the next one is used too."""
     wireguard_rotation_seconds: float = 86_400.0
     """How long a key carries packets; 0: for ever."""
+    image_port: int = 6450
+    """TCP, where other nodes get layers of images; one that is free where it is taken. -1: this node serves none."""
     pids_limit: int = 4096
     """Processes and threads that one pod may have; 0: no limit."""
     log_max_bytes: int = 10 * 1024 * 1024

@@ -148,6 +148,26 @@ class Metrics(Model):
     pods: list[PodUsage] = Field(default_factory=list)
 
 
+class ImageReport(Model):
+    """An image of the node. The documents come once in a session, as the bytes that their digests are of."""
+
+    id: str
+    """The digest of its configuration."""
+    references: list[str] = Field(default_factory=list)
+    digests: list[str] = Field(default_factory=list)
+    """As ``repository@sha256:…``."""
+    config: str = ""
+    manifest: str = ""
+
+
+class Images(Model):
+    """All images of the node: sent after the Welcome, and when there are others. Neither acknowledged nor sent again: a session
+    begins with all of it."""
+
+    type: Literal["images"] = "images"
+    images: list[ImageReport] = Field(default_factory=list)
+
+
 class Welcome(Model):
     type: Literal["welcome"] = "welcome"
     node_uid: str
@@ -278,12 +298,12 @@ class RotateCredential(Model):
     type: Literal["rotateCredential"] = "rotateCredential"
 
 
-FromAgent = Annotated[Hello | Heartbeat | Metrics | Report, Field(discriminator="type")]
+FromAgent = Annotated[Hello | Heartbeat | Images | Metrics | Report, Field(discriminator="type")]
 FromControlPlane = Annotated[
     Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential, Field(discriminator="type")
 ]
 
-from_agent: TypeAdapter[Hello | Heartbeat | Metrics | Report] = TypeAdapter(FromAgent)
+from_agent: TypeAdapter[Hello | Heartbeat | Images | Metrics | Report] = TypeAdapter(FromAgent)
 from_control_plane: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential] = TypeAdapter(
     FromControlPlane
 )

@@ -19,11 +19,11 @@ as_root() {
 # --- distribution packages -------------------------------------------------------------------------------------------
 # Checked by the file each one brings, so that programs installed in another way count as well.
 run_files="crun:/usr/bin/crun conmon:/usr/bin/conmon nftables:/usr/sbin/nft
-  iproute2:/sbin/ip haproxy:/usr/sbin/haproxy util-linux:/usr/bin/setpriv ca-certificates:/etc/ssl/certs/ca-certificates.crt
+  buildah:/usr/bin/buildah iproute2:/sbin/ip haproxy:/usr/sbin/haproxy util-linux:/usr/bin/setpriv ca-certificates:/etc/ssl/certs/ca-certificates.crt
   golang-github-containers-common:/usr/share/containers/seccomp.json"
-[ -n "$agent" ] || run_files="$run_files redis-server:/usr/bin/redis-server"
-dev_files="catatonit:/usr/bin/catatonit busybox-static:/bin/busybox docker-registry:/usr/bin/docker-registry skopeo:/usr/bin/skopeo
-  pebble:/usr/bin/pebble mmdebstrap:/usr/bin/mmdebstrap runc:/usr/sbin/runc buildah:/usr/bin/buildah chromium:/usr/bin/chromium curl:/usr/bin/curl procps:/usr/bin/pgrep"
+[ -n "$agent" ] || run_files="$run_files redis-server:/usr/bin/redis-server docker-registry:/usr/bin/docker-registry"
+dev_files="catatonit:/usr/bin/catatonit busybox-static:/bin/busybox skopeo:/usr/bin/skopeo
+  pebble:/usr/bin/pebble mmdebstrap:/usr/bin/mmdebstrap runc:/usr/sbin/runc chromium:/usr/bin/chromium curl:/usr/bin/curl procps:/usr/bin/pgrep"
 
 missing_packages() {
     local entry

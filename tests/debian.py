@@ -9,16 +9,21 @@ that services commonly run as are there. It needs root, mmdebstrap and a mirror 
 from __future__ import annotations
 
 import argparse
+import fcntl
+import hashlib
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests import images
 
 SUITE = "bookworm"
+_CACHE = Path(os.environ.get("SLIPWAY_TEST_CACHE", "/var/cache/slipway-tests"))
+_KEPT_SECONDS = 7 * 86_400
 _UNWANTED = (
     *(
         "usr/share/doc",
@@ -55,24 +60,46 @@ def image(*packages: str) -> images.Built:
 
 
 def unpacked(packages: Sequence[str]) -> bytes:
-    """A tar of these packages and all that they depend on."""
-    with tempfile.TemporaryDirectory() as directory:
-        target = Path(directory, "root.tar")
-        remove = 'cd "$1" && rm -rf ' + " ".join(_UNWANTED)
-        command = [
-            *(
-                "mmdebstrap",
-                "--quiet",
-                "--variant=extract",
-                "--skip=output/dev",
-                f"--include={','.join((*packages, 'busybox-static', 'dash'))}",
-            ),
-            *(f"--extract-hook={remove}", SUITE, str(target)),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"mmdebstrap: {done.stderr[-2000:]}")
-        return target.read_bytes()
+    """A tar of these packages and all that they depend on. Two that want the same at once make it once."""
+    key = hashlib.sha256(b"\0".join([Path(__file__).read_bytes(), *(name.encode() for name in packages)])).hexdigest()
+    kept = _CACHE / f"debian-{key[:24]}.tar"
+    _CACHE.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (_CACHE / f"{kept.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_fresh(kept):
+            _forget_old()
+            with tempfile.TemporaryDirectory(dir=_CACHE) as directory:
+                draft = Path(directory, "root.tar")
+                _unpack(packages, draft)
+                draft.rename(kept)
+        return kept.read_bytes()
+
+
+def _is_fresh(path: Path) -> bool:
+    return path.exists() and time.time() - path.stat().st_mtime < _KEPT_SECONDS
+
+
+def _forget_old() -> None:
+    for path in _CACHE.glob("debian-*.tar"):
+        if not _is_fresh(path):
+            path.unlink(missing_ok=True)
+
+
+def _unpack(packages: Sequence[str], target: Path) -> None:
+    remove = 'cd "$1" && rm -rf ' + " ".join(_UNWANTED)
+    command = [
+        *(
+            "mmdebstrap",
+            "--quiet",
+            "--variant=extract",
+            "--skip=output/dev",
+            f"--include={','.join((*packages, 'busybox-static', 'dash'))}",
+        ),
+        *(f"--extract-hook={remove}", SUITE, str(target)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"mmdebstrap: {done.stderr[-2000:]}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -256,7 +256,7 @@ def image(
         "os": os_name,
         "config": dict(config or {}),
         "rootfs": {"type": "layers", "diff_ids": [one.diff_id for one in layers]},
-        "history": [{"created_by": "tests/images.py"} for _ in layers],
+        "history": [{"created": "2024-01-01T00:00:00Z", "created_by": "tests/images.py"} for _ in layers],
     }
     if variant:
         described["variant"] = variant

@@ -261,8 +261,10 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def _serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[int]:
-    with _Server(("127.0.0.1", 0), handler) as server:
+def _serving(
+    handler: type[http.server.BaseHTTPRequestHandler], address: str = "127.0.0.1", port: int = 0
+) -> Iterator[int]:
+    with _Server((address, port), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
@@ -295,6 +297,7 @@ class FaultyProxy:
     * ``tamper``: called with path and body, returns what the client gets (same length or not).
     * ``statuses``: status codes to answer with instead of asking the registry, one per request, while any are left.
     * ``gate``: an event that blobs of more than 64 KiB wait for after their first piece, to hold a download half-done.
+    * ``ranges``: False answers every request for a range with the whole.
     * ``redirect_blobs_to``: host:port that blobs are redirected to, as registries with object storage do.
     """
 
@@ -304,6 +307,8 @@ class FaultyProxy:
     tamper: Tamper | None = None
     gate: threading.Event | None = None
     redirect_blobs_to: str = ""
+    ranges: bool = True
+    address: str = "127.0.0.1"
     port: int = 0
     served: list[Served] = field(default_factory=list)
     busiest: int = 0
@@ -312,7 +317,7 @@ class FaultyProxy:
 
     @property
     def host(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.address}:{self.port}"
 
     def blobs(self) -> list[Served]:
         return [one for one in self.served if "/blobs/" in one.path and one.method == "GET"]
@@ -331,7 +336,7 @@ class FaultyProxy:
             def do_HEAD(self) -> None:
                 outer._forward(self)
 
-        with _serving(Handler) as port:
+        with _serving(Handler, self.address, self.port) as port:
             self.port = port
             yield self
 
@@ -354,7 +359,8 @@ class FaultyProxy:
 
     def _relay(self, handler: _QuietHandler, *, is_blob: bool) -> None:
         connection = http.client.HTTPConnection(self.upstream, timeout=30)
-        kept = {k: v for k, v in handler.headers.items() if k.lower() not in ("host", "connection")}
+        dropped = ("host", "connection") if self.ranges else ("host", "connection", "range")
+        kept = {k: v for k, v in handler.headers.items() if k.lower() not in dropped}
         connection.request(handler.command, handler.path, headers=kept | {"Host": self.upstream})
         answer = connection.getresponse()
         handler.send_response(answer.status)

@@ -30,7 +30,7 @@ INTERACTIVE = frozenset({"exec", "attach", "portforward"})
 """Subresources that act inside a pod: allowed by the verb ``create``, whichever HTTP method opens them."""
 _RANK = {"view": 1, "edit": 2, "admin": 3}
 _NEVER = 99
-_EDITED_SUBRESOURCES = frozenset({"", "scale", "eviction", "ephemeralcontainers"}) | INTERACTIVE
+_EDITED_SUBRESOURCES = frozenset({"", "scale", "eviction", "ephemeralcontainers", "context"}) | INTERACTIVE
 
 
 def allowed(identity: Identity, verb: str, kind: Kind, namespace: str, name: str, subresource: str = "") -> bool:

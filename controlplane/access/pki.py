@@ -70,16 +70,51 @@ class NoAuthority(Exception):
     """This process has no access to the authority's key."""
 
 
+class Reserved(Exception):
+    """A name by which agents and clients know the control plane: who else had a certificate for it could pass for it."""
+
+
 def issue(home: Path, hosts: Sequence[str]) -> tuple[bytes, bytes]:
-    """A new certificate for servers with these names, signed by the authority of ``home``: (chain, key), both PEM."""
+    """A new certificate for servers with these names, signed by the authority of ``home``: (chain, key), both PEM. Raises
+    `Reserved`, `NoAuthority`."""
     authority = _read(home / "pki" / "ca.crt", home / "pki" / "ca.key")
     if authority is None:
         raise NoAuthority(f"there is no certificate authority in {home / 'pki'}")
+    own = _names_of(home / "pki" / "server.crt")
+    for host in hosts:
+        if _is_address(host) or any(_covers(host, name) for name in own):
+            raise Reserved(
+                f"{host} is a name of the control plane, or may be; its authority signs for no other server there"
+            )
     pair = _make_server(authority, _subject_alternative_names(hosts))
     key = pair.key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return pair.certificate.public_bytes(serialization.Encoding.PEM), key
+
+
+def _names_of(certificate: Path) -> set[str]:
+    """Those of the control plane's own certificate, and those that every host has."""
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        present = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return set(LOCAL_HOSTS)
+    return {*LOCAL_HOSTS, *(name.lower() for name in present.get_values_for_type(x509.DNSName))}
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _covers(host: str, name: str) -> bool:
+    """Whether a certificate for ``host``, which may be a wildcard, is good for ``name``."""
+    plain = host.lower().rstrip(".")
+    return plain == name or (plain.startswith("*.") and name.partition(".")[2] == plain[2:])
 
 
 def good_until(chain: bytes, hosts: Sequence[str]) -> datetime | None:

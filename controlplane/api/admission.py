@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from controlplane.access.identity import Identity
 from controlplane.api import errors
+from controlplane.builds import logins
+from controlplane.registry import autoredeploy, redeploying
 from controlplane.store import objects
 from controlplane.store.admission import priority
 from controlplane.store.errors import NotFound
-from schema import kinds, quantity
+from schema import imagenames, imagepolicy, kinds, quantity
 from schema.base import Wire
 from schema.defaulting import service
 from schema.kinds import Kind
@@ -108,12 +110,94 @@ def default_ingress_class(request: Request) -> None:
         spec["ingressClassName"] = max(marked)[1]
 
 
+def hold_to_digests(request: Request) -> None:
+    """A workload with autoredeploy begins with the digests that its tags mean now, so that the first push is an update of
+    something, and one that is changed to another image goes there in one step."""
+    if request.kind not in redeploying.WORKLOADS or request.subresource:
+        return
+    if not isinstance(request.wire.get("spec"), dict):
+        return
+    changed = autoredeploy.released(request.wire)
+    if changed is None and autoredeploy.is_asked(request.wire):
+        template = request.wire["spec"].get("template")
+        if not isinstance(template, dict) or not isinstance(template.get("spec"), dict):
+            return
+        known = redeploying.known_of(request.wire)
+        new = [move for move in autoredeploy.moves(request.wire, known, {}) if move.first]
+        changed = autoredeploy.moved(request.wire, new)
+    if changed is not None:
+        request.wire.update(changed)
+
+
+def refuse_images_that_the_namespace_forbids(request: Request) -> None:
+    """A pod's image may be changed; whoever writes a workload is told before its pods are refused one by one. New pods are
+    the store's to judge, as not only users make them."""
+    template = _template(request.kind, request.wire)
+    is_new_pod = request.kind is kinds.POD and request.old is None
+    if template is None or is_new_pod or request.subresource not in ("", "ephemeralcontainers"):
+        return
+    before = _template(request.kind, request.old) if request.old is not None else None
+    if before is not None and list(imagenames.images_of(before)) == list(imagenames.images_of(template)):
+        return  # what was there before the policy may still be scaled, labelled, paused
+    namespace = request.wire["metadata"].get("namespace") or ""
+    try:
+        annotations = objects.get(kinds.NAMESPACE, "", namespace)["metadata"].get("annotations") or {}
+    except NotFound:
+        return
+    path = _TEMPLATES.get(request.kind, "")
+    found = imagepolicy.refusals(imagepolicy.of(annotations), template)
+    causes = [Cause("FieldValueForbidden", f"Forbidden: {reason}", f"{path}{field}") for field, reason in found]
+    if causes:
+        raise errors.invalid(request.kind, request.wire["metadata"].get("name") or "", causes)
+
+
+_TEMPLATES = {
+    kinds.DEPLOYMENT: "spec.template.",
+    kinds.REPLICA_SET: "spec.template.",
+    kinds.REPLICATION_CONTROLLER: "spec.template.",
+    kinds.STATEFUL_SET: "spec.template.",
+    kinds.DAEMON_SET: "spec.template.",
+    kinds.JOB: "spec.template.",
+    kinds.CRON_JOB: "spec.jobTemplate.spec.template.",
+}
+
+
+def _template(kind: Kind, wire: Wire) -> Wire | None:
+    """The pod spec in an object; None where there is none."""
+    if kind is not kinds.POD and kind not in _TEMPLATES:
+        return None
+    found: object = wire
+    for part in (*_TEMPLATES.get(kind, "").split("."), "spec"):
+        if not part:
+            continue
+        found = found.get(part) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def builds_push_into_their_namespace(request: Request) -> None:
+    """What a build could never push is refused before it is built."""
+    spec = request.wire.get("spec")
+    if request.kind is not kinds.BUILD or request.verb != "create" or not isinstance(spec, dict):
+        return
+    tags = spec.get("tags")
+    if spec.get("push") is False or not isinstance(tags, list):
+        return
+    try:
+        namespace = str(request.wire["metadata"].get("namespace") or "")
+        logins.check_tags(namespace, [tag for tag in tags if isinstance(tag, str)])
+    except logins.Denied as denied:
+        raise errors.Forbidden(f"spec.tags: {denied}") from None
+
+
 PLUGINS: tuple[Callable[[Request], None], ...] = (
     default_service_account,
     default_ingress_class,
     refuse_priority_without_class,
     keep_service_addresses,
     resize_needs_the_class,
+    refuse_images_that_the_namespace_forbids,
+    hold_to_digests,
+    builds_push_into_their_namespace,
 )
 
 

@@ -12,11 +12,13 @@ ApiError
 ├── Expired                 410  a watch or a list token too far back
 ├── BodyTooLarge            413
 ├── UnsupportedMediaType    415
+├── OutOfRange              416  a piece that does not follow the one before
 ├── Invalid                 422  carries causes that name the field
 ├── TooManyRequests         429  carries retryAfterSeconds
 ├── InternalError           500
 ├── ServiceUnavailable      503  carries retryAfterSeconds
-└── Timeout                 504  a revision that is not there yet
+├── Timeout                 504  a revision that is not there yet
+└── InsufficientStorage     507  the control plane's disk is full
 
 `from_exception` is the one place where the errors of other packages become these.
 """
@@ -109,6 +111,14 @@ class Expired(ApiError):
 
 class BodyTooLarge(ApiError):
     code, reason = 413, "RequestEntityTooLarge"
+
+
+class OutOfRange(ApiError):
+    code, reason = 416, "BadRequest"
+
+
+class InsufficientStorage(ApiError):
+    code, reason = 507, "InternalError"
 
 
 class UnsupportedMediaType(ApiError):

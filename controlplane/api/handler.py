@@ -24,7 +24,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.urls import Resolver404, URLResolver
 from django.urls.resolvers import RegexPattern
 
-from controlplane.api import bodies, errors, metrics, rendering, urls
+from controlplane.api import bodies, errors, metrics, rendering, uploads, urls
 from controlplane.api.base import Labels
 from controlplane.api.errors import ApiError, BodyTooLarge
 from controlplane.store import pool
@@ -60,7 +60,10 @@ class Handler:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            request, response = await self._answer(scope, receive)
+            if uploads.takes(scope):  # too large to be read first
+                request, response = await self._upload(scope, receive)
+            else:
+                request, response = await self._answer(scope, receive)
         except Disconnected:
             return
         if isinstance(response, StreamingHttpResponse):
@@ -97,6 +100,16 @@ class Handler:
         elapsed = time.perf_counter() - started
         metrics.observe(labels.verb, labels.resource, labels.subresource, response.status_code, elapsed)
         return request, response
+
+    async def _upload(self, scope: Scope, receive: Receive) -> tuple[HttpRequest | None, HttpResponseBase]:
+        try:
+            request = make_request(scope, b"")
+            return request, await uploads.answer(request, receive)
+        except ValueError:
+            return None, status_response(errors.BadRequest("the request's path, query or headers cannot be read"))
+        except Exception:
+            log.exception("PUT %s failed", scope["path"])
+            return None, status_response(errors.InternalError("an internal error occurred; the server's log says more"))
 
     # -- streams
 

@@ -4,8 +4,8 @@ The client says ``{"op": "watch", "id": "a", "path": "/api/v1/pods", "query": {â
 The server says ``{"id": "a", "type": "ADDED|MODIFIED|DELETED|BOOKMARK|ERROR", "object": {â€¦}}``. A watch without a
 resourceVersion begins with all objects as ADDED and the bookmark that ends them. An ERROR ends its watch: its object is
 a Status, 410 where the client must start over without a resourceVersion. END ends it as well, when it has run its time:
-start it anew from where it was. ``{"op": "ping", "id": "p"}`` is answered with PONG, so that a page can tell a quiet
-connection from a dead one.
+start it anew from where it was. Secrets come with their keys and without values (see `reveal`). ``{"op": "ping", "id": "p"}``
+is answered with PONG, so that a page can tell a quiet connection from a dead one.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from controlplane.access import authentication, authorization
 from controlplane.access.errors import AccessError, TooManyFailures
 from controlplane.access.identity import Identity
 from controlplane.api import errors, query, rendering, routing, tables, watching
-from controlplane.api.presentation import Presentation
+from controlplane.api.presentation import Form, Presentation
 from controlplane.api.query import ListOptions
 from controlplane.api.routing import Target
 from controlplane.api.watching import Watch
 from controlplane.nodes.errors import Disconnected, Refused
 from controlplane.nodes.websocket import Socket
 from controlplane.store import pool
+from schema import kinds
 from schema.base import Wire
 
 log = logging.getLogger(__name__)
@@ -142,7 +143,8 @@ class _Connection:
             raise errors.forbidden(
                 "watch", target.kind, user=self._identity.name, namespace=target.namespace, name="", subresource=""
             )
-        return await pool.run(watching.open_watch, target, asked.options, Presentation(), tables.include(""))
+        shown = Presentation(Form.MASKED if target.kind is kinds.SECRET else Form.PLAIN)
+        return await pool.run(watching.open_watch, target, asked.options, shown, tables.include(""))
 
     async def _tell(self, name: str, lines: bytes) -> None:
         """One frame for each line: the id goes in front of what the line holds."""

@@ -13,6 +13,8 @@ class Form(StrEnum):
     METADATA = "PartialObjectMetadata"
     METADATA_LIST = "PartialObjectMetadataList"
     DISCOVERY = "APIGroupDiscoveryList"
+    MASKED = "Masked"
+    """A Secret without its values. No client asks for it: it is what the dashboard's watch of Secrets is given."""
 
 
 @dataclass(frozen=True)

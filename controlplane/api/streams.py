@@ -85,7 +85,11 @@ def refusal(refused: Refused) -> HttpResponse:
 @endpoint("GET")
 async def pod_log(request: HttpRequest, identity: Identity, namespace: str, pod: str) -> HttpResponseBase:
     end = await logs.open_log(identity, namespace, pod, request.META.get("QUERY_STRING", ""))
-    response = StreamingHttpResponse(_Pieces(end, f"{namespace}/{pod}"), content_type="text/plain; charset=utf-8")
+    return log_response(end, f"{namespace}/{pod}")
+
+
+def log_response(end: End, what: str) -> HttpResponseBase:
+    response = StreamingHttpResponse(_Pieces(end, what), content_type="text/plain; charset=utf-8")
     response["Cache-Control"] = "no-cache, private"
     # A proxy that gathers the pieces would hold back a log that somebody follows.
     response["X-Accel-Buffering"] = "no"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from django.conf import settings
@@ -38,7 +39,7 @@ class UsageHistoryView(ApiView):
         super().initial(request, *args, **kwargs)
         self.namespace, self.name = kwargs.get("namespace") or "", kwargs["name"] or ""
         plural = kwargs.get("plural") or "nodes"
-        self.kind = _kind(plural, namespaced=bool(self.namespace))
+        self.kind = kind_of(plural, namespaced=bool(self.namespace))
         if self.kind is None:
             raise errors.unknown_path()
         if not authorization.allowed(self.identity, "get", self.kind, self.namespace, self.name):
@@ -52,12 +53,10 @@ class UsageHistoryView(ApiView):
     def get(self, request: Request, *args: object, **kwargs: str | None) -> Response:
         kind = self.kind
         assert kind is not None  # noqa: S101 - `initial` has set it
-        seconds = _window(request.query_params.get("window") or "24h")
+        begin, step = since(request)
         obj = objects.get(kind, self.namespace, self.name)
-        step = settings.METRICS_HISTORY_STEP_SECONDS
-        since = int(time.time() - seconds) // step * step
         try:
-            found = history.read(_keys(kind, obj), since)
+            found = history.read(keys_of(kind, [obj])[self.name], begin)
         except Unavailable as unavailable:
             raise errors.ServiceUnavailable(str(unavailable), retry_after_seconds=5) from None
         if kind is kinds.POD:
@@ -65,13 +64,20 @@ class UsageHistoryView(ApiView):
         return Response(_answer(kind, obj, found, step))
 
 
-def _kind(plural: str, *, namespaced: bool) -> Kind | None:
+def kind_of(plural: str, *, namespaced: bool) -> Kind | None:
     for api_version in _WORKLOADS:
         group, _, version = api_version.rpartition("/")
         kind = kinds.by_plural(group, version, plural)
         if kind is not None and kind.namespaced is namespaced:
             return kind
     return None
+
+
+def since(request: Request) -> tuple[int, int]:
+    """Where the asked for window begins, and how long a step is; in seconds."""
+    seconds = _window(request.query_params.get("window") or "24h")
+    step = settings.METRICS_HISTORY_STEP_SECONDS
+    return int(time.time() - seconds) // step * step, step
 
 
 def _window(text: str) -> int:
@@ -82,8 +88,13 @@ def _window(text: str) -> int:
     return seconds
 
 
-def _keys(kind: Kind, obj: Wire) -> list[str]:
-    metadata = obj["metadata"]
+def keys_of(kind: Kind, found: Sequence[Wire]) -> dict[str, list[str]]:
+    """By name of these objects of one namespace: the keys under which their pods are kept."""
+    sets = _replica_sets(found) if kind.kind == "Deployment" else {}
+    return {obj["metadata"]["name"]: _keys(kind, obj["metadata"], sets) for obj in found}
+
+
+def _keys(kind: Kind, metadata: Wire, sets: Mapping[str, list[str]]) -> list[str]:
     if kind is kinds.NODE:
         return [history.node_key(metadata["name"])]
     namespace = metadata["namespace"]
@@ -91,21 +102,28 @@ def _keys(kind: Kind, obj: Wire) -> list[str]:
         owner = next((each for each in metadata.get("ownerReferences") or () if each.get("controller")), None)
         workload = f"{owner['kind']}/{owner['name']}" if owner else f"Pod/{metadata['name']}"
         return [history.workload_key(f"{namespace}/{workload}")]
-    replica_sets = kinds.by_kind("apps/v1", "ReplicaSet")
-    if kind.kind == "Deployment" and replica_sets is not None:
-        return [
-            history.workload_key(f"{namespace}/ReplicaSet/{one['metadata']['name']}")
-            for one in objects.list_objects(replica_sets, namespace=namespace).items
-            if any(owner["uid"] == metadata["uid"] for owner in one["metadata"].get("ownerReferences") or ())
-        ]
+    if kind.kind == "Deployment":
+        return [history.workload_key(f"{namespace}/ReplicaSet/{name}") for name in sets.get(metadata["uid"], ())]
     return [history.workload_key(f"{namespace}/{kind.kind}/{metadata['name']}")]
+
+
+def _replica_sets(deployments: Sequence[Wire]) -> dict[str, list[str]]:
+    """Names of the ReplicaSets of each, by its uid."""
+    kind = kinds.by_kind("apps/v1", "ReplicaSet")
+    if kind is None or not deployments:
+        return {}
+    owned: dict[str, list[str]] = {}
+    for one in objects.list_objects(kind, namespace=deployments[0]["metadata"]["namespace"]).items:
+        for owner in one["metadata"].get("ownerReferences") or ():
+            owned.setdefault(owner["uid"], []).append(one["metadata"]["name"])
+    return owned
 
 
 def _answer(kind: Kind, obj: Wire, found: dict[tuple[str, str], Steps], step: int) -> Wire:
     whole = history.total(steps for (_, container), steps in found.items() if not container)
     times = sorted(whole)
     parts = [
-        {"pod": pod, "container": container, **_columns(steps, times)}
+        {"pod": pod, "container": container, **columns(steps, times)}
         for (pod, container), steps in sorted(found.items())
         if pod
     ]
@@ -116,13 +134,17 @@ def _answer(kind: Kind, obj: Wire, found: dict[tuple[str, str], Steps], step: in
         "metadata": metadata,
         "of": kind.kind,
         "stepSeconds": step,
-        "times": [meta.format_time(datetime.fromtimestamp(each, UTC)) for each in times],
-        "total": _columns(whole, times),
+        "times": shown_times(times),
+        "total": columns(whole, times),
         "parts": parts,
     }
 
 
-def _columns(steps: Steps, times: list[int]) -> Wire:
+def shown_times(times: Sequence[int]) -> list[str]:
+    return [meta.format_time(datetime.fromtimestamp(each, UTC)) for each in times]
+
+
+def columns(steps: Steps, times: Sequence[int]) -> Wire:
     rows = {step: mean.row() for step, mean in steps.items()}
     return {
         _NAMES[name]: [rows[each][position] if each in rows else None for each in times]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from django.http import StreamingHttpResponse
 
-from controlplane.api import errors, metrics, reading, rendering, tables
+from controlplane.api import errors, metrics, reading, rendering, reveal, tables
 from controlplane.api.presentation import Form, Presentation
 from controlplane.api.query import ListOptions
 from controlplane.api.routing import Target
@@ -117,6 +117,8 @@ class Watch:
                 shown=self._shown,
             )
         wire = self._shown(wire)
+        if self.shown.form is Form.MASKED:
+            return reveal.masked(wire)
         return wire if self.shown.form is Form.PLAIN else tables.metadata_only(wire, version)
 
     def _shown(self, wire: Wire) -> Wire:

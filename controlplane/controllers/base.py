@@ -159,7 +159,8 @@ class Controller(ABC, Generic[Children]):
             status = stored.get("status") or {}
             merged = merge(status.get("conditions") or (), conditions, now, spoken_of)
             observed = {} if generation is None else {"observedGeneration": generation}
-            return {**stored, "status": {**status, **plan.status, **observed, "conditions": merged}}
+            told = {**status, **plan.status, **observed, "conditions": merged}
+            return {**stored, "status": {name: value for name, value in told.items() if value is not None}}
 
         if change(obj)["status"] != (obj.get("status") or {}):
             write([Patch(self.kind, *_key(obj), change, subresource="status", uid=obj["metadata"]["uid"])])

@@ -40,6 +40,8 @@ class Signed:
 
     certificate: certificates.Certificate
     fresh: tuple[bytes, bytes] | None = None
+    refusal: str = ""
+    """Why the authority does not sign it."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,8 @@ def _issue(obj: Wire, found: Iterable[Signed]) -> tuple[list[Write], list[Record
         if signed.fresh is not None:
             writes.append(certificates.write(obj, one, signed.fresh, AUTHORITY))
             said.append(_event(obj, "Normal", "CertificateIssued", f"{one.secret}, for {', '.join(one.hosts)}"))
+        elif signed.refusal:
+            problems.append(f"the certificate {one.secret} is not issued: {signed.refusal}")
         elif one.present is None:
             problems.append(f"the certificate {one.secret} does not exist")
         elif not all((one.present.get("data") or {}).get(key) for key in ("tls.crt", "tls.key")):
@@ -166,6 +170,8 @@ def _signed(one: certificates.Certificate, issuer: str) -> Signed:
         return Signed(one)
     try:
         return Signed(one, pki.issue(settings.HOME, one.hosts))
+    except pki.Reserved as reserved:
+        return Signed(one, refusal=str(reserved))
     except pki.NoAuthority:
         return Signed(one)
 

@@ -50,7 +50,7 @@ class Plan:
     steps: Sequence[Step] = ()
     conditions: Sequence[Condition] = ()
     status: Wire = field(default_factory=dict)
-    """Fields of the status to set."""
+    """Fields of the status to set; those that are None go."""
     outcome: Wait | Stalled | None = None
     """What is still missing after all steps; None: the object is as it should be."""
 

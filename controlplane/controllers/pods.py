@@ -12,6 +12,7 @@ import orjson
 from controlplane.controllers import ownership
 from controlplane.controllers.configuration import references
 from controlplane.controllers.plan import find
+from controlplane.registry import pins
 from controlplane.store import objects
 from controlplane.store.kinds.pod import FINISHED
 from schema import kinds, meta, validation
@@ -51,6 +52,7 @@ def from_template(
     pod: Wire = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": copy(template["spec"])}
     if others := references.pinned(template):
         pod["spec"] = references.rewritten(pod["spec"], others)
+    pins.apply(template, pod["spec"])
     if change is not None:
         change(pod["spec"])
     validation.default(kinds.POD, pod)

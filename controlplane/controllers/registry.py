@@ -9,6 +9,7 @@ from controlplane.controllers.acme.controller import AcmeController
 from controlplane.controllers.autoscaling.controller import AutoscalerController
 from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
+from controlplane.controllers.builds.controller import BuildController
 from controlplane.controllers.cronjobs.controller import CronJobController
 from controlplane.controllers.daemonsets.controller import DaemonSetController
 from controlplane.controllers.deployment import DeploymentController
@@ -29,6 +30,9 @@ from controlplane.controllers.service import ServiceController
 from controlplane.controllers.serviceaccount import ServiceAccountController
 from controlplane.controllers.statefulsets.controller import StatefulSetController
 from controlplane.controllers.tainteviction import TaintEvictionController
+from controlplane.images.controller import ImageController, NodeImagesController, PushedImagesController
+from controlplane.registry.controller import RepositoryController
+from controlplane.registry.redeploying import AutoredeployController
 from controlplane.scheduler import wakeups
 from controlplane.store.objects import ChangeRecord, ChangeType
 from schema import kinds
@@ -60,6 +64,12 @@ _ALL: tuple[Controller[Any], ...] = (
     TaintEvictionController(),
     AutoscalerController(),
     IngressController(),
+    BuildController(),
+    RepositoryController(),
+    PushedImagesController(),
+    NodeImagesController(),
+    ImageController(),
+    AutoredeployController(),
     AcmeController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}

@@ -19,6 +19,7 @@ from controlplane.controllers import broker, node, podgc, queue, registry
 from controlplane.controllers.base import DONE, Verdict
 from controlplane.controllers.broker import Work
 from controlplane.controllers.errors import BrokerAway
+from controlplane.registry import collection, redeploying, setting
 from controlplane.store import compaction, objects
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds.event import Event
@@ -33,6 +34,9 @@ LONGEST_DELAY_SECONDS = 60.0
 FAILURES_UNCOUNTED = 3
 """What a failure counts as while Redis, which keeps the count, is away."""
 HOUSEKEEPING = Work("controlplane.controllers.tasks.housekeeping")
+LOOK_OUTSIDE = Work("controlplane.controllers.tasks.look_outside")
+BUSY_SECONDS = 300.0
+"""After which repositories are tried again that somebody pushed into when their garbage was to be collected."""
 NODE_LIVENESS = Work("controlplane.controllers.tasks.node_liveness")
 
 _silent_since: dict[str, str] = {}
@@ -119,6 +123,32 @@ def look_at_everything() -> Verdict:
         work += [Work(registry.RECONCILE, (name, *key)) for key in controller.all_keys()]
     queue.default().add(work)
     registry.GARBAGE.full_pass()
+    return DONE
+
+
+@app.task(name=collection.COLLECT)
+def collect_registry(number: str = "") -> None:
+    perform(Work(collection.COLLECT, (number,)), lambda: _collect_registry(number))
+
+
+def _collect_registry(number: str) -> Verdict:
+    if not setting.enabled():
+        return DONE
+    record = collection.run(number)
+    if record is None:
+        return Verdict(again_after=10.0, reason="another collection goes on")
+    if record.busy and not number:
+        return Verdict(again_after=BUSY_SECONDS, reason="somebody is pushing")
+    return DONE
+
+
+@app.task(name=LOOK_OUTSIDE.task)
+def look_outside() -> None:
+    perform(LOOK_OUTSIDE, _look_outside)
+
+
+def _look_outside() -> Verdict:
+    redeploying.look_outside()
     return DONE
 
 

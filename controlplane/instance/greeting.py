@@ -68,11 +68,14 @@ def text(layout: Layout, *, password: str | None, nodes: str, sudo_user: str = "
     if sudo_user:
         copy = "~/slipway.kubeconfig"
         export = f"sudo install -o {sudo_user} -m 600 {layout.kubeconfig} {copy}; export KUBECONFIG={copy}"
+    registry = (
+        f"\n  Registry    localhost:{layout.registry_port}   (docker login -u admin)" if layout.registry_port else ""
+    )
     return f"""
 Slipway is ready.
 
   Dashboard   http://127.0.0.1:{layout.http_port}   (user admin, {secret})
-  API         https://127.0.0.1:{layout.api_port}
+  API         https://127.0.0.1:{layout.api_port}{registry}
   Nodes       {nodes}
   kubectl     {export}
 

@@ -19,6 +19,8 @@ class Layout:
     http_port: int
     node_name: str
     cgroup_parent: str
+    registry_port: int = 0
+    registry_caches: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Layout:
@@ -31,6 +33,8 @@ class Layout:
             http_port=int(environment.get("SLIPWAY_HTTP_PORT") or 8080),
             node_name=environment.get("SLIPWAY_NODE_NAME") or socket.gethostname().lower(),
             cgroup_parent=environment.get("SLIPWAY_CGROUP_PARENT") or f"slipway-{instance}",
+            registry_port=int(environment.get("SLIPWAY_REGISTRY_PORT") or 5000),
+            registry_caches=environment.get("SLIPWAY_REGISTRY_CACHES", ""),
         )
 
     @property
@@ -56,6 +60,15 @@ class Layout:
     @property
     def ca_certificate(self) -> Path:
         return self.home / "pki" / "ca.crt"
+
+    @property
+    def registry_configs(self) -> list[Path]:
+        """Of the registry and its caches, as `manage.py up` wrote them; empty where the registry is switched off."""
+        if not self.registry_port:
+            return []
+        hosts = [pair.partition("=")[0].strip() for pair in self.registry_caches.split(",") if pair.strip()]
+        directories = [self.home / "registry", *(self.home / "registry" / f"cache-{host}" for host in hosts)]
+        return [directory / "config.yml" for directory in directories]
 
     @property
     def kubeconfig(self) -> Path:

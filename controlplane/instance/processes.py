@@ -27,7 +27,7 @@ class Process:
 
 def of_instance(layout: Layout, *, environment: Mapping[str, str] = os.environ) -> list[Process]:
     processes = [] if environment.get("REDIS_URL") else [redis(layout)]
-    return [*processes, web(), worker(), agent(layout), *lab_agents(layout)]
+    return [*processes, *registries(layout), web(), worker(), agent(layout), *lab_agents(layout)]
 
 
 def redis(layout: Layout) -> Process:
@@ -42,6 +42,21 @@ def redis(layout: Layout) -> Process:
         # It greets, and warns of what matters only to a Redis that saves (overcommitted memory).
         chatty=True,
     )
+
+
+def registries(layout: Layout) -> list[Process]:
+    """The registry and its pull-through caches. Go reads the system's certificates and the file of SSL_CERT_FILE: with our
+    authority in it notifications reach the API server."""
+    environment = {"SSL_CERT_FILE": str(layout.ca_certificate)}
+    return [
+        Process(
+            config.parent.name.replace("cache-", "registry-cache-"),
+            ("docker-registry", "serve", str(config)),
+            environment=environment,
+            chatty=True,
+        )
+        for config in layout.registry_configs
+    ]
 
 
 def web() -> Process:
@@ -93,12 +108,15 @@ def lab_agent(layout: Layout, lab: Lab, node: Node) -> Process:
         ),
         *(*where.options(), "--node-name", node.name),
     )
-    return Process(agent_name(node.name), where.inside(*command), environment=_registry_of_host(lab))
+    return Process(agent_name(node.name), where.inside(*command), environment=_registry_of_host(layout, lab))
 
 
-def _registry_of_host(lab: Lab) -> dict[str, str]:
+def _registry_of_host(layout: Layout, lab: Lab) -> dict[str, str]:
     """In a node's namespace ``localhost`` is the node: images of the registry on this machine's port 5000 are fetched by
-    its address on the bridge. What the user has set goes first."""
+    its address on the bridge. What the user has set goes first. The cluster's own registry, if it has this port, agents
+    know by themselves."""
+    if layout.registry_port == 5000:
+        return {}
     server = f"{lab.gateway}:5000"
     insecure, mirrors = (os.environ.get(f"SLIPWAY_REGISTRY_{name}", "") for name in ("INSECURE", "MIRRORS"))
     return {

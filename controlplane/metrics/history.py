@@ -109,8 +109,23 @@ def workload_key(workload: str) -> str:
 Steps = dict[int, Mean]
 
 
-def read(keys: Sequence[str], since: int) -> dict[tuple[str, str], Steps]:
-    """By pod (empty for a node) and container (empty for all of the pod): the means by step. Raises `Unavailable`."""
+Found = dict[tuple[str, str], Steps]
+"""By pod (empty for a node) and container (empty for all of the pod): the means by step."""
+
+
+def read(keys: Sequence[str], since: int) -> Found:
+    """Of several keys together. Raises `Unavailable`."""
+    found: Found = {}
+    for each in read_each(keys, since).values():
+        for part, steps in each.items():
+            held = found.setdefault(part, {})
+            for step, mean in steps.items():
+                held.setdefault(step, Mean()).add(mean.row(), mean.count)
+    return found
+
+
+def read_each(keys: Sequence[str], since: int) -> dict[str, Found]:
+    """By key, in one round trip. Raises `Unavailable`."""
     try:
         with current.client().pipeline(transaction=False) as pipe:
             for key in keys:
@@ -118,8 +133,12 @@ def read(keys: Sequence[str], since: int) -> dict[tuple[str, str], Steps]:
             answers = pipe.execute()
     except (redis.RedisError, OSError) as error:
         raise Unavailable(f"redis, which holds the metrics, does not answer: {error}") from error
-    found: dict[tuple[str, str], Steps] = {}
-    for entry in (orjson.loads(raw) for answer in answers for raw in answer):
+    return {key: _decoded(answer) for key, answer in zip(keys, answers, strict=True)}
+
+
+def _decoded(answer: Iterable[bytes]) -> Found:
+    found: Found = {}
+    for entry in map(orjson.loads, answer):
         step, _node, name, count, usage, containers = entry
         for container, row in (("", usage), *containers.items()):
             found.setdefault((name, container), {}).setdefault(step, Mean()).add(row, count)

@@ -19,6 +19,8 @@ from django.conf import settings
 from django.db import DatabaseError
 from pydantic import ValidationError
 
+from controlplane.images import keeping
+from controlplane.images.keeping import Held
 from controlplane.nodes import liveness, ranges, registration, snapshot, tasks
 from controlplane.nodes.cluster.world import Key
 from controlplane.nodes.desired import VOLUME, Desired, Interest, Ref
@@ -37,6 +39,7 @@ from schema.session import (
     EventReport,
     Heartbeat,
     Hello,
+    Images,
     Metrics,
     OpenStream,
     Report,
@@ -244,8 +247,19 @@ class AgentSession:
             elif isinstance(message, Metrics):
                 own = [pod for pod in message.pods if self._desired.pod(pod.uid) is not None]
                 self._hub.metrics.put(self.node, message.model_copy(update={"pods": own}))
+            elif isinstance(message, Images):
+                await self._has_images(message)
             else:
                 raise Over(BAD_MESSAGE, "a session has one Hello")
+
+    async def _has_images(self, message: Images) -> None:
+        held = {
+            each.id: Held(tuple(each.references), tuple(each.digests), each.config.encode(), each.manifest.encode())
+            for each in message.images
+        }
+        lacking = await pool.run(keeping.keep, f"node/{self.node}", held)
+        if lacking:
+            log.info("node %s: %d images came without their documents", self.node, len(lacking))
 
     async def _heard(self, heartbeat: Heartbeat) -> None:
         if heartbeat.node_status is not None:

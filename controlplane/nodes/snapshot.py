@@ -10,6 +10,7 @@ from django.conf import settings
 
 from controlplane.nodes.cluster import PROJECTIONS
 from controlplane.nodes.desired import CONFIG_MAP, VOLUME, Ref
+from controlplane.registry import setting
 from controlplane.store import objects
 from controlplane.store.errors import NotFound
 from controlplane.store.objects import ChangeType
@@ -57,12 +58,14 @@ def facts() -> Wire:
     kube-system), so that clusters on one network keep apart."""
     identity = objects.get(kinds.NAMESPACE, "", "kube-system")["metadata"]["uid"]
     vni = 1 + int.from_bytes(hashlib.sha256(identity.encode()).digest()[:3]) % (2**24 - 2)
-    return {
+    known: Wire = {
         "vni": vni,
         "podNetwork": settings.POD_NETWORK,
         "serviceNetwork": settings.SERVICE_NETWORK,
         "domain": settings.CLUSTER_DOMAIN,
     }
+    registry = setting.facts()
+    return known if registry is None else {**known, "registry": registry}
 
 
 def look_up(refs: Iterable[Ref]) -> list[tuple[Ref, Wire | None]]:

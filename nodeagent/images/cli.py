@@ -1,4 +1,5 @@
-"""``nodeagent image pull | load | list | remove``: a person's hands on the node's images, with or without an agent running."""
+"""``nodeagent image pull | push | load | save | list | inspect | history | tag | remove``: a person's hands on the node's
+images, with or without an agent running."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from typing import Any, TextIO
 
 from nodeagent.errors import ImageError
 from nodeagent.facilities import Credentials, Progress
-from nodeagent.images import credentials, reference, settings
+from nodeagent.images import cli_show, credentials, own, reference, settings
 from nodeagent.images.state import State
 from nodeagent.images.store import ImageStore
 
@@ -25,24 +26,48 @@ _LINE_SECONDS = 2.0
 
 def add_parser(subparsers: Any) -> None:
     """Adds ``image`` to the agent's commands (``subparsers`` is what ``add_subparsers`` gave)."""
-    parser: argparse.ArgumentParser = subparsers.add_parser("image", help="pull, load, list and remove images")
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "image", help="pull, push, load, save, list, inspect, tag and remove images"
+    )
     parser.set_defaults(run=run)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="pull|load|list|remove")
-    pull = actions.add_parser("pull", help="fetch an image from its registry")
+    actions = parser.add_subparsers(
+        dest="action", required=True, metavar="pull|push|load|save|list|inspect|history|tag|remove"
+    )
+    pull = actions.add_parser(
+        "pull",
+        help="fetch an image from its registry",
+        description="Fetches an image from its registry, with a bar of bytes, layers and rate; what was interrupted is taken up "
+        "where it broke off. SLIPWAY_REGISTRY_INSECURE, SLIPWAY_REGISTRY_MIRRORS and SLIPWAY_REGISTRY_CERTS count as for the "
+        "agent. The cluster's own registry is known from the agent; without a login the node's own is shown, which opens what "
+        "pods on this node name. Other nodes are asked by the agent only.",
+    )
     pull.add_argument("reference", help="for example redis:7, or host:5000/team/app@sha256:…")
-    pull.add_argument(
-        "--username", default="", help="log in with this name; the password is read from $REGISTRY_PASSWORD"
-    )
-    pull.add_argument(
-        "--auth-file", type=Path, help="a Docker config.json with logins (default: ~/.docker/config.json)"
-    )
+    push = actions.add_parser("push", help="send an image to the registry that its name begins with")
+    push.add_argument("reference", help="its name; to give it one: tag")
+    save = actions.add_parser("save", help="write an image as an OCI archive")
+    save.add_argument("reference")
+    save.add_argument("--output", "-o", default="-", help="the file (default: standard output)")
+    for action in (pull, push, save):
+        action.add_argument(
+            "--username", default="", help="log in with this name; the password is read from $REGISTRY_PASSWORD"
+        )
+        action.add_argument(
+            "--auth-file", type=Path, help="a Docker config.json with logins (default: ~/.docker/config.json)"
+        )
+    tag = actions.add_parser("tag", help="give an image another name")
+    tag.add_argument("source", help="a name, or an image id (12 digits or more)")
+    tag.add_argument("target", help="the new name")
+    inspect = actions.add_parser("inspect", help="everything that is known of an image, as JSON")
+    inspect.add_argument("reference", help="a name, or an image id (12 digits or more)")
+    history = actions.add_parser("history", help="the instructions and layers of an image, the newest first")
+    history.add_argument("reference", help="a name, or an image id (12 digits or more)")
     load = actions.add_parser("load", help="take images from a 'docker save' archive or OCI layout")
     load.add_argument("file", help="the archive, a layout's directory, or - for standard input")
     listing = actions.add_parser("list", aliases=["ls"], help="what is here")
     listing.add_argument("--json", action="store_true", help="for programs")
     remove = actions.add_parser("remove", aliases=["rm"], help="take images away")
     remove.add_argument("reference", nargs="+", help="names, or image ids (12 digits or more)")
-    for action in (pull, load, listing, remove):
+    for action in (pull, push, load, save, listing, inspect, history, tag, remove):
         action.add_argument(
             "--home", type=Path, default=default_home(), help="the agent's state (default: %(default)s)"
         )
@@ -69,9 +94,15 @@ def run(args: argparse.Namespace) -> int:
 
 async def _run(args: argparse.Namespace) -> int:
     store = ImageStore(args.home / "images", settings.from_environment())
+    store.keep_blobs()
+    store.use_registry(own.of_home(args.home))
     try:
         if args.action == "pull":
             return await _pull(store, args)
+        if args.action in ("push", "save"):
+            return await _send(store, args)
+        if args.action in ("inspect", "history", "tag"):
+            return _show(store, args)
         if args.action == "load":
             return await _load(store, args)
         if args.action in ("list", "ls"):
@@ -88,6 +119,40 @@ async def _pull(store: ImageStore, args: argparse.Namespace) -> int:
     finally:
         bar.end()
     print(f"{image.reference}\n{image.digest}  {_size(image.size_bytes)} unpacked")
+    return 0
+
+
+async def _send(store: ImageStore, args: argparse.Namespace) -> int:
+    image_id = cli_show.image_id_of(store.state(), args.reference)
+    if args.action == "push":
+        bar = ProgressBar(sys.stderr)
+        target = reference.parse(args.reference)
+        try:
+            digest = await store.push(image_id, target, credentials=_logins(args), progress=bar.show)
+        finally:
+            bar.end()
+        print(f"{target}\n{digest}")
+        return 0
+    if args.output != "-":
+        with Path(args.output).open("wb") as file:  # noqa: ASYNC230 - nothing else runs
+            await store.save(image_id, file, credentials=_logins(args))
+        return 0
+    if sys.stdout.isatty():
+        raise ImageError("an archive is nothing for a terminal: --output FILE")
+    await store.save(image_id, sys.stdout.buffer, credentials=_logins(args))
+    return 0
+
+
+def _show(store: ImageStore, args: argparse.Namespace) -> int:
+    if args.action == "inspect":
+        print(cli_show.inspect(store, args.reference))
+    elif args.action == "tag":
+        store.tag(cli_show.image_id_of(store.state(), args.source), reference.parse(args.target))
+    else:
+        rows = [
+            (layer, when, _size(int(size)), text) for layer, when, size, text in cli_show.history(store, args.reference)
+        ]
+        _print_table([("LAYER", "CREATED", "SIZE", "INSTRUCTION"), *rows])
     return 0
 
 
@@ -130,10 +195,14 @@ def _list(state: State, *, as_json: bool) -> int:
         return 0
     table = [("NAME", "IMAGE ID", "PULLED", "SIZE")]
     table += [(row["name"], row["imageId"][7:19], _ago(row["pulledAt"]), _size(row["sizeBytes"])) for row in rows]
-    widths = [max(len(line[column]) for line in table) for column in range(4)]
+    _print_table(table)
+    return 0
+
+
+def _print_table(table: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(line[column]) for line in table) for column in range(len(table[0]))]
     for line in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-    return 0
 
 
 def _rows(state: State) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ ImagePullError (nodeagent.errors; reason ErrImagePull)
 ├── RegistryFault         the registry answered nonsense or 5xx
 ├── DigestMismatch        what came is not what was asked for
 ├── BadImage              manifest or config that cannot be used; no variant for this platform
+├── BadSignature          not signed by a key that the namespace trusts
 ├── HostileLayer          a layer that would reach outside its root, or is out of bounds
 └── StoreError            this node's own trouble: disk full, too many layers, not on overlayfs
 """
@@ -48,12 +49,20 @@ class BadImage(ImagePullError):
     pass
 
 
+class BadSignature(ImagePullError):
+    reason = "SignatureValidationFailed"
+
+
 class HostileLayer(ImagePullError):
     pass
 
 
 class StoreError(ImagePullError):
     pass
+
+
+AWAY = (RegistryUnreachable, RegistryFault, RateLimited)
+"""After which another node may still have what is known by its digest."""
 
 
 @contextlib.contextmanager

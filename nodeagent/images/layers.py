@@ -117,18 +117,20 @@ async def _start(directory: Path, limits: Limits, partial: int, resume: int) -> 
 
 
 def _import_paths() -> list[str]:
-    """Of our own package and of zstandard: the process looks nowhere else (``-I -S``)."""
+    """Of our own package and of the decompressors: the process looks nowhere else (``-I -S``)."""
     import importlib.util
 
-    ours = str(Path(__file__).resolve().parents[2])
-    found = importlib.util.find_spec("zstandard")
-    theirs = str(Path(found.origin).parents[1]) if found and found.origin else ours
-    return [ours, theirs]
+    paths = [str(Path(__file__).resolve().parents[2])]
+    for name in ("zstandard", "isal"):
+        found = importlib.util.find_spec(name)
+        if found is not None and found.origin:
+            paths.append(str(Path(found.origin).parents[1]))
+    return list(dict.fromkeys(paths))
 
 
 def _widen(process: _Process) -> None:
     pipe = process.stdin.transport.get_extra_info("pipe")
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError, ValueError):  # it may have ended already
         fcntl.fcntl(pipe.fileno(), _F_SETPIPE_SZ, _PIPE_BYTES)
 
 

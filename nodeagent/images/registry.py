@@ -13,7 +13,8 @@ import json
 import logging
 import random
 import ssl
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,10 @@ from urllib.parse import urljoin, urlsplit
 
 from nodeagent.errors import ImagePullError
 from nodeagent.facilities import Credentials
-from nodeagent.images import authorization, errors, manifests
+from nodeagent.images import authorization, errors, manifests, pieces
 from nodeagent.images.credentials import for_repository
+from nodeagent.images.own import NODE_PREFIX, OwnRegistry
+from nodeagent.images.peers import grants
 from nodeagent.images.reference import Reference, is_loopback, server_of
 from nodeagent.images.settings import ImageSettings
 
@@ -45,10 +48,11 @@ class Repository:
     server: str
     credentials: Credentials | None
     authorization: str = field(default="", repr=False)
+    actions: str = "pull"
 
     @property
     def scope(self) -> str:
-        return f"repository:{self.reference.repository}:pull"
+        return f"repository:{self.reference.repository}:{self.actions}"
 
 
 class RegistryClient:
@@ -60,6 +64,17 @@ class RegistryClient:
         self._settings = settings
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._tokens: dict[tuple[str, str, Credentials | None], authorization.Token] = {}
+        self._unranged: set[str] = set()
+        """Servers that send whole blobs whatever range is asked for."""
+        self._own: OwnRegistry | None = None
+
+    def use(self, own: OwnRegistry | None) -> None:
+        """The cluster's own registry from now on. Connections that trust another authority are not used any more."""
+        if own is not None and self._own is not None and own.authority == self._own.authority:
+            self._own = own
+            return
+        self._own = own
+        self._clients = {}  # what is under way keeps its own
 
     async def close(self) -> None:
         clients = list(self._clients.values())
@@ -69,19 +84,60 @@ class RegistryClient:
 
     # --- what a pull asks for
 
+    def is_own(self, reference: Reference) -> bool:
+        """Whether the cluster's own registry is meant."""
+        return self._own is not None and reference.host in self._own.names
+
+    def repository(self, reference: Reference, login: Credentials | None) -> Repository:
+        """As it is asked where no mirror is."""
+        if self._own is not None and self.is_own(reference):
+            return Repository(reference, self._own.address, login or self._own.login)
+        return Repository(reference, reference.server, login)
+
+    def took_login(self, repository: Repository) -> bool:
+        """Whether a login was shown to get in. One that every node of the cluster has, for its caches, is none."""
+        caches = self._own.mirrors.values() if self._own is not None else ()
+        return repository.credentials is not None and repository.server not in caches
+
+    async def peer_grant(self, reference: Reference) -> str:
+        """The control plane's word to other nodes that this one may pull; empty where it gives none."""
+        if self._own is None or not self.is_own(reference):
+            return ""
+        challenge = authorization.Challenge("bearer", {"service": grants.AUDIENCE})
+        try:
+            return (await self._token(self.repository(reference, None), challenge)).value
+        except (ImagePullError, _Cut):
+            return ""
+
+    def may_verify(self, token: str, *, node: str, repository: str) -> bool:
+        """Whether ``token`` is the control plane's word that ``node`` may pull from ``repository`` (without a host)."""
+        own = self._own
+        return own is not None and grants.allows(
+            token, own.token_certificate, subject=NODE_PREFIX + node, repository=repository, now=time.time()
+        )
+
     async def manifest(
         self, reference: Reference, credentials: Mapping[str, Credentials]
     ) -> tuple[Repository, bytes, str]:
         """The repository to ask on, the manifest (or index) and its digest. Mirrors are asked first."""
         login = for_repository(credentials, reference.host, reference.repository)
-        for mirror in self._settings.mirrors.get(reference.host, ()):
+        own_registry = self._own
+        if self.is_own(reference):
+            return await self._manifest(self.repository(reference, login))
+        for mirror in self._mirrors(reference.host):
             # The login is the registry's, not the mirror's; one for the mirror's own name is used.
             own = for_repository(credentials, mirror, reference.repository)
+            if own is None and own_registry is not None and own_registry.is_own(mirror):
+                own = own_registry.login
             try:
                 return await self._manifest(Repository(reference, server_of(mirror), own))
             except ImagePullError:
                 continue
-        return await self._manifest(Repository(reference, reference.server, login))
+        return await self._manifest(self.repository(reference, login))
+
+    def _mirrors(self, host: str) -> list[str]:
+        cache = self._own.mirrors.get(host) if self._own is not None else None
+        return [*self._settings.mirrors.get(host, ()), *([cache] if cache else [])]
 
     async def _manifest(self, repository: Repository) -> tuple[Repository, bytes, str]:
         data = await self.document(repository, repository.reference.selector)
@@ -98,31 +154,34 @@ class RegistryClient:
             )
         return data
 
-    async def small_blob(self, repository: Repository, blob: manifests.Descriptor) -> bytes:
-        """A config, whole and verified."""
-        if blob.size > manifests.LARGEST_CONFIG:
-            raise errors.BadImage(f"{repository.reference} has a config of {blob.size} bytes")
-        parts = [part async for part in self.blob(repository, blob, 0)]
-        data = b"".join(parts)
-        if manifests.digest_of(data) != blob.digest:
-            raise errors.DigestMismatch(
-                f"{repository.reference}: the config that came has digest {manifests.digest_of(data)}, not {blob.digest}"
-            )
-        return data
-
-    async def blob(self, repository: Repository, blob: manifests.Descriptor, start: int) -> AsyncIterator[bytes]:
+    def blob(self, repository: Repository, blob: manifests.Descriptor, start: int) -> AsyncIterator[bytes]:
         """A blob's bytes from ``start`` on, taken up again after each cut. The caller verifies the digest.
 
         Ends after exactly ``blob.size - start`` bytes, or raises.
         """
+        settings = self._settings
+        if blob.size - start <= 2 * settings.piece_bytes or settings.parallel_pieces < 2:
+            return self._part(repository, blob, start, blob.size)
+        return pieces.in_order(
+            lambda begin, end: self._part(repository, blob, begin, end),
+            start,
+            blob.size,
+            piece_bytes=settings.piece_bytes,
+            at_once=settings.parallel_pieces,
+            is_ranged=lambda: repository.server not in self._unranged,
+        )
+
+    async def _part(
+        self, repository: Repository, blob: manifests.Descriptor, start: int, end: int
+    ) -> AsyncIterator[bytes]:
         at, failures = start, 0
-        while at < blob.size:
+        while at < end:
             began = at
             try:
-                async for chunk in self._blob_from(repository, blob, at):
+                async for chunk in self._part_once(repository, blob, at, end):
                     at += len(chunk)
                     yield chunk
-                if at < blob.size:
+                if at < end:
                     raise _Cut("the connection was closed early")
             except _Cut as cut:
                 failures = 1 if at > began else failures + 1
@@ -133,19 +192,28 @@ class RegistryClient:
                     ) from None
                 await self._wait(failures)
 
-    async def _blob_from(self, repository: Repository, blob: manifests.Descriptor, start: int) -> AsyncIterator[bytes]:
+    async def _part_once(
+        self, repository: Repository, blob: manifests.Descriptor, start: int, end: int
+    ) -> AsyncIterator[bytes]:
         path = f"/v2/{repository.reference.repository}/blobs/{blob.digest}"
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        headers = {"Accept-Encoding": "identity"}
+        if start or end < blob.size:
+            headers["Range"] = f"bytes={start}-" + (str(end - 1) if end < blob.size else "")
         async with AsyncExitStack() as stack:
             response = await self._open(stack, repository, path, headers)
             _check(response, repository, await _complaint(response))
-            skip = start if response.status_code != 206 else 0
-            left = blob.size - start
-            _check_length(response, repository, blob, start)
+            is_part = response.status_code == 206
+            if end < blob.size and not is_part:
+                self._unranged.add(repository.server)
+            _check_length(response, repository, blob, end - start if is_part else blob.size)
+            skip, left = (0 if is_part else start), end - start
             async for chunk in _body(response):
                 if skip:
                     chunk, skip = chunk[skip:], max(0, skip - len(chunk))
                 if len(chunk) > left:
+                    if end < blob.size and not is_part:
+                        yield chunk[:left]
+                        return
                     raise errors.DigestMismatch(
                         f"{repository.reference}: {blob.digest} is longer than the {blob.size} bytes that its manifest says"
                     )
@@ -191,6 +259,51 @@ class RegistryClient:
             response = await self._send(stack, repository, url, headers)
         return response
 
+    def target(self, reference: Reference, login: Credentials | None) -> Repository:
+        """Where an image of that name is pushed to: never a mirror."""
+        if self._own is not None and reference.host in self._own.names:
+            return Repository(reference, self._own.address, login or self._own.login, actions="pull,push")
+        return Repository(reference, reference.server, login, actions="pull,push")
+
+    async def put(
+        self,
+        stack: AsyncExitStack,
+        repository: Repository,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: Callable[[], AsyncIterator[bytes]] | bytes = b"",
+    ) -> httpx.Response:
+        """One request of a push; ``url`` may be a path. Logs in where that is asked for. Raises `errors.RegistryUnreachable`, and
+        what an error status means."""
+        server = f"{self._scheme(repository.server)}://{repository.server}"
+        address = urljoin(f"{server}/", url)
+        if urlsplit(address).netloc != repository.server:
+            raise errors.RegistryFault(f"registry {repository.server} sends uploads to {urlsplit(address).netloc}")
+        try:
+            response = await self._put(stack, repository, method, address, headers, content)
+            if response.status_code == 401:
+                challenge = response.headers.get_list("www-authenticate")
+                await self._log_in(repository, authorization.parse_challenges(challenge))
+                response = await self._put(stack, repository, method, address, headers, content)
+            if response.status_code >= 300 and not (method == "HEAD" and response.status_code == 404):
+                _check(response, repository, await _complaint(response))
+        except _Cut as cut:
+            raise errors.RegistryUnreachable(f"registry {repository.server}: {cut}") from None
+        return response
+
+    async def _put(
+        self,
+        stack: AsyncExitStack,
+        repository: Repository,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: Callable[[], AsyncIterator[bytes]] | bytes,
+    ) -> httpx.Response:
+        sent = {**headers, **({"Authorization": repository.authorization} if repository.authorization else {})}
+        return await self._request(stack, method, url, sent, content if isinstance(content, bytes) else content())
+
     async def _send(
         self, stack: AsyncExitStack, repository: Repository, url: str, headers: Mapping[str, str]
     ) -> httpx.Response:
@@ -219,12 +332,17 @@ class RegistryClient:
             raise errors.RegistryFault(f"registry {repository.server} redirects to this machine's {target.netloc}")
 
     async def _request(
-        self, stack: AsyncExitStack, method: str, url: str, headers: Mapping[str, str], body: str = ""
+        self,
+        stack: AsyncExitStack,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: AsyncIterator[bytes] | bytes = b"",
     ) -> httpx.Response:
         import httpx
 
         client = await self._client(urlsplit(url).netloc)
-        request = client.build_request(method, url, headers=headers, content=body.encode() or None)
+        request = client.build_request(method, url, headers=headers, content=body or None)
         try:
             response = await client.send(request, stream=True)
         except httpx.TransportError as error:
@@ -235,6 +353,8 @@ class RegistryClient:
         return response
 
     def _scheme(self, server: str) -> str:
+        if self._own is not None and server in self._own.servers:
+            return "https"
         if server in self._settings.insecure_hosts:
             return "http"
         if not is_loopback(server):
@@ -247,7 +367,8 @@ class RegistryClient:
         client = self._clients.get(server)
         if client is None:
             plain = self._scheme(server) == "http"
-            verify = False if plain else await asyncio.to_thread(_tls_context, self._settings, server)
+            own = self._own.authority if self._own is not None and server in self._own.servers else ""
+            verify = False if plain else await asyncio.to_thread(_tls_context, self._settings, server, own)
             client = httpx.AsyncClient(
                 verify=verify,
                 timeout=httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS, pool=None),
@@ -274,18 +395,26 @@ class RegistryClient:
             raise _refused(repository)
 
     async def _token(self, repository: Repository, challenge: authorization.Challenge) -> authorization.Token:
+        challenge = self._own_realm(repository, challenge)
         self._check_realm(repository, challenge.realm)
         request = authorization.token_request(challenge, repository.scope, repository.credentials)
         async with AsyncExitStack() as stack:
-            response = await self._request(stack, request.method, request.url, request.headers, request.body)
+            response = await self._request(stack, request.method, request.url, request.headers, request.body.encode())
             if response.status_code in (400, 401, 403):
-                raise _refused(repository)
+                complaint = await _complaint(response)
+                raise _refused(repository, f" ({complaint})" if complaint else "")
             _check(response, repository, await _complaint(response))
             data = await _read(response, _LARGEST_TOKEN, f"the token service of {repository.server}")
         token = authorization.read_token(manifests.load(data, f"the answer of {repository.server}'s token service"))
         if token is None:
             raise errors.RegistryFault(f"the token service of {repository.server} gave no token")
         return token
+
+    def _own_realm(self, repository: Repository, challenge: authorization.Challenge) -> authorization.Challenge:
+        """Our own registry's tokens come from the control plane that this node belongs to, wherever that is from here."""
+        if self._own is None or not self._own.is_own(repository.server):
+            return challenge
+        return authorization.Challenge(challenge.scheme, {**challenge.parameters, "realm": self._own.token_url})
 
     def _check_realm(self, repository: Repository, realm: str) -> None:
         target = urlsplit(realm)
@@ -337,13 +466,11 @@ async def _read(response: httpx.Response, most: int, what: str) -> bytes:
     return bytes(data)
 
 
-def _check_length(response: httpx.Response, repository: Repository, blob: manifests.Descriptor, start: int) -> None:
+def _check_length(response: httpx.Response, repository: Repository, blob: manifests.Descriptor, wanted: int) -> None:
     """A length that the registry states and that is not the manifest's is no network fault."""
     stated = response.headers.get("content-length", "")
-    if not stated.isdecimal():
-        return
-    length = int(stated) + (start if response.status_code == 206 else 0)
-    if length != blob.size:
+    if stated.isdecimal() and int(stated) != wanted:
+        length = blob.size + int(stated) - wanted
         raise errors.DigestMismatch(
             f"{repository.reference}: {blob.digest} is {length} bytes long, not {blob.size} as its manifest says"
         )
@@ -382,6 +509,12 @@ def _check(response: httpx.Response, repository: Repository, complaint: str) -> 
 
 def _refused(repository: Repository, said: str = "") -> errors.Unauthorised:
     reference, server = repository.reference, repository.server
+    if repository.credentials is not None and repository.credentials.username.startswith(NODE_PREFIX):
+        if "push" in repository.actions:
+            return errors.Unauthorised(
+                f"no node may push to the cluster's registry: log in as a user for {reference}{said}"
+            )
+        return errors.Unauthorised(f"the cluster's registry does not let this node pull {reference}{said}")
     if repository.credentials is None:
         return errors.Unauthorised(
             f"registry {server} lets nobody pull {reference} without a login, or it does not exist; "
@@ -395,8 +528,10 @@ def _own_certificates(settings: ImageSettings, server: str) -> list[str]:
     return [str(path) for base in settings.certificate_dirs for path in sorted((base / server).glob("*.crt"))]
 
 
-def _tls_context(settings: ImageSettings, server: str) -> ssl.SSLContext:
+def _tls_context(settings: ImageSettings, server: str, authority: str = "") -> ssl.SSLContext:
     context = ssl.create_default_context()
+    if authority:
+        context.load_verify_locations(cadata=authority)
     shared = [str(path) for base in settings.certificate_dirs for path in sorted(base.glob("*.crt"))]
     for path in [*shared, *_own_certificates(settings, server)]:
         try:

@@ -7,6 +7,7 @@
   partial/<blob>           compressed bytes of a download under way: its lock, and where the next try takes up
   staging/<blob>/          a layer being unpacked
   content/<digest>         manifests and configs as they came
+  blobs/<digest>           layers as they came, for other nodes; as many as the settings allow
   used/<image>             touched at each mount
   roots/<container>/       see `roots`
   rubbish/                 on its way out
@@ -25,6 +26,7 @@ from pathlib import Path
 
 from nodeagent import kernel
 from nodeagent.images import errors, gc, implied, layers, locks, trees
+from nodeagent.images.peers import access
 from nodeagent.images.reference import Reference
 from nodeagent.images.state import (
     ImageRecord,
@@ -37,7 +39,7 @@ from nodeagent.images.state import (
     without,
 )
 
-_FOLDERS = ("layers", "facts", "partial", "staging", "content", "used", "roots", "rubbish")
+_FOLDERS = ("layers", "facts", "partial", "staging", "content", "blobs", "used", "roots", "rubbish")
 PARTIAL_KEEP_SECONDS = 3600.0
 """A broken-off download stays so long for the next try to take it up."""
 
@@ -99,11 +101,13 @@ class Shelf:
         staging.rename(self.home / "layers" / name)
         return name
 
-    def put_image(self, image_id: str, record: ImageRecord, names: Sequence[Reference], digest: str) -> None:
+    def put_image(
+        self, image_id: str, record: ImageRecord, names: Sequence[Reference], digest: str, access: str = ""
+    ) -> None:
         """``names`` now mean this image (a tag that named another moves), and so do their repositories at ``digest``."""
         pinned = [str(name.at(digest)) for name in names] if digest else []
-        references = {name: ReferenceRecord(image_id, digest, implied=True) for name in pinned}
-        references |= {str(name): ReferenceRecord(image_id, digest) for name in names}
+        references = {name: ReferenceRecord(image_id, digest, implied=True, access=access) for name in pinned}
+        references |= {str(name): ReferenceRecord(image_id, digest, access=access) for name in names}
         with locks.exclusive(self.partial(image_id)):  # what is staged under this key is ours until it is in place
             self._put_image(image_id, record, references)
             self.drop_stage(image_id)
@@ -147,11 +151,46 @@ class Shelf:
         facts = json.loads((self.home / "facts" / f"{name}.json").read_text())
         return implied.Layer(self.home / "layers" / name, frozenset(facts["implied"]))
 
+    def content(self, digest: str) -> Path:
+        return self.home / "content" / hex_of(digest)
+
     def put_content(self, digest: str, data: bytes) -> None:
-        target = self.home / "content" / hex_of(digest)
+        target = self.content(digest)
         fresh = target.with_suffix(f".{uuid.uuid4().hex}")
         fresh.write_bytes(data)
         fresh.replace(target)
+
+    def blob(self, digest: str) -> Path:
+        return self.home / "blobs" / hex_of(digest)
+
+    def keep_blob(self, key: str) -> None:
+        """The finished download of a layer is kept for other nodes."""
+        self.partial(key).rename(self.blob(key))
+
+    def trim_blobs(self, budget_bytes: int, *, young_seconds: float = PARTIAL_KEEP_SECONDS) -> None:
+        """Take away the least recently given ones beyond the budget, and those that no image here has."""
+        limit = time.time() - young_seconds
+        wanted = self._listed_blobs()
+        found = []
+        for path in (self.home / "blobs").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                is_wanted = path.name in wanted or status.st_ctime > limit  # its image may be on its way
+                found.append((is_wanted, status.st_mtime, status.st_size, path))
+        found.sort(reverse=True)
+        for is_wanted, _, size, path in found:
+            budget_bytes -= size
+            if budget_bytes < 0 or not is_wanted:
+                path.unlink(missing_ok=True)
+
+    def _listed_blobs(self) -> set[str]:
+        found: set[str] = set()
+        for record in self.read().images.values():
+            if not record.manifest:  # from a 'docker save' archive, which has none
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                found.update(map(hex_of, access.listed(self.content(record.manifest).read_bytes())))
+        return found
 
     def note_use(self, image_id: str) -> None:
         path = self.home / "used" / hex_of(image_id)
@@ -241,17 +280,17 @@ class Shelf:
                 if path.name not in keep and path.stat().st_mtime <= limit:
                     path.unlink()
 
-    def drop_half_done(self) -> None:
+    def drop_half_done(self, *, keep_seconds: float = PARTIAL_KEEP_SECONDS) -> None:
         """Unpackings that nobody works on any more, and downloads that nobody took up again in time."""
         for path in list((self.home / "staging").iterdir()):
             with locks.if_free(self.home / "partial" / path.name) as free:
                 if free:
                     trees.discard(path, self.home / "rubbish")
-        limit = time.time() - PARTIAL_KEEP_SECONDS
+        limit = time.time() - keep_seconds
         for path in list((self.home / "partial").iterdir()):
             with locks.if_free(path) as free, contextlib.suppress(FileNotFoundError):
                 status = path.stat()
-                if free and (status.st_size == 0 or status.st_mtime < limit):
+                if free and (status.st_size == 0 or status.st_mtime <= limit):
                     path.unlink()
 
     def drop_partials(self, keys: list[str]) -> None:
@@ -271,7 +310,7 @@ class Shelf:
     def disk(self) -> gc.Disk:
         status = os.statvfs(self.home)
         total = (status.f_blocks - status.f_bfree + status.f_bavail) * status.f_frsize
-        return gc.Disk(total, status.f_bavail * status.f_frsize)
+        return gc.Disk(total, status.f_bavail * status.f_frsize, status.f_files, status.f_favail)
 
 
 def _sync_file_system(path: Path) -> None:

@@ -53,6 +53,8 @@ class ReferenceRecord:
     digest: str
     implied: bool = False
     """A digest that came along with a tag, not asked for by anyone: it finds the image, but does not keep it."""
+    access: str = ""
+    """Who may have it from this node (`peers.access`)."""
 
 
 @dataclass(frozen=True)
@@ -142,11 +144,15 @@ class StateFile:
 
     def _write(self, state: State) -> None:
         fresh = self._path.with_suffix(".new")
-        with fresh.open("wb") as file:
+        with open(fresh, "wb", opener=_private) as file:
             file.write(json.dumps(_encode(state), separators=(",", ":")).encode())
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _encode(state: State) -> dict[str, Any]:

@@ -8,17 +8,22 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nodeagent.facilities import Credentials, Image, Progress
 from nodeagent.images import archive, errors, gc, locks, reference
 from nodeagent.images.credentials import for_repository
 from nodeagent.images.flights import Flights, in_thread
+from nodeagent.images.own import OwnRegistry
+from nodeagent.images.peers.client import Patience
+from nodeagent.images.peers.service import Peers
 from nodeagent.images.pull import Puller
+from nodeagent.images.reference import Reference
 from nodeagent.images.roots import Roots
 from nodeagent.images.settings import ImageSettings
-from nodeagent.images.shelf import Shelf
+from nodeagent.images.shelf import PARTIAL_KEEP_SECONDS, Shelf
 from nodeagent.images.state import State
+from nodeagent.images.told import Teller
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +48,27 @@ class ImageStore:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._puller.close()
         self._roots.close()
+
+    def share(self, *, node: str, port: int, patience: Patience | None = None) -> Peers:
+        """Have pulls ask other nodes, and answer them. The caller hands the result the cluster view."""
+        peers = Peers(
+            self._shelf,
+            self._puller.offers,
+            node=node,
+            port=port,
+            patience=patience,
+            may_verify=self._puller.may_verify,
+        )
+        self._puller.peers = peers.client
+        return peers
+
+    def use_registry(self, own: OwnRegistry | None) -> None:
+        """The cluster's own registry, from now on."""
+        self._puller.use_registry(own)
+
+    def teller(self) -> Teller:
+        """Of what is here, for one session."""
+        return Teller(self.state, self._shelf.content)
 
     def state(self) -> State:
         return self._shelf.read()
@@ -69,6 +95,40 @@ class ImageStore:
         # Who comes with another login must show it to the registry: no sharing between different ones.
         return await self._pulls.join((str(name), login), work, progress or _nobody)
 
+    async def verify(self, image: Image, keys: str, *, credentials: Mapping[str, Credentials]) -> None:
+        await self._puller.verify(reference.parse(image.reference), image.digest, keys, credentials)
+
+    def keep_blobs(self) -> None:
+        """Layers as they come are kept from now on, so that images can be saved and pushed without their registry."""
+        self._puller.keeps_blobs = True
+
+    def tag(self, image_id: str, name: Reference) -> None:
+        """Another name for an image that is here."""
+        state = self._shelf.read()
+        known = next(one for one in state.references.values() if one.image_id == image_id)
+        self._shelf.put_image(image_id, state.images[image_id], [name], known.digest, known.access)
+
+    async def push(
+        self,
+        image_id: str,
+        target: Reference,
+        *,
+        credentials: Mapping[str, Credentials],
+        progress: Callable[[Progress], None] | None = None,
+    ) -> str:
+        """To the registry that ``target`` names. Returns the digest that it has there."""
+        return await self._puller.push(image_id, target, credentials, progress or _nobody)
+
+    async def save(self, image_id: str, file: BinaryIO, *, credentials: Mapping[str, Credentials]) -> None:
+        await self._puller.save(image_id, file, credentials)
+
+    def document(self, digest: str) -> bytes:
+        """A manifest or configuration of an image that is here; empty where it was not kept."""
+        try:
+            return self._shelf.content(digest).read_bytes()
+        except FileNotFoundError:
+            return b""
+
     async def load(self, path: Path | None, progress: Callable[[Progress], None] | None = None) -> list[Image]:
         """Images out of a ``docker save`` file or OCI layout (None: standard input). See `archive`."""
         async with self._bringing_in(str(path or "standard input")):
@@ -90,8 +150,9 @@ class ImageStore:
     async def collect(self, in_use: set[str]) -> None:
         for container_id in [one for one in self._roots.present() if one not in in_use]:
             await self._roots.unmount(container_id)
-        await in_thread(self._shelf.drop_half_done)
+        await in_thread(self._drop_half_done)
         await in_thread(self._shelf.make_durable)
+        await in_thread(self._trim_blobs)
         await in_thread(self._collect_garbage)
         await in_thread(self._shelf.drop_unused_layers)
 
@@ -141,10 +202,22 @@ class ImageStore:
         """After a pull: the disk catches up, and if it has become full, something old goes."""
         try:
             await in_thread(self._shelf.make_durable)
+            await in_thread(self._trim_blobs)
             if self._shelf.disk().is_over(self._settings.disk_high_percent):
                 await in_thread(self._collect_garbage)
         except OSError:
             log.exception("looking after the image store's disk failed; the next pull or collection tries again")
+
+    def _drop_half_done(self) -> None:
+        """A broken-off download waits for the next try, but not where the disk is needed."""
+        full = self._shelf.disk().is_over(self._settings.disk_high_percent)
+        self._shelf.drop_half_done(keep_seconds=0.0 if full else PARTIAL_KEEP_SECONDS)
+
+    def _trim_blobs(self) -> None:
+        """What is kept for other nodes is the first to go."""
+        disk = self._shelf.disk()
+        budget = min(self._settings.blob_bytes, disk.total_bytes // 20)
+        self._shelf.trim_blobs(0 if disk.is_over(self._settings.disk_high_percent) else budget)
 
     def _collect_garbage(self) -> None:
         doomed = gc.plan(
@@ -156,4 +229,9 @@ class ImageStore:
             settings=self._settings,
         )
         if doomed:
+            state = self._shelf.read()
+            for image_id in doomed:
+                log.info(
+                    "image %s is removed: unused, or the disk is needed", " ".join(state.names_of(image_id)) or image_id
+                )
             self._shelf.forget(set(doomed))

@@ -27,6 +27,7 @@ from schema.base import Wire
 from schema.core.container import Container
 from schema.core.pod import Pod
 from schema.session import EventReport, PodStatusReport, VolumeReport
+from schema.session import Images as ImagesMessage
 
 if TYPE_CHECKING:
     from nodeagent.network.encrypted import Report
@@ -85,6 +86,10 @@ class Facilities:
     plan: Planner
     list_images: Callable[[], Sequence[Wire]] = list
     """What is here, as in a Node's `status.images`. Blocks."""
+    tell_images: Callable[[], Callable[[], ImagesMessage | None]] | None = None
+    """Begins a session's account of the images; what it returns says what is new since it was asked last. Blocks."""
+    image_peer: Callable[[], Wire] | None = None
+    """How other nodes get layers from this one, as in a Node's `status.imagePeer`. Blocks."""
     encryption: Callable[[], Report] | None = None
     """What the node says of its keys; None where packets between nodes are not encrypted. Blocks."""
     consumers: Sequence[Consumer] = ()
@@ -107,6 +112,10 @@ class Objects:
 
     def volumes_of(self, namespace: str) -> dict[str, Wire]:
         return {name: wire for (where, name), wire in self.volumes.items() if where == namespace}
+
+
+def _no_keys(namespace: str) -> str:
+    return ""
 
 
 def _no_services() -> Mapping[tuple[str, str], Wire]:
@@ -138,6 +147,8 @@ class Context:
     """Why no pod may be started now (a full disk); empty when they may."""
     services: Callable[[], Mapping[tuple[str, str], Wire]] = _no_services
     """Those of the cluster, by namespace and name."""
+    signature_keys: Callable[[str], str] = _no_keys
+    """The public keys (PEM) one of which must have signed the images of a namespace; empty: none need be."""
     domain: Callable[[], str] = _default_domain
     """In which the cluster's names are."""
     creations: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(6))

@@ -21,22 +21,25 @@ class Telling:
         self._tell = tell
         self._clock = clock
         self._told = self._told_loud = clock()
+        self._had = 0
 
     def __call__(self, progress: Progress) -> None:
         now = self._clock()
         if now - self._told < STATUS_SECONDS or not progress.layers_total:
             return
         loud = now - self._told_loud >= EVENT_SECONDS
-        self._told = now
+        rate = max(0, progress.bytes_done - self._had) / (now - self._told)
+        self._told, self._had = now, progress.bytes_done
         if loud:
             self._told_loud = now
-        self._tell(sentence(progress), loud)
+        self._tell(sentence(progress, rate), loud)
 
 
-def sentence(progress: Progress) -> str:
+def sentence(progress: Progress, bytes_per_second: float) -> str:
+    """The dashboard reads it (docs/images.md)."""
     return (
         f'Pulling image "{progress.reference}": {_megabytes(progress.bytes_done)} of {_megabytes(progress.bytes_total)}, '
-        f"{progress.layers_done} of {progress.layers_total} layers done"
+        f"{progress.layers_done} of {progress.layers_total} layers, {_megabytes(round(bytes_per_second))}/s"
     )
 
 

@@ -147,8 +147,8 @@ class PodState:
     images: frozenset[str] = frozenset()
     """Containers whose image is here for their next start."""
     pulling: frozenset[str] = frozenset()
-    pull_message: str = ""
-    """How far the pulls are."""
+    pull_messages: Mapping[str, str] = field(default_factory=dict)
+    """How far they are, by container."""
 
     def container(self, name: str) -> ContainerState:
         return self.containers.get(name) or ContainerState(name)

@@ -250,12 +250,13 @@ def crash_loop_message(known: ContainerState, pod: Pod) -> str:
 def _waiting(known: ContainerState, pod: Pod, state: PodState, now: datetime) -> Wire:
     if known.problem is not None:
         return _problem(known.problem, pod, known.name, now)
+    pulling = state.pull_messages.get(known.name, "") if known.name in state.pulling else ""
     if not lifecycle.initialized(pod, state):
-        return {"reason": "PodInitializing"} | _message(state.problem.message if state.problem else "")
+        return {"reason": "PodInitializing"} | _message(state.problem.message if state.problem else pulling)
     if state.problem is not None:
         return {"reason": "ContainerCreating", "message": state.problem.message}
     creating = "PodInitializing" if pod.spec.init_containers else "ContainerCreating"
-    return {"reason": creating} | _message(state.pull_message if known.name in state.pulling else "")
+    return {"reason": creating} | _message(pulling)
 
 
 def _message(text: str) -> Wire:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from nodeagent.errors import (
     NodePressure,
     VolumeError,
 )
-from nodeagent.facilities import ContainerPlan, Exit, Image, Mount, Sandbox
+from nodeagent.facilities import ContainerPlan, Credentials, Exit, Image, Mount, Sandbox
 from nodeagent.pods import command, credentials, environment, identity, lifecycle, messages, pulls, restart, transitions
 from nodeagent.pods.context import Context
 from nodeagent.pods.record import Record
@@ -181,39 +181,57 @@ class Steps:
         except ImageError as error:
             self.image_failed(name, error)
             return
-        if found is not None:
-            self.event("Pulled", f'Container image "{container.image}" already present on machine', name)
-            self.image_found(name, found)
+        if found is not None and not self._keys:
+            self._present(name, found)
             return
         self._record.state = transitions.pulling(self._record.state, name)
-        self._tasks.spawn(f"pull {container.image} for {identity.full_name(self._record.pod)}", self._pull(name))
+        self._tasks.spawn(
+            f"pull {container.image} for {identity.full_name(self._record.pod)}", self._bring(name, found)
+        )
 
-    async def _pull(self, name: str) -> None:
-        container, record = self._record.container(name), self._record
-        self.event("Pulling", f'Pulling image "{container.image}"', name)
-        began = asyncio.get_running_loop().time()
-        telling = pulls.Telling(lambda text, loud: self._pull_progress(name, text, loud=loud))
+    @property
+    def _keys(self) -> str:
+        return self._context.signature_keys(self._record.namespace)
+
+    def _present(self, name: str, image: Image) -> None:
+        reference = self._record.container(name).image
+        self.event("Pulled", f'Container image "{reference}" already present on machine', name)
+        self.image_found(name, image)
+
+    async def _bring(self, name: str, found: Image | None) -> None:
+        """Pull the image, unless it was ``found`` here, and have its signature checked where the namespace wants that."""
+        record = self._record
+        logins = credentials.for_pod(record.pod, self._context.objects.secrets_of(record.namespace))
         try:
-            image = await self._context.host.images.pull(
-                container.image,
-                credentials=credentials.for_pod(record.pod, self._context.objects.secrets_of(record.namespace)),
-                progress=telling,
-            )
+            image = found or await self._pull(name, logins)
+            if self._keys:
+                await self._context.host.images.verify(image, self._keys, credentials=logins)
         except ImageError as error:
             self.image_failed(name, error)
         except OSError as error:  # a full disk, most likely
             self.image_failed(name, ImageError(str(error)))
         else:
-            seconds = asyncio.get_running_loop().time() - began
-            self.event("Pulled", pulls.pulled(container.image, image, seconds), name)
-            self.image_found(name, image)
+            if found is not None:
+                self._present(name, found)
+            else:
+                self.image_found(name, image)
         finally:
             if name in record.state.pulling:  # it fell over: the worker must not wait for it for ever
                 record.state = transitions.not_pulling(record.state, name)
             record.wake.set()
 
+    async def _pull(self, name: str, logins: Mapping[str, Credentials]) -> Image:
+        reference = self._record.container(name).image
+        self.event("Pulling", f'Pulling image "{reference}"', name)
+        began = asyncio.get_running_loop().time()
+        telling = pulls.Telling(lambda text, loud: self._pull_progress(name, text, loud=loud))
+        image = await self._context.host.images.pull(reference, credentials=logins, progress=telling)
+        seconds = asyncio.get_running_loop().time() - began
+        self.event("Pulled", pulls.pulled(reference, image, seconds), name)
+        return image
+
     def _pull_progress(self, name: str, text: str, *, loud: bool) -> None:
-        self._record.state = transitions.pull_progress(self._record.state, text)
+        self._record.state = transitions.pull_progress(self._record.state, name, text)
         if loud:
             self.event("Pulling", text, name)
         self._record.wake.set()

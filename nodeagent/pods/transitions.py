@@ -308,15 +308,15 @@ def image_found(state: PodState, name: str) -> PodState:
 
 
 def pulling(state: PodState, name: str) -> PodState:
-    return replace(state, pulling=state.pulling | {name})
+    return replace(state, pulling=state.pulling | {name}, pull_messages={**state.pull_messages, name: ""})
 
 
 def not_pulling(state: PodState, name: str) -> PodState:
     return replace(state, pulling=state.pulling - {name})
 
 
-def pull_progress(state: PodState, text: str) -> PodState:
-    return replace(state, pull_message=text)
+def pull_progress(state: PodState, name: str, text: str) -> PodState:
+    return replace(state, pull_messages={**state.pull_messages, name: text})
 
 
 def container_problem(state: PodState, name: str, kind: Retry, *, reason: str, message: str, now: datetime) -> PodState:

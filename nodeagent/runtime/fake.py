@@ -69,6 +69,7 @@ class FakeHost:
     volumes: dict[str, Mapping[str, Path]] = field(default_factory=dict)
     roots: set[str] = field(default_factory=set)
     images: dict[str, Image] = field(default_factory=dict)
+    unsigned_images: set[str] = field(default_factory=set)
     broken_images: dict[str, str] = field(default_factory=dict)
     """Reference to the sentence of its pull's failure."""
     pull_seconds: float = 0.0
@@ -333,6 +334,11 @@ class FakeImages:
         if reference in self._host.broken_images:
             raise ImagePullError(self._host.broken_images[reference])
         return self._host.images.get(reference) or self._host.add_image(reference)
+
+    async def verify(self, image: Image, keys: str, *, credentials: Mapping[str, Credentials]) -> None:
+        self._host.hook(f"verify {image.reference}")
+        if image.reference in self._host.unsigned_images:
+            raise ImagePullError(f"{image.reference} is not signed")
 
     async def mount(self, image: Image, container_id: str) -> Path:
         self._host.hook(f"mount {container_id}")

@@ -260,6 +260,11 @@ def _sysctls(inputs: SpecInputs) -> dict[str, str]:
     return found
 
 
+def harmless_devices() -> list[Wire]:
+    """The rules of every container that is not privileged."""
+    return _device_rules(privileged=False)
+
+
 def _device_rules(privileged: bool) -> list[Wire]:
     if privileged:
         return [{"allow": True, "access": "rwm"}]

@@ -10,6 +10,7 @@ import orjson
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
+from nodeagent.builds.places import is_build
 from nodeagent.errors import AgentError
 from nodeagent.pods import identity, status
 from nodeagent.pods.record import Record
@@ -156,6 +157,10 @@ class Streams:
         state, options = self._container(request, record), request.exec
         if options is None:
             raise Refused("this stream needs its options")
+        if is_build(record.container(request.container).image or ""):
+            raise Refused(
+                "a build cannot be entered: its container holds more rights than a pod's", code=403, reason="Forbidden"
+            )
         if state.phase is not Phase.RUNNING:
             raise Refused(f'container "{request.container}" in pod "{request.pod}" is not running', code=400)
         runtime = self._agent.context.host.runtime

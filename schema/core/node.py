@@ -182,6 +182,15 @@ class NodeFeatures(ApiModel):
     """supplementalGroupsPolicy is honoured."""
 
 
+class NodeImagePeer(ApiModel):
+    """By which other nodes get layers of images from this one."""
+
+    port: int = 0
+    """TCP, at the node's InternalIP; 0 for a node that only asks."""
+    certificate: str = ""
+    """DER in base64, signed by itself: whoever has its key is this node."""
+
+
 class WireGuardKey(ApiModel):
     """By which other nodes encrypt what they send to the pods of this one."""
 
@@ -233,6 +242,8 @@ class NodeStatus(ApiModel):
     """The runtimes of the node."""
     features: NodeFeatures | None = None
     """What the node can do whatever the runtime."""
+    image_peer: NodeImagePeer | None = None
+    """How other nodes get layers of images from this one."""
     wireguard: list[WireGuardKey] = []
     """Where packets between nodes are encrypted: the node's public keys. Two, which take turns."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from schema import fields, kinds
 from schema.base import Wire
 from schema.defaulting import (
+    build,
     cronjob,
     daemonset,
     deployment,
@@ -23,10 +24,12 @@ from schema.defaulting import (
     priorityclass,
     replicaset,
     replicationcontroller,
+    repository,
     secret,
     service,
     statefulset,
     storage,
+    trigger,
 )
 from schema.kinds import Kind
 
@@ -51,6 +54,9 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.DEPLOYMENT: deployment.default,
     kinds.REPLICA_SET: replicaset.default,
     kinds.REPLICATION_CONTROLLER: replicationcontroller.default,
+    kinds.BUILD: build.default,
+    kinds.REPOSITORY: repository.default,
+    kinds.TRIGGER: trigger.default,
 }
 
 

@@ -14,6 +14,7 @@ from schema.kinds import (
     networking,
     policy,
     scheduling,
+    slipway,
     storage,
 )
 from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
@@ -41,11 +42,13 @@ from schema.kinds.metrics import NODE_METRICS, POD_METRICS
 from schema.kinds.networking import INGRESS, INGRESS_CLASS, NETWORK_POLICY
 from schema.kinds.policy import POD_DISRUPTION_BUDGET
 from schema.kinds.scheduling import PRIORITY_CLASS
+from schema.kinds.slipway import BUILD, IMAGE, REPOSITORY, TRIGGER
 from schema.kinds.storage import STORAGE_CLASS
 
 __all__ = [
     "ALL",
     "ALL_VERBS",
+    "BUILD",
     "CONFIG_MAP",
     "CONTROLLER_REVISION",
     "CRON_JOB",
@@ -56,6 +59,7 @@ __all__ = [
     "ENDPOINT_SLICE",
     "EVENT",
     "HORIZONTAL_POD_AUTOSCALER",
+    "IMAGE",
     "INGRESS",
     "INGRESS_CLASS",
     "JOB",
@@ -73,12 +77,14 @@ __all__ = [
     "PRIORITY_CLASS",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",
+    "REPOSITORY",
     "RESOURCE_QUOTA",
     "SECRET",
     "SERVICE",
     "SERVICE_ACCOUNT",
     "STATEFUL_SET",
     "STORAGE_CLASS",
+    "TRIGGER",
     "Kind",
     "Version",
     "by_kind",
@@ -97,6 +103,7 @@ ALL: tuple[Kind, ...] = (
     *networking.ALL,
     *scheduling.ALL,
     *storage.ALL,
+    *slipway.ALL,
 )
 
 DERIVED: tuple[Kind, ...] = metrics.DERIVED

@@ -30,7 +30,11 @@ _PACKAGES = {
     "schema.networking.ingress": "io.k8s.api.networking.v1",
     "schema.networking.networkpolicy": "io.k8s.api.networking.v1",
     "schema.policy.poddisruptionbudget": "io.k8s.api.policy.v1",
+    "schema.slipway.repository": "dev.slipway.v1",
+    "schema.slipway.image": "dev.slipway.v1",
+    "schema.slipway.trigger": "dev.slipway.v1",
     "schema.scheduling.priorityclass": "io.k8s.api.scheduling.v1",
+    "schema.slipway.build": "dev.slipway.v1",
 }
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"

@@ -11,6 +11,7 @@ from schema.base import Wire
 from schema.kinds import Kind
 from schema.meta import Object
 from schema.validation import (
+    build,
     configmap,
     controllerrevision,
     cronjob,
@@ -19,6 +20,7 @@ from schema.validation import (
     endpoints,
     event,
     horizontalpodautoscaler,
+    image,
     ingress,
     job,
     lease,
@@ -35,6 +37,7 @@ from schema.validation import (
     priorityclass,
     replicaset,
     replicationcontroller,
+    repository,
     resourcequota,
     secret,
     service,
@@ -42,6 +45,7 @@ from schema.validation import (
     statefulset,
     storageclass,
     structure,
+    trigger,
 )
 from schema.validation.causes import REQUIRED, Cause, Problems
 
@@ -88,6 +92,10 @@ _RULES: dict[Kind, Rules] = {
     kinds.DEPLOYMENT: Rules(deployment.check, deployment.check_update),
     kinds.REPLICA_SET: Rules(replicaset.check, replicaset.check_update),
     kinds.REPLICATION_CONTROLLER: Rules(replicationcontroller.check),
+    kinds.IMAGE: Rules(image.check),
+    kinds.BUILD: Rules(build.check, build.check_update),
+    kinds.REPOSITORY: Rules(repository.check, repository.check_update),
+    kinds.TRIGGER: Rules(trigger.check),
 }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from nodeagent.images import errors
+from nodeagent.images.shelf import Shelf
 from tests import images, registry
 from tests.agent.host import needs_host
 from tests.agent.images_host import leftovers, opened, scratch
@@ -40,6 +41,16 @@ class TestLoad:
         assert image.config.command == ("hello",)
         assert await store.find("team/app:1") == image
         assert (await store.mount(image, "c") / "extra").read_text() == "1"
+
+    async def test_what_is_kept_for_other_nodes_is_looked_after_beside_an_image_without_a_manifest(
+        self, home, store, tmp_path
+    ):
+        await store.load(images.busybox().save_docker_archive(tmp_path / "a.tar", "team/app:1"))
+        shelf = Shelf(home / "images")
+        stray = shelf.blob("sha256:" + "0" * 64)
+        stray.write_bytes(b"of no image")
+        shelf.trim_blobs(1 << 30, young_seconds=-1)
+        assert not stray.exists()
 
     @pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
     @pytest.mark.parametrize("kind", ["archive", "layout"])
@@ -182,8 +193,84 @@ class TestCommands:
             code, _, err = await self.image(home, "pull", reference, "--username", "alice", environment=secret)
             assert code == 0, err
 
+    @pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
+    async def test_an_image_goes_through_registry_and_archive_and_stays_the_same(self, home, tmp_path, compression):
+        extra = [images.layer([images.file("extra", os.urandom(300_000))], compression)]
+        built = images.busybox(compression=compression, extra=extra)
+        with registry.start() as hub:
+            await self.image(home, "pull", built.push(hub, "app:1"))
+        with registry.start() as other:
+            target = f"{other.host}/copies/app:2"
+            assert (await self.image(home, "tag", built.image_id[7:19], target))[0] == 0
+            code, out, err = await self.image(home, "push", target)
+            assert (code, out.splitlines()) == (0, [target, built.digest]), err
+            archive = tmp_path / "saved.tar"
+            code, _, err = await self.image(home, "save", target, "-o", archive)
+            assert code == 0, err
+            fresh = tmp_path / "fresh"
+            code, out, err = await self.image(fresh, "pull", target)
+            assert (code, out.split()[1]) == (0, built.digest), err
+        elsewhere = tmp_path / "elsewhere"
+        code, out, err = await self.image(elsewhere, "load", archive)
+        assert (code, target in out) == (0, True), err
+        [row] = [
+            each for each in json.loads((await self.image(elsewhere, "list", "--json"))[1]) if each["name"] == target
+        ]
+        assert (row["imageId"], row["digest"]) == (built.image_id, built.digest)
+
+    async def test_a_layer_that_was_not_kept_is_fetched_once_more(self, home):
+        with registry.start() as hub:
+            reference = images.busybox().push(hub, "app:1")
+            await self.image(home, "pull", reference)
+            for kept in (home / "images/blobs").iterdir():
+                kept.unlink()
+            code, _, err = await self.image(home, "push", reference.replace("app:1", "app:1"))
+            assert code == 0, err
+            code, _, err = await self.image(home, "save", reference, "-o", home / "a.tar")
+            assert code == 0, err
+        for kept in (home / "images/blobs").iterdir():
+            kept.unlink()
+        code, _, err = await self.image(home, "save", reference, "-o", home / "b.tar")
+        assert (code, len(err.splitlines())) == (1, 1)
+
+    async def test_inspect_and_history(self, home):
+        with registry.start() as hub:
+            built = images.busybox(config={"Cmd": ["hello"]})
+            reference = built.push(hub, "app:1")
+            await self.image(home, "pull", reference)
+        code, out, err = await self.image(home, "inspect", reference)
+        assert code == 0, err
+        shown = json.loads(out)
+        assert (shown["id"], shown["names"]) == (built.image_id, [reference])
+        assert shown["config"]["config"]["Cmd"] == ["hello"]
+        code, out, err = await self.image(home, "history", built.image_id[7:20])
+        assert (code, out.splitlines()[0].split()) == (0, ["LAYER", "CREATED", "SIZE", "INSTRUCTION"]), err
+        assert built.layers[0].diff_id[7:19] in out
+
+    async def test_pushing_without_rights_says_which_repository(self, home):
+        with registry.start() as hub, registry.start(auth="basic") as private:
+            built = images.busybox()
+            await self.image(home, "pull", built.push(hub, "app:1"))
+            target = f"{private.host}/team/app:1"
+            await self.image(home, "tag", built.image_id[7:19], target)
+            code, _, err = await self.image(home, "push", target)
+            assert (code, "team/app" in err) == (1, True)
+            secret = {"REGISTRY_PASSWORD": registry.PASSWORD}
+            code, _, err = await self.image(home, "push", target, "--username", "alice", environment=secret)
+            assert code == 0, err
+
     @pytest.mark.parametrize(
-        "arguments", [["pull", "Bad Name"], ["pull", "127.0.0.1:1/x"], ["load", "/nowhere"], ["remove", "nothing:1"]]
+        "arguments",
+        [
+            ["push", "nothing:1"],
+            ["save", "nothing:1"],
+            ["inspect", "nothing:1"],
+            ["tag", "nothing:1", "a:1"],
+            ["pull", "Bad Name"],
+            ["pull", "127.0.0.1:1/x"],
+            ["load", "/nowhere"],
+            ["remove", "nothing:1"],
+        ],
     )
     async def test_what_goes_wrong_is_one_sentence(self, home, arguments):
         code, out, err = await self.image(home, *arguments)

@@ -18,10 +18,12 @@ import pytest
 from nodeagent.errors import ImagePullError, InvalidImageName
 from nodeagent.facilities import Credentials, Progress
 from nodeagent.images import errors
-from nodeagent.images.settings import Limits
+from nodeagent.images.own import OwnRegistry
+from nodeagent.images.settings import ImageSettings, Limits
 from tests import images, registry
 from tests.agent.host import needs_host, until
 from tests.agent.images_host import ALICE, QUICK, leftovers, opened, scratch
+from tests.ports import free_port
 
 pytestmark = needs_host
 
@@ -291,6 +293,21 @@ class TestLogins:
                 assert [one.authorization for one in elsewhere.served] == ["", ""]
                 assert any(one.authorization.startswith("Basic ") for one in front.served)
 
+    async def test_a_nodes_credential_goes_to_its_control_plane_and_not_where_the_registry_says(self, store):
+        with registry.start(auth="token", tls=True) as ours:
+            own = OwnRegistry(
+                address=ours.host,
+                names=frozenset({"known.test:5000"}),
+                authority=ours.ca_file.read_text(),
+                token_url=f"https://127.0.0.1:{free_port()}/token",
+                user="system:node:n",
+                password=lambda: "secret",
+            )
+            store.use_registry(own)
+            with pytest.raises(errors.RegistryUnreachable):
+                await pull(store, "known.test:5000/default/app:1")
+            assert ours.tokens.requests == []
+
     async def test_tls_is_verified(self, home):
         built = images.image([random_layer(10)])
         with registry.start(tls=True) as secure:
@@ -526,6 +543,24 @@ class TestCrashes:
             assert leftovers(home / "small") == []
             free = os.statvfs(home / "small")
             assert free.f_bavail > free.f_blocks * 0.95
+            subprocess.run(["mount", "-o", "remount,size=200m", home / "small"], check=True)
+            assert (await pull(store, reference)).size_bytes == 40_000_000
+
+    async def test_a_registry_that_restarts_in_the_middle(self, store, home, tmp_path):
+        built = images.image([random_layer(1_500_000) for _ in range(3)])
+        with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+            hub = first.enter_context(registry.start(storage=tmp_path))
+            proxy = second.enter_context(registry.FaultyProxy(hub.host).running())
+            reference = built.push(hub, "restart:1").replace(hub.host, proxy.host)
+            proxy.gate = threading.Event()
+            task = asyncio.create_task(pull(store, reference))
+            await until(lambda: proxy.busiest == 3)
+            await asyncio.to_thread(first.close)
+            again = registry.start(storage=tmp_path, port=int(hub.host.rpartition(":")[2]))
+            await asyncio.to_thread(second.enter_context, again)
+            proxy.gate.set()
+            assert (await task).image_id == built.image_id
+        assert leftovers(home) == []
 
 
 def unpackers(home):
@@ -564,3 +599,46 @@ async def test_progress_grows_to_the_whole(store, hub):
     assert (seen[0].layers_done, seen[0].layers_total, seen[0].bytes_total) == (0, 2, total)
     assert (seen[-1].layers_done, seen[-1].bytes_done) == (2, total)
     assert [one.bytes_done for one in seen] == sorted(one.bytes_done for one in seen)
+
+
+# --- pieces
+
+
+PIECES = ImageSettings(retry_seconds=0.01, piece_bytes=100_000, parallel_pieces=4)
+
+
+def _ranges(proxy) -> list[str]:
+    return sorted((one.range for one in proxy.blobs() if one.range), key=lambda text: int(text[6:].split("-")[0]))
+
+
+async def test_a_large_layer_comes_in_pieces_several_at_once(home, hub):
+    built = images.image([random_layer(850_000)])
+    with registry.FaultyProxy(hub.host).running() as proxy:
+        reference = built.push(hub, "app:pieces").replace(hub.host, proxy.host)
+        async with opened(home, PIECES) as store:
+            await pull(store, reference)
+        size = len(built.layers[0].blob)
+        starts = range(0, size, 100_000)
+        assert _ranges(proxy) == [f"bytes={at}-{at + 99_999 if at + 100_000 < size else ''}" for at in starts]
+        assert 1 < proxy.busiest <= 4
+        assert sum(one.bytes_sent for one in proxy.blobs()) == size + len(built.config)
+
+
+async def test_a_cut_piece_is_taken_up_where_it_broke_off(home, hub):
+    built = images.image([random_layer(450_000)])
+    with registry.FaultyProxy(hub.host).running() as proxy:
+        reference = built.push(hub, "app:cut-pieces").replace(hub.host, proxy.host)
+        proxy.cut_after = [10**9, 30_000, 50_000, 0]  # the first is the config's
+        async with opened(home, PIECES) as store:
+            await pull(store, reference)
+        assert proxy.blob_bytes() == len(built.layers[0].blob) + len(built.config)
+
+
+async def test_a_registry_without_ranges_sends_a_large_layer_once(home, hub):
+    built = images.image([random_layer(650_000)])
+    with registry.FaultyProxy(hub.host).running() as proxy:
+        proxy.ranges = False
+        reference = built.push(hub, "app:unranged").replace(hub.host, proxy.host)
+        async with opened(home, ImageSettings(retry_seconds=0.01, piece_bytes=100_000, parallel_pieces=2)) as store:
+            image = await pull(store, reference)
+            assert image.image_id == built.image_id

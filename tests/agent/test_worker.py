@@ -391,3 +391,17 @@ def test_a_pull_that_falls_over_is_tried_again():
             assert node.heard.reasons().count("Pulling") == 3
 
     run(scenario())
+
+
+def test_an_image_that_is_here_is_not_run_unsigned_where_signatures_are_wanted():
+    async def scenario():
+        wire = pod_wire(container("web"))
+        async with Node(wire) as node:
+            node.context.signature_keys = lambda namespace: "a key"
+            node.host.unsigned_images.add("shop:1")
+            await node.until(lambda: node.heard.statuses and "message" in node.state()["state"]["waiting"])
+            assert "not signed" in node.state()["state"]["waiting"]["message"]
+            node.host.unsigned_images.clear()
+            await node.until_phase("Running")
+
+    run(scenario())

@@ -6,6 +6,9 @@ import pytest
 
 from tests import instance
 from tests.api.client import Api, administrator_token
+from tests.api.registry_disk import alice, listed, registry_home, storage
+
+__all__ = ["alice", "api", "listed", "registry_home", "served", "storage"]
 
 
 @pytest.fixture

@@ -90,3 +90,27 @@ def test_keys_are_readable_by_their_owner_only(tmp_path):
     for name in ("ca.key", "server.key"):
         assert stat.S_IMODE((tmp_path / "pki" / name).stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "pki").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    ("host", "refused"),
+    [
+        ("shop.example", False),
+        ("control.example", True),
+        ("Control.Example.", True),
+        ("*.example", True),
+        ("*.other.example", False),
+        ("sub.control.example", False),
+        ("localhost", True),
+        ("192.0.2.1", True),
+        ("203.0.113.9", True),
+    ],
+)
+def test_the_authority_signs_for_no_other_server_with_a_name_of_the_control_plane(tmp_path, host, refused):
+    pki.ensure(tmp_path, hosts=["control.example", "192.0.2.1"])
+    try:
+        pki.issue(tmp_path, [host])
+    except pki.Reserved:
+        assert refused
+    else:
+        assert not refused

@@ -76,7 +76,7 @@ def test_a_deleted_namespace_goes_with_everything_in_it(pump):
         config_map(f"c{index}", "shop")
     pod("web", namespace="shop")
     objects.delete(kinds.NAMESPACE, "", "shop")
-    pump.settle()
+    pump.settle(passes=2000)
     assert is_gone()
     left = [kind for kind in kinds.ALL if kind.namespaced and objects.list_objects(kind, namespace="shop").items]
     assert left == []

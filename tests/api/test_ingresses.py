@@ -204,3 +204,20 @@ def test_pauses_double_up_to_six_hours():
     assert rests[-1] == 6 * 3600
     assert (progress.order, progress.key, progress.failures) == ("", "", 12)
     assert dataclasses.replace(progress, order="x").rests(now) == 0
+
+
+@pytest.mark.parametrize("host", ["control.example", "CONTROL.example", "*.example", "localhost"])
+def test_nobody_gets_a_certificate_for_the_control_planes_own_name(api: Api, pump, settings, host):
+    pki.ensure(settings.HOME, hosts=["control.example", "192.0.2.1"])
+    code, _ = api.post(INGRESSES, {**_wire("thief"), "spec": {"defaultBackend": backend(), "tls": [{"hosts": [host]}]}})
+    if code == 422:  # no name that an Ingress may have: as good
+        return
+    pump.settle()
+    assert api.get(f"{SECRETS}/thief-tls")[0] == 404
+    told = condition(objects.get(kinds.INGRESS, "default", "thief"), "Ready")
+    assert "is a name of the control plane" in told["message"]
+
+
+def _wire(name):
+    metadata = {"name": name, "namespace": "default"}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata}

@@ -217,3 +217,23 @@ async def test_a_watch_that_has_run_its_time_says_so(token: str, monkeypatch: py
         while (heard := await socket.hear())["type"] in {"ADDED", "BOOKMARK"}:
             pass
         assert heard == {"id": "w", "type": "END", "object": {}}
+
+
+async def test_secrets_come_without_their_values(token: str):
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": "hunter2", "team": "quay"}
+
+    async def secret(name: str) -> None:
+        wire = {
+            "metadata": {"name": name, "namespace": "default", "annotations": applied},
+            "data": {"code": "aHVudGVyMg=="},
+        }
+        await pool.run(objects.create, kinds.SECRET, wire)
+
+    await secret("before")
+    async with connected(token) as socket:
+        socket.say(op="watch", id="x", path="/api/v1/namespaces/default/secrets")
+        first, _ = await socket.hear(), await socket.hear()
+        await secret("after")
+        for heard in (first, await socket.hear()):
+            assert heard["object"]["data"] == {"code": ""}
+            assert heard["object"]["metadata"]["annotations"] == {"team": "quay"}

@@ -194,3 +194,29 @@ def test_a_pods_day_with_its_containers(api: Api, remembered):
 )
 def test_what_has_no_history(api: Api, remembered, path, code):
     assert api.get(HISTORY + path)[0] == code
+
+
+def test_many_days_at_once_for_the_rows_of_a_list(api: Api, remembered):
+    code, found = api.get(f"{HISTORY}/metrics/nodes?window=24h")
+    assert (code, found["kind"], found["of"], len(found["times"])) == (200, "UsageHistoryList", "Node", 3)
+    assert [(item["metadata"]["name"], item["total"]["cpuCores"]) for item in found["items"]] == [("node-a", [0, 1, 2])]
+    pods = api.get(f"{HISTORY}/namespaces/default/metrics/pods?window=1h")[1]["items"]
+    assert {item["metadata"]["name"]: item["total"]["cpuCores"] for item in pods} == {
+        "db-0": [0.5, 0.5, 0.5],
+        "lone": [0.5, 0.5, 0.5],
+    }
+    named = api.get(f"{HISTORY}/namespaces/default/metrics/pods?names=lone,none")[1]["items"]
+    assert [item["metadata"] for item in named] == [{"name": "lone", "namespace": "default"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/metrics/nodes?window=soon", 400),
+        ("/namespaces/default/metrics/frogs", 404),
+        ("/namespaces/default/metrics/nodes", 404),
+        (f"/namespaces/default/metrics/pods?names={','.join(f'n{n}' for n in range(501))}", 400),
+    ],
+)
+def test_what_has_no_histories(api: Api, remembered, path, code):
+    assert api.get(HISTORY + path)[0] == code

@@ -29,7 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def instance() -> Iterator[Instance]:
     if os.geteuid() != 0:
         pytest.skip("containers need root")
-    with running() as started:
+    # Quick steps of usage, so that charts have something to draw.
+    with running(SLIPWAY_METRICS_SECONDS="2", SLIPWAY_METRICS_HISTORY_STEP_SECONDS="4") as started:
         yield started
 
 

@@ -156,19 +156,16 @@ def test_a_lost_session_asks_again_and_keeps_what_is_open(signed_in: Page, insta
     wait_for("it is scaled", lambda: instance.api.get(app).json()["spec"]["replicas"] == 2)
 
 
-def test_a_secret_is_shown_only_when_asked_for(signed_in: Page, instance: Instance) -> None:
-    instance.create(
-        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "door"}, "stringData": {"code": "correct horse"}}
-    )
-    signed_in.goto("/secrets/default/door")
-    expect(signed_in.get_by_role("heading", name="Keys")).to_be_visible()
-    expect(signed_in.get_by_text("correct horse")).to_have_count(0)
-    signed_in.get_by_role("button", name="Reveal the values").click()
-    expect(signed_in.get_by_text("correct horse")).to_be_visible()
-    instance.api.delete("/api/v1/namespaces/default/secrets/door")
-
-
-PAGES = ["/", "/pods", f"/deployments/default/{APP}", f"/deployments/default/{APP}?tab=revisions", "/events", "/nodes"]
+PAGES = [
+    "/",
+    "/pods",
+    f"/deployments/default/{APP}",
+    f"/deployments/default/{APP}?tab=revisions",
+    "/events",
+    "/nodes",
+    "/create",
+    "/create?as=yaml",
+]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -10,6 +10,7 @@ import pytest
 from tests import images, registry
 from tests.cluster.instance import Instance, running
 from tests.cluster.lab import Lab, lab
+from tests.ports import free_port
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,7 +36,7 @@ def cluster() -> Iterator[Lab]:
     """Three nodes, for all tests that share them: what one breaks it heals."""
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
-    with lab(nodes=3) as made:
+    with lab(nodes=3, SLIPWAY_REGISTRY_PORT=str(free_port())) as made:
         yield made
 
 
@@ -47,8 +48,11 @@ def cluster_busybox(cluster: Lab) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def instance() -> Iterator[Instance]:
+def instance(test_registry: registry.Registry) -> Iterator[Instance]:
+    """With a registry of its own, and a cache of the test registry, which goes by the name ``upstream.test``."""
     if os.geteuid() != 0:
         pytest.skip("containers need root")
-    with running() as started:
+    port = str(free_port(following=1))
+    caches = f"upstream.test=http://{test_registry.host}"
+    with running(SLIPWAY_REGISTRY_PORT=port, SLIPWAY_REGISTRY_CACHES=caches) as started:
         yield started

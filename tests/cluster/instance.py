@@ -207,11 +207,12 @@ class Instance:
         return answer.text
 
     def pid_of(self, process: str) -> int:
-        """The process of this instance with that name (redis, web, worker, agent)."""
+        """The process of this instance with that name (redis, registry, web, worker, agent)."""
         word = {
             "redis": str(self.home / "redis"),
             "web": "controlplane.serve",
             "worker": "celery",
+            "registry": "docker-registry serve",
             "agent": f"nodeagent run --server https://127.0.0.1:{self.api_port} ",
         }[process]
         for pid in children_of(supervisor_pid(self.home)):
@@ -270,6 +271,7 @@ def prepare(directory: Path, **settings: str) -> Instance:
         "SLIPWAY_HOME": str(directory / "home"),
         "SLIPWAY_API_PORT": str(api_port),
         "SLIPWAY_HTTP_PORT": str(http_port),
+        "SLIPWAY_REGISTRY_PORT": "0",  # tests that are about the registry give it a port
         "SLIPWAY_NODE_NAME": f"node-{directory.name.rsplit('-', 1)[-1].lower().replace('_', 'x')}",
         **settings,
     }

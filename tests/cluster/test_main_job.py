@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import images
 from tests.cluster.instance import Instance, Wire, container_status, wait_for
 from tests.cluster.pods import container, limits, pod
 from tests.ports import free_port
@@ -175,6 +176,19 @@ def test_a_bad_image_is_said(instance: Instance, test_registry, name: str, image
 
     instance.wait_pod(name, f"says {reason}", said)
     instance.delete_pod(name)
+
+
+def test_a_hostile_image_is_said(instance: Instance, test_registry) -> None:
+    layer = images.layer([images.file("../../outside", "x")])
+    reference = images.image([layer], config={"Cmd": ["/x"]}).push(test_registry, "hostile:1")
+    instance.create(pod("hostile", container("main", reference)))
+
+    def said(found: Wire) -> bool:
+        waiting = (container_status(found, "main").get("state") or {}).get("waiting") or {}
+        return "leads outside its root" in waiting.get("message", "")
+
+    instance.wait_pod("hostile", "says why its image is refused", said)
+    instance.delete_pod("hostile")
 
 
 def test_a_command_that_does_not_exist_is_said(instance: Instance, busybox: str) -> None:

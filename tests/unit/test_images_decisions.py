@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nodeagent.facilities import Credentials, ImageConfig, Progress
 from nodeagent.images import authorization, cli, credentials, errors, gc, manifests, state, tarstream
-from nodeagent.images.settings import ImageSettings, from_environment
+from nodeagent.images.settings import ImageSettings, SettingError, from_environment
 from tests import images
 
 DIGEST = "sha256:" + "a" * 64
@@ -264,6 +264,17 @@ class TestWhatMayGo:
         sizes = {"la": 6000, "lb": 6000, "lc": 6000}
         assert self.plan(three, disk=self.FULL, layers=sizes) == ["b", "c"]
 
+    def test_inodes_count_as_bytes_do(self):
+        two = {key: record([f"l{key}"], self.NOW - age) for key, age in (("a", 5000), ("b", 7000))}
+        found = state.State(
+            references={f"name-{key}": state.ReferenceRecord(key, "") for key in two},
+            images=two,
+            layers={f"l{key}": state.LayerRecord(key, 0, 300) for key in two},
+        )
+        disk = gc.Disk(100_000, 90_000, total_inodes=2000, free_inodes=200)
+        chosen = gc.plan(found, running=set(), used_at={}, now=self.NOW, disk=disk, settings=ImageSettings())
+        assert chosen == ["b"]
+
     def test_a_shared_layer_frees_nothing_until_its_last_image_goes(self):
         three = {key: record(["shared"], self.NOW - age) for key, age in (("a", 5000), ("b", 7000), ("c", 6000))}
         assert self.plan(three, disk=self.FULL, layers={"shared": 50_000}) == ["b", "c", "a"]
@@ -317,6 +328,23 @@ def test_settings_come_from_the_environment():
     assert found.insecure_hosts == {"a:5000", "b"}
     assert found.mirrors == {"docker.io": ["m1:5000", "m2"]}
     assert [str(one) for one in found.certificate_dirs] == ["/x", "/y"]
+
+
+def test_what_is_kept_is_set_by_the_environment():
+    values = {"DISK_HIGH": "70", "DISK_LOW": "60", "UNUSED_HOURS": "48", "SHARED": "1Gi"}
+    found = from_environment({f"SLIPWAY_IMAGE_{name}": value for name, value in values.items()})
+    assert (found.disk_high_percent, found.disk_low_percent) == (70, 60)
+    assert (found.unused_seconds, found.blob_bytes) == (48 * 3600, 1024**3)
+    assert from_environment({"SLIPWAY_IMAGE_DISK_HIGH": "50"}).disk_low_percent == 50
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DISK_HIGH", "101"), ("DISK_HIGH", "much"), ("DISK_LOW", "86"), ("UNUSED_HOURS", "-1"), ("SHARED", "1 GB")],
+)
+def test_a_setting_that_makes_no_sense_is_named(name, value):
+    with pytest.raises(SettingError, match=f"SLIPWAY_IMAGE_{name}"):
+        from_environment({f"SLIPWAY_IMAGE_{name}": value})
 
 
 class TestProgressBar:

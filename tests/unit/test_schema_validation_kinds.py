@@ -34,7 +34,9 @@ BARE: dict[kinds.Kind, Wire] = {
     kinds.CRON_JOB: {"schedule": "@daily", "jobTemplate": {"spec": {"template": TEMPLATE}}},
     kinds.DAEMON_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
     kinds.STATEFUL_SET: {"selector": {"matchLabels": {"app": "x"}}, "template": TEMPLATE},
+    kinds.TRIGGER: {"target": {"kind": "Deployment", "name": "web"}},
     kinds.HORIZONTAL_POD_AUTOSCALER: {"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3},
+    kinds.BUILD: {"dockerfile": "FROM redis", "tags": ["app"]},
 }
 """Specs of the kinds that need one."""
 

@@ -192,7 +192,7 @@ def _words(own: Kernel, archive: Path, share: Path) -> list[str]:
         "-object", f"memory-backend-memfd,id=memory,size={size},share=on", "-numa", "node,memdev=memory",
         "-chardev", f"socket,id=share,path={share}", "-device", "vhost-user-fs-pci,chardev=share,tag=host",
         "-kernel", str(own.image), "-initrd", str(archive),
-        "-append", "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on no_timer_check nohz=off",
+        "-append", "console=ttyS0 quiet panic=-1 mitigations=off random.trust_cpu=on",
     ]  # fmt: skip
 
 

@@ -28,9 +28,12 @@ from controlplane.instance import address, greeting, names, network
 from controlplane.instance.lab import network as lab_network
 from controlplane.instance.lab import operations
 from controlplane.instance.lab.errors import LabError
-from controlplane.instance.lab.state import Link
+from controlplane.instance.lab.state import Lab, Link
 from controlplane.instance.layout import Layout
 from controlplane.management.commands.lab import add_link_arguments, link_of
+from controlplane.registry import setting
+from controlplane.registry.config import Server
+from controlplane.registry.errors import RegistryError
 from controlplane.store import allocation, objects
 from controlplane.store.errors import NotFound
 from controlplane.store.signals import committed
@@ -66,12 +69,15 @@ class Command(BaseCommand):
         try:
             password = self.prepare(layout)
             lab = operations.up(layout, count=options["nodes"], link=given_link(options))
-        except (LabError, RangeError, network.NoFreeRange, names.BadDomain) as error:
+            registry = prepare_registry(layout, lab)
+        except (LabError, RangeError, RegistryError, network.NoFreeRange, names.BadDomain) as error:
             raise CommandError(str(error)) from None
         if options["prepare_only"]:
             return
         for port in (layout.api_port, layout.http_port):
             check_port_is_free(port)
+        for server in registry:
+            check_port_is_free(server.port, setting="SLIPWAY_REGISTRY_PORT")
         self.greet_when_ready(layout, password, [layout.node_name, *(node.name for node in lab.nodes if node.running)])
         os.set_inheritable(lock, True)  # the lock lives as long as the supervisor
         os.execv(sys.executable, [sys.executable, "-m", "controlplane.instance.supervisor"])
@@ -94,7 +100,8 @@ class Command(BaseCommand):
         )
         call_command("migrate", verbosity=0, interactive=False)
         # The lab's gateway is in the certificate from the start, so that nodes may be added at any time.
-        pki.ensure(layout.home, hosts=[*host_names(layout), str(lab.gateway)])
+        registry = os.environ.get("SLIPWAY_REGISTRY_ADDRESS", "").rpartition(":")[0].strip("[]")
+        pki.ensure(layout.home, hosts=[*host_names(layout), str(lab.gateway), *([registry] if registry else [])])
         user, password = users.ensure_admin()
         if password is not None:
             write_private(layout.admin_password, password + "\n")
@@ -160,15 +167,41 @@ def hold(pid_file: Path) -> int:
     return descriptor
 
 
-def check_port_is_free(port: int) -> None:
+def check_port_is_free(port: int, *, setting: str = "SLIPWAY_API_PORT and SLIPWAY_HTTP_PORT") -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise CommandError(
-                f"port {port} is taken ({error.strerror}); choose others with SLIPWAY_API_PORT and SLIPWAY_HTTP_PORT"
-            ) from error
+            raise CommandError(f"port {port} is taken ({error.strerror}); choose others with {setting}") from error
+
+
+def prepare_registry(layout: Layout, lab: Lab) -> Sequence[Server]:
+    """Where it will be, and what it is started with. The address is what agents and clients are told and what the token
+    service is named by: of this host as others see it, or of the lab's bridge where it has none."""
+    if not layout.registry_port:
+        for name in ("registry-address", "registry-hosts"):
+            (layout.home / name).unlink(missing_ok=True)
+        return []
+    if shutil.which("docker-registry") is None:
+        raise CommandError(
+            "docker-registry is not installed: `make up` installs it; SLIPWAY_REGISTRY_PORT=0 does without"
+        )
+    own = address.advertised()
+    if own == "127.0.0.1" and lab.nodes:
+        own = str(lab.gateway)
+    bare = f"[{own}]" if ":" in own else own
+    given = os.environ.get("SLIPWAY_REGISTRY_ADDRESS", "")
+    named = set(host_names(layout)) - in_cluster_names()
+    hosts = [*sorted(name for name in named if ":" not in name), str(lab.gateway)]
+    (layout.home / "registry-address").write_text((given or f"{bare}:{layout.registry_port}") + "\n")
+    (layout.home / "registry-hosts").write_text("\n".join(hosts) + "\n")
+    port = layout.api_port or 6443
+    api = os.environ.get("SLIPWAY_REGISTRY_TOKEN_SERVER") or f"https://{bare}:{port}"
+    notify = os.environ.get("SLIPWAY_REGISTRY_NOTIFY") or f"https://127.0.0.1:{port}"
+    servers = setting.servers(port=layout.registry_port, api=api, notify=notify)
+    setting.prepare(servers)
+    return servers
 
 
 def host_names(layout: Layout) -> list[str]:

@@ -20,6 +20,7 @@ def project(node: Wire) -> Wire | None:
         "spec": {key: spec[key] for key in ("podCIDR", "podCIDRs") if key in spec},
         "status": {
             "addresses": status.get("addresses") or [],
+            **({"imagePeer": status["imagePeer"]} if status.get("imagePeer") else {}),
             **({"wireguard": status["wireguard"]} if status.get("wireguard") else {}),
         },
     }

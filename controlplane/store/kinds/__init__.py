@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from controlplane.store.errors import NotFound
 from controlplane.store.kinds import (
+    build,
     configmap,
     controllerrevision,
     cronjob,
@@ -13,6 +14,7 @@ from controlplane.store.kinds import (
     endpointslice,
     event,
     horizontalpodautoscaler,
+    image,
     ingress,
     ingressclass,
     job,
@@ -28,12 +30,14 @@ from controlplane.store.kinds import (
     priorityclass,
     replicaset,
     replicationcontroller,
+    repository,
     resourcequota,
     secret,
     service,
     serviceaccount,
     statefulset,
     storageclass,
+    trigger,
 )
 from controlplane.store.storage import Storage
 from schema.kinds import Kind
@@ -69,6 +73,10 @@ ALL: tuple[Storage, ...] = (
     deployment.STORAGE,
     replicaset.STORAGE,
     replicationcontroller.STORAGE,
+    image.STORAGE,
+    build.STORAGE,
+    repository.STORAGE,
+    trigger.STORAGE,
 )
 
 _by_kind: dict[tuple[str, str], Storage] = {(storage.kind.api_version, storage.kind.kind): storage for storage in ALL}

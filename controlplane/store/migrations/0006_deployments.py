@@ -1,40 +1,11 @@
 """Tables of the workloads that keep pods running and roll them forward. All are alike: none promotes a column."""
 
-import controlplane.store.resource
-from django.db import migrations, models
+from controlplane.store.tables import kind_table
+from django.db import migrations
 
-TABLES = (
-    ("Deployment", "store_deployment"),
-    ("ReplicaSet", "store_replicaset"),
-    ("ReplicationController", "store_replicationcontroller"),
-)
-
-
-def _table(name, table):
-    return migrations.CreateModel(
-        name=name,
-        fields=[
-            ("uid", controlplane.store.resource.Text(max_length=36, primary_key=True, serialize=False)),
-            ("namespace", controlplane.store.resource.Text(blank=True, max_length=63)),
-            ("name", controlplane.store.resource.Text(max_length=253)),
-            ("revision", models.BigIntegerField()),
-            ("generation", models.BigIntegerField()),
-            ("created_at", controlplane.store.resource.Text(max_length=20)),
-            ("deleted_at", controlplane.store.resource.Text(blank=True, max_length=20)),
-            ("grace_seconds", models.BigIntegerField(null=True)),
-            ("labels", models.TextField()),
-            ("metadata", models.TextField()),
-            ("spec", models.TextField()),
-            ("status", models.TextField(blank=True)),
-        ],
-        options={
-            "db_table": table,
-            "abstract": False,
-            "constraints": [models.UniqueConstraint(fields=("namespace", "name"), name=f"{table}_key")],
-        },
-    )
+KINDS = ("Deployment", "ReplicaSet", "ReplicationController")
 
 
 class Migration(migrations.Migration):
     dependencies = [('store', '0005_networkpolicy')]
-    operations = [_table(name, table) for name, table in TABLES]
+    operations = [kind_table(name) for name in KINDS]

@@ -12,6 +12,7 @@ import { DetailPage } from "./features/resources/detail";
 import { ListPage } from "./features/resources/list";
 import { socketAddress, whenUnauthenticated } from "./lib/api/client";
 import * as sessions from "./lib/api/session";
+import { forgetDrafts } from "./lib/draft";
 import { messages } from "./lib/messages";
 import { LiveContext } from "./lib/watch/hooks";
 import { WatchSocket } from "./lib/watch/socket";
@@ -34,6 +35,7 @@ export function App() {
   const leave = useCallback(async () => {
     await sessions.logout();
     last.current = null;
+    forgetDrafts();
     queries.clear();
     // A fresh CSRF token comes with the question.
     queries.setQueryData(SESSION, await sessions.current());

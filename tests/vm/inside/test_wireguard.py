@@ -155,8 +155,10 @@ class Cluster:
         found: set[str] = set()
         for node in self.nodes:
             node.ask("look")
-            ways = json.loads(node.shown("ip", "-j", "route", "show", "proto", "83"))
-            found |= {way["dev"][-1] for way in ways}
+            for family in ("-4", "-6"):
+                ways = json.loads(node.shown("ip", family, "-j", "route", "show", "proto", "83"))
+                assert len(ways) == len(self.nodes) - 1
+                found |= {way["dev"][-1] for way in ways}
         return found
 
     def keys(self) -> dict[str, list[str]]:

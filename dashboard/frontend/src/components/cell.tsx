@@ -7,10 +7,13 @@ import type { WireObject } from "../lib/wire";
 import { Age } from "./age";
 import { ResourceLink } from "./resourceLink";
 import { ResourceStatus } from "./statusBadge";
+import { UsageCell } from "./usageCell";
 
 export function Cell({ column, item }: { column: Column<any>; item: Resource<WireObject> }) {
   const value = column.value(item) as Value;
   if (column.as === "health") return <ResourceStatus of={item} />;
+  if (column.as === "cpuUse") return <UsageCell item={item} measure="cpu" />;
+  if (column.as === "memoryUse") return <UsageCell item={item} measure="memory" />;
   if (value === undefined || value === "") return null;
   switch (column.as) {
     case "link":

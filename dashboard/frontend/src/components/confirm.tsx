@@ -12,6 +12,8 @@ interface Props {
   text?: string;
   action: string;
   danger?: boolean;
+  /** What is asked cannot be done as it stands. */
+  disabled?: boolean;
   command?: Command;
   run: () => Promise<unknown>;
   onClose: () => void;
@@ -24,6 +26,7 @@ export function Confirm({
   text,
   action,
   danger = false,
+  disabled = false,
   command,
   run,
   onClose,
@@ -69,7 +72,13 @@ export function Confirm({
             <Button variant="default" onClick={onClose}>
               {messages.cancel}
             </Button>
-            <Button type="submit" color={danger ? "red" : "teal"} loading={running.isPending} data-autofocus>
+            <Button
+              type="submit"
+              color={danger ? "red" : "teal"}
+              loading={running.isPending}
+              disabled={disabled}
+              data-autofocus
+            >
               {action}
             </Button>
           </Group>

@@ -6,9 +6,11 @@ export function ErrorText({ error }: { error: Error }) {
   const causes = error instanceof ApiError ? error.causes.filter(({ field }) => field) : [];
   return (
     <>
-      <Text size="sm">{error.message}</Text>
+      <Text size="sm" className="breakable">
+        {causes.length > 1 ? error.message.replace(/: \[[\s\S]*$/, ":") : error.message}
+      </Text>
       {causes.length > 1 && (
-        <List size="sm">
+        <List size="sm" className="breakable">
           {causes.map(({ field, message }) => (
             <List.Item key={`${field}${message}`}>
               <span className="mono">{field}</span>: {message}

@@ -11,6 +11,7 @@ const SECTIONS: readonly Section[] = [
   "cluster",
   "workloads",
   "network",
+  "images",
   "config",
   "storage",
   "policy",

@@ -14,12 +14,22 @@ import {
   useReactTable,
 } from "@tanstack/react-table";
 import { useWindowVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, memo, type MouseEvent, useLayoutEffect, useMemo, useRef, useState } from "react";
+import {
+  type KeyboardEvent,
+  memo,
+  type MouseEvent,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from "react";
 import { useLocation } from "wouter";
 import { parseQuantity } from "../lib/format/quantity";
 import type { Column } from "../lib/kinds/column";
 import type { Resource } from "../lib/kinds/resource";
 import * as links from "../lib/links";
+import { usageStore } from "../lib/usage/store";
 import type { WireObject } from "../lib/wire";
 import { Cell } from "./cell";
 
@@ -40,8 +50,9 @@ const SMALL = 80;
 export function ResourceTable({ label, items, columns, linkTo = defaultLink }: Props) {
   const [sorting, setSorting] = useState<SortingState>([]);
   const definitions = useMemo(() => columns.map(definition), [columns]);
+  const data = useSorted(items, columns, sorting);
   const table = useReactTable({
-    data: items as Any[],
+    data,
     columns: definitions,
     state: { sorting },
     onSortingChange: setSorting,
@@ -88,6 +99,13 @@ export function ResourceTable({ label, items, columns, linkTo = defaultLink }: P
       </Table>
     </div>
   );
+}
+
+/** Use comes after the rows: when it is what they are sorted by, they are sorted anew with it. */
+function useSorted(items: readonly Any[], columns: Props["columns"], sorting: SortingState): Any[] {
+  const byUse = sorting.some(({ id }) => /Use$/.test(columns.find((column) => column.id === id)?.as ?? ""));
+  const version = useSyncExternalStore(usageStore.subscribeAll, () => (byUse ? usageStore.version : 0));
+  return useMemo(() => (version ? [...items] : (items as Any[])), [items, version]);
 }
 
 function VirtualBody({

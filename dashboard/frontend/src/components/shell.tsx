@@ -26,6 +26,7 @@ import { lazy, type ReactNode, Suspense, useEffect, useMemo } from "react";
 import { Link, useLocation } from "wouter";
 import { messages } from "../lib/messages";
 import { useConnection } from "../lib/watch/hooks";
+import { KeyboardHelp } from "./keyboardHelp";
 import { Boundary } from "./states";
 import { Navigation } from "./navigation";
 import { NamespaceSelect } from "./namespaceSelect";
@@ -43,14 +44,18 @@ export function Shell({ user, onLeave, children }: Props) {
   const [palette, { open: openPalette, close: closePalette }] = useDisclosure(false);
   const [address] = useLocation();
   const { dark, toggleTheme } = useTheme();
+  const [help, { open: openHelp, close: closeHelp }] = useDisclosure(false);
   useHotkeys([["mod+K", openPalette]], []);
+  // Not while something is typed.
+  useHotkeys([["shift+?", openHelp]]);
   useEffect(closeMenu, [address]);
   const actions = useMemo(
     () => [
       { title: messages.theme, run: toggleTheme },
+      { title: messages.keyboard.title, run: openHelp },
       { title: messages.login.logout, run: onLeave },
     ],
-    [toggleTheme, onLeave],
+    [toggleTheme, onLeave, openHelp],
   );
   return (
     <AppShell
@@ -65,7 +70,7 @@ export function Shell({ user, onLeave, children }: Props) {
         <Group h="100%" px="md" gap="sm" justify="space-between" wrap="nowrap">
           <Group gap="sm" wrap="nowrap">
             <Burger opened={menu} onClick={toggle} hiddenFrom="md" size="sm" aria-label={messages.menu} />
-            <Link href="/" className="brand">
+            <Link href="/" className="brand" aria-label={messages.product}>
               <IconSailboat aria-hidden color="var(--mantine-primary-color-filled)" />
               <Text fw={700} size="lg" visibleFrom="sm">
                 {messages.product}
@@ -89,6 +94,7 @@ export function Shell({ user, onLeave, children }: Props) {
         <ConnectionNotice />
         <Boundary resetKey={address}>{children}</Boundary>
       </AppShell.Main>
+      {help && <KeyboardHelp onClose={closeHelp} />}
       {palette && (
         <Suspense fallback={null}>
           <Palette actions={actions} onClose={closePalette} />

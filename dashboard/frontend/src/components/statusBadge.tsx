@@ -10,12 +10,17 @@ const ICONS: Record<Health, typeof IconProgress> = {
   idle: IconCircleDashed,
 };
 
+/** The shape of a state; its colour is that of the text around it. */
+export function StatusIcon({ health }: { health: Health }) {
+  const Icon = ICONS[health];
+  return <Icon size={14} aria-hidden stroke={2.2} />;
+}
+
 /** A state in a word, told by colour and by shape. */
 export function StatusBadge({ health, children }: { health: Health; children: string }) {
-  const Icon = ICONS[health];
   return (
     <span className={`status status-${health}`}>
-      <Icon size={14} aria-hidden stroke={2.2} />
+      <StatusIcon health={health} />
       <span>{children}</span>
     </span>
   );

@@ -4,6 +4,7 @@
  */
 import { type ComponentType, lazy, type LazyExoticComponent } from "react";
 import type { Section } from "../lib/kinds/info";
+import { Pod } from "../lib/kinds/pod";
 import type { Resource } from "../lib/kinds/resource";
 import { messages } from "../lib/messages";
 
@@ -24,10 +25,50 @@ export const OWN_PAGES: readonly OwnPage[] = [
     section: null,
     page: lazy(() => import("./overview/page").then((m) => ({ default: m.OverviewPage }))),
   },
+  {
+    path: "/node-map",
+    title: messages.nodes.map,
+    section: "cluster",
+    page: lazy(() => import("./nodes/map").then((m) => ({ default: m.NodeMapPage }))),
+  },
+  {
+    path: "/usage",
+    title: messages.usage.title,
+    section: "cluster",
+    page: lazy(() => import("./metrics/page").then((m) => ({ default: m.ClusterMetricsPage }))),
+  },
+  {
+    path: "/create",
+    title: messages.create.title,
+    section: null,
+    page: lazy(() => import("./create/page").then((m) => ({ default: m.CreatePage }))),
+  },
+  {
+    path: "/topology",
+    title: messages.network.topology,
+    section: "network",
+    page: lazy(() => import("./network/page").then((m) => ({ default: m.TopologyPage }))),
+  },
+  {
+    path: "/ports",
+    title: messages.network.ports,
+    section: "network",
+    page: lazy(() => import("./network/ports").then((m) => ({ default: m.PortsPage }))),
+  },
+  {
+    path: "/build",
+    title: messages.builds.title,
+    section: "images",
+    page: lazy(() => import("./builds/page").then((m) => ({ default: m.NewBuildPage }))),
+  },
 ];
 
 /** List pages that are more than a table, by kind. */
-export const LISTS: Readonly<Record<string, Lazy<object>>> = {};
+export const LISTS: Readonly<Record<string, Lazy<object>>> = {
+  Event: lazy(() => import("./events/page").then((m) => ({ default: m.EventsPage }))),
+  Node: lazy(() => import("./nodes/list").then((m) => ({ default: m.NodesPage }))),
+  Repository: lazy(() => import("./images/page").then((m) => ({ default: m.RepositoriesPage }))),
+};
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type ItemProps = { item: any };
@@ -65,24 +106,53 @@ const jobsTab: Tab = {
   view: lazy(() => import("./workloads/jobs").then((m) => ({ default: m.JobsOf }))),
 };
 
+const metricsTab: Tab = {
+  id: "metrics",
+  title: messages.detail.tabs.metrics,
+  view: lazy(() => import("./metrics/tab").then((m) => ({ default: m.MetricsOf }))),
+};
+const exposureTab: Tab = {
+  id: "exposure",
+  title: messages.network.exposure,
+  view: lazy(() => import("./network/exposure").then((m) => ({ default: m.ExposureOf }))),
+};
+/** Of a pod that publishes ports of its node. */
+const podExposureTab: Tab = {
+  ...exposureTab,
+  when: (item) =>
+    item instanceof Pod && item.containers.some(({ ports = [] }) => ports.some(({ hostPort }) => hostPort)),
+};
+
 /** Tabs of a kind's page between the summary and its events, by kind. */
 export const TABS: Readonly<Record<string, readonly Tab[]>> = {
-  Pod: [logsTab, terminalTab],
-  Deployment: [podsTab, logsTab, revisionsTab],
-  StatefulSet: [podsTab, logsTab, revisionsTab],
-  DaemonSet: [podsTab, logsTab, revisionsTab],
-  ReplicaSet: [podsTab, logsTab],
-  ReplicationController: [podsTab, logsTab],
-  Job: [podsTab, logsTab],
+  Pod: [logsTab, terminalTab, metricsTab, podExposureTab],
+  Deployment: [podsTab, logsTab, metricsTab, revisionsTab],
+  StatefulSet: [podsTab, logsTab, metricsTab, revisionsTab],
+  DaemonSet: [podsTab, logsTab, metricsTab, revisionsTab],
+  ReplicaSet: [podsTab, logsTab, metricsTab],
+  ReplicationController: [podsTab, logsTab, metricsTab],
+  Job: [podsTab, logsTab, metricsTab],
   CronJob: [jobsTab],
-  Service: [podsTab],
-  Node: [podsTab],
+  Service: [podsTab, exposureTab],
+  Node: [podsTab, metricsTab],
 };
 
 /** Panels on a kind's summary, above its conditions, by kind. */
 const rollout = lazy(() => import("./workloads/rollout").then((m) => ({ default: m.RolloutPanel })));
 const containers = lazy(() => import("./pods/containers").then((m) => ({ default: m.ContainersPanel })));
-const keys = lazy(() => import("./resources/values").then((m) => ({ default: m.ValuesPanel })));
+const configMapValues = lazy(() => import("./config/values").then((m) => ({ default: m.ConfigMapValues })));
+const secretValues = lazy(() => import("./config/values").then((m) => ({ default: m.SecretValues })));
+const usedBy = lazy(() => import("./config/usedBy").then((m) => ({ default: m.UsedByPanel })));
+
+const drain = lazy(() => import("./nodes/drain").then((m) => ({ default: m.DrainPanel })));
+const nodeImages = lazy(() => import("./nodes/images").then((m) => ({ default: m.ImagesPanel })));
+const service = lazy(() => import("./network/service").then((m) => ({ default: m.ServicePanels })));
+const endpoints = lazy(() => import("./network/service").then((m) => ({ default: m.EndpointsPanel })));
+const ingress = lazy(() => import("./network/ingress").then((m) => ({ default: m.IngressPanels })));
+const policy = lazy(() => import("./network/policy").then((m) => ({ default: m.PolicyPanels })));
+const repository = lazy(() => import("./images/repository").then((m) => ({ default: m.RepositoryPanels })));
+const image = lazy(() => import("./images/image").then((m) => ({ default: m.ImagePanels })));
+const build = lazy(() => import("./builds/panels").then((m) => ({ default: m.BuildPanels })));
 
 export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
   Pod: [containers],
@@ -91,8 +161,17 @@ export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
   DaemonSet: [rollout],
   ReplicaSet: [rollout],
   ReplicationController: [rollout],
-  ConfigMap: [keys],
-  Secret: [keys],
+  Node: [drain, nodeImages],
+  Service: [service],
+  EndpointSlice: [endpoints],
+  Ingress: [ingress],
+  NetworkPolicy: [policy],
+  Repository: [repository],
+  Image: [image],
+  Build: [build],
+  ConfigMap: [configMapValues, usedBy],
+  Secret: [secretValues, usedBy],
+  PersistentVolumeClaim: [usedBy],
 };
 
 /** Kinds that the API answers "why" for. */

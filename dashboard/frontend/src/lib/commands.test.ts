@@ -30,4 +30,36 @@ describe("the command for a view", () => {
     const command = commands.exec({ ...web, kind: Pod.info }, "main", ["sh", "-c", "echo $HOME"]);
     expect(command.kubectl).toBe("kubectl exec -it web -n shop -c main -- sh -c 'echo $HOME'");
   });
+
+  it("deletes as it was chosen", () => {
+    expect(commands.remove(web).kubectl).toBe("kubectl delete deployments/web -n shop");
+    const chosen = commands.remove(web, { propagation: "Orphan", grace: "0" });
+    expect(chosen.kubectl).toBe(
+      "kubectl delete deployments/web -n shop --cascade=orphan --grace-period=0 --force",
+    );
+    expect(chosen.curl.path).toMatch(/\?propagationPolicy=Orphan&gracePeriodSeconds=0$/);
+  });
+
+  it("reads the logs of all pods of a workload", () => {
+    const command = commands.logs(web, "", false, "app=web");
+    expect(command.kubectl).toBe(
+      "kubectl logs deployments/web -n shop --all-containers -f --all-pods --prefix",
+    );
+    expect(commands.curlLine(command)).toContain("/api/v1/namespaces/shop/pods/{}/log?follow=true");
+    expect(commands.curlLine(command)).toContain("/pods?labelSelector=app%3Dweb");
+  });
+
+  it("has a real request for every action", () => {
+    const undo = { type: "json" as const, body: [{ op: "replace", path: "/spec/template", value: {} }] };
+    for (const command of [
+      commands.setPaused(web, true),
+      commands.setSuspended(web, true),
+      commands.rollback(web, 3, undo),
+      commands.runNow(web, { spec: {} }),
+    ]) {
+      expect(command.curl.path).toContain("/namespaces/shop/");
+      expect(commands.curlLine(command)).toContain("-d ");
+    }
+    expect(commands.curlLine(commands.rollback(web, 3, undo))).toContain("application/json-patch+json");
+  });
 });

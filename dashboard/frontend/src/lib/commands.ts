@@ -1,11 +1,21 @@
 /** The commands that do what the pages do: kubectl, and curl to the API. Pure. */
 import * as paths from "./api/paths";
+import type { PatchType, Removal } from "./api/objects";
 import { groupResource, type KindInfo } from "./kinds/info";
 
 export interface Command {
   kubectl: string;
   /** Below the server's address; the method, a body and its type where it is no plain read. */
-  curl: { path: string; method?: string; contentType?: string; body?: unknown };
+  curl: {
+    path: string;
+    method?: string;
+    contentType?: string;
+    body?: unknown;
+    /** For each pod of the list at `path`: {} stands for its name. */
+    eachPod?: string;
+    /** The subprotocol of a WebSocket. */
+    socket?: string;
+  };
 }
 
 export interface Target {
@@ -22,15 +32,27 @@ export function quote(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
-export function curlLine({ curl: { path, method = "GET", contentType, body } }: Command): string {
-  const parts = [`curl --cacert $CA -H "Authorization: Bearer $TOKEN"`];
+const CURL = `curl --cacert $CA -H "Authorization: Bearer $TOKEN"`;
+
+export function curlLine({
+  curl: { path, method = "GET", contentType, body, eachPod, socket },
+}: Command): string {
+  const parts = [CURL];
   if (method !== "GET") parts.push(`-X ${method}`);
   if (contentType) parts.push(`-H ${quote(`Content-Type: ${contentType}`)}`);
   if (body !== undefined) parts.push(`-d ${quote(JSON.stringify(body))}`);
-  const address = /^[A-Za-z0-9_%+=:,./-]+$/.test(path)
-    ? `$HOST${path}`
-    : `"$HOST${path.replace(/["\\$`]/g, "\\$&")}"`;
-  return [...parts, address].join(" ");
+  if (socket)
+    parts.push(
+      `--http1.1 --no-buffer -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13'`,
+      `-H "Sec-WebSocket-Key: $(openssl rand -base64 16)" -H ${quote(`Sec-WebSocket-Protocol: ${socket}`)} -o -`,
+    );
+  const line = [...parts, address(path)].join(" ");
+  if (!eachPod) return line;
+  return `${line} |\n  jq -r '.items[].metadata.name' |\n  xargs -P 0 -I{} ${CURL} -sN ${address(eachPod)}`;
+}
+
+function address(path: string): string {
+  return /^[A-Za-z0-9_%+=:,./-]+$/.test(path) ? `$HOST${path}` : `"$HOST${path.replace(/["\\$`]/g, "\\$&")}"`;
 }
 
 function inNamespace({ namespaced }: KindInfo, namespace: string): string {
@@ -70,20 +92,34 @@ export function describe(target: Target): Command {
   };
 }
 
-export function remove(target: Target): Command {
+export function remove(target: Target, { propagation = "Background", grace }: Removal = {}): Command {
   const { kind, namespace, name } = target;
+  const flags = [
+    ...(propagation === "Background" ? [] : [`--cascade=${propagation.toLowerCase()}`]),
+    ...(grace === undefined ? [] : [`--grace-period=${quote(grace)}`, ...(grace === "0" ? ["--force"] : [])]),
+  ];
+  const query = new URLSearchParams({
+    ...(propagation !== "Background" && { propagationPolicy: propagation }),
+    ...(grace !== undefined && { gracePeriodSeconds: grace }),
+  }).toString();
   return {
-    kubectl: `kubectl delete ${noun(target)}${inNamespace(kind, namespace)}`,
-    curl: { path: paths.object(kind, namespace, name), method: "DELETE" },
+    kubectl: [`kubectl delete ${noun(target)}${inNamespace(kind, namespace)}`, ...flags].join(" "),
+    curl: { path: paths.object(kind, namespace, name) + (query && `?${query}`), method: "DELETE" },
   };
 }
 
-function patch(target: Target, body: unknown, subresource = ""): Command["curl"] {
+const PATCH_CONTENT: Record<PatchType, string> = {
+  merge: "application/merge-patch+json",
+  json: "application/json-patch+json",
+  "strategic-merge": "application/strategic-merge-patch+json",
+};
+
+function patch(target: Target, body: unknown, subresource = "", type: PatchType = "merge"): Command["curl"] {
   const { kind, namespace, name } = target;
   return {
     path: paths.object(kind, namespace, name, subresource),
     method: "PATCH",
-    contentType: "application/merge-patch+json",
+    contentType: PATCH_CONTENT[type],
     body,
   };
 }
@@ -103,11 +139,46 @@ export function restart(target: Target): Command {
   };
 }
 
-export function rollback(target: Target, revision: number): Command {
-  const { kind, namespace, name } = target;
+export function setPaused(target: Target, paused: boolean): Command {
+  const verb = paused ? "pause" : "resume";
   return {
-    kubectl: `kubectl rollout undo ${noun(target)}${inNamespace(kind, namespace)} --to-revision=${revision}`,
-    curl: { path: paths.object(kind, namespace, name) },
+    kubectl: `kubectl rollout ${verb} ${noun(target)}${inNamespace(target.kind, target.namespace)}`,
+    curl: patch(target, { spec: { paused } }),
+  };
+}
+
+export function setSuspended(target: Target, suspend: boolean): Command {
+  const body = { spec: { suspend } };
+  return {
+    kubectl: `kubectl patch ${noun(target)}${inNamespace(target.kind, target.namespace)} --type=merge -p ${quote(JSON.stringify(body))}`,
+    curl: patch(target, body),
+  };
+}
+
+/** A Job of a CronJob's template. */
+export function runNow(target: Target, jobTemplate: { spec: unknown }): Command {
+  const { namespace, name } = target;
+  const job = `${name}-now`;
+  return {
+    kubectl: `kubectl create job ${quote(job)}${inNamespace(target.kind, namespace)} --from=cronjob/${quote(name)}`,
+    curl: {
+      path: `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`,
+      method: "POST",
+      contentType: "application/json",
+      body: { apiVersion: "batch/v1", kind: "Job", metadata: { name: job }, spec: jobTemplate.spec },
+    },
+  };
+}
+
+/** `undo`: the patch that brings the revision back. */
+export function rollback(
+  target: Target,
+  revision: number,
+  undo: { type: PatchType; body: unknown },
+): Command {
+  return {
+    kubectl: `kubectl rollout undo ${noun(target)}${inNamespace(target.kind, target.namespace)} --to-revision=${revision}`,
+    curl: patch(target, undo.body, "", undo.type),
   };
 }
 
@@ -116,29 +187,85 @@ export function why(target: Target): Command {
   return { kubectl: `kubectl get --raw ${path}`, curl: { path } };
 }
 
-export function logs(target: Target, container = "", previous = false): Command {
+/**
+ * The log of a pod, or of all pods of a workload: kubectl follows those by the workload's name, curl takes them by their
+ * selector, one after the other.
+ */
+export function logs(target: Target, container = "", previous = false, selector = ""): Command {
   const { kind, namespace, name } = target;
   const isPod = kind.kind === "Pod";
   const flags = [container ? `-c ${quote(container)}` : "--all-containers", previous ? "-p" : "-f"];
+  if (!isPod) flags.push("--all-pods", "--prefix");
   const query = new URLSearchParams({
     ...(container && { container }),
     [previous ? "previous" : "follow"]: "true",
   });
   return {
-    kubectl: `kubectl logs ${isPod ? quote(name) : noun(target)}${inNamespace(kind, namespace)} ${flags.join(" ")}${isPod ? "" : " --prefix"}`,
-    curl: {
-      path: isPod
-        ? `${paths.object(kind, namespace, name, "log")}?${query}`
-        : paths.object(kind, namespace, name),
-    },
+    kubectl: `kubectl logs ${isPod ? quote(name) : noun(target)}${inNamespace(kind, namespace)} ${flags.join(" ")}`,
+    curl: isPod
+      ? { path: `${paths.object(kind, namespace, name, "log")}?${query}` }
+      : {
+          path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods?labelSelector=${encodeURIComponent(selector)}`,
+          eachPod: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/{}/log?${query}`,
+        },
   };
 }
 
+/** The API speaks exec over a WebSocket: curl can open it and show what is printed, kubectl also types. */
 export function exec(target: Target, container: string, command: readonly string[]): Command {
   const { kind, namespace, name } = target;
   const words = command.map(quote).join(" ");
+  const query = new URLSearchParams([
+    ["container", container],
+    ["stdout", "true"],
+    ["stderr", "true"],
+    ...command.map((word) => ["command", word]),
+  ]);
   return {
     kubectl: `kubectl exec -it ${quote(name)}${inNamespace(kind, namespace)} -c ${quote(container)} -- ${words}`,
-    curl: { path: paths.object(kind, namespace, name, "exec") },
+    curl: { path: `${paths.object(kind, namespace, name, "exec")}?${query}`, socket: "v5.channel.k8s.io" },
+  };
+}
+
+export function cordon(target: Target, unschedulable: boolean): Command {
+  return {
+    kubectl: `kubectl ${unschedulable ? "cordon" : "uncordon"} ${quote(target.name)}`,
+    curl: patch(target, { spec: { unschedulable: unschedulable || null } }),
+  };
+}
+
+export function drain(target: Target, options: { emptyDir: boolean; unmanaged: boolean }): Command {
+  const flags = [
+    "--ignore-daemonsets",
+    ...(options.emptyDir ? ["--delete-emptydir-data"] : []),
+    ...(options.unmanaged ? ["--force"] : []),
+  ];
+  return {
+    kubectl: `kubectl drain ${quote(target.name)} ${flags.join(" ")}`,
+    curl: patch(target, { spec: { unschedulable: true } }),
+  };
+}
+
+/** Labels and taints of a node, as one merge patch. */
+export function patchNode(target: Target, body: unknown): Command {
+  return {
+    kubectl: `kubectl patch node ${quote(target.name)} --type merge -p ${quote(JSON.stringify(body))}`,
+    curl: patch(target, body),
+  };
+}
+
+export function usage(path: string): Command {
+  return { kubectl: `kubectl get --raw ${quote(path)}`, curl: { path } };
+}
+
+export function joinToken(spec: Record<string, unknown>): Command {
+  return {
+    kubectl: "manage.py join-token",
+    curl: {
+      path: "/apis/slipway.dev/v1/jointokens",
+      method: "POST",
+      contentType: "application/json",
+      body: { spec },
+    },
   };
 }

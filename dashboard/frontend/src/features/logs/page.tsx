@@ -1,5 +1,5 @@
 /** The logs of a pod, or of all pods of a workload merged. */
-import { MultiSelect, Select, Switch } from "@mantine/core";
+import { MultiSelect, Select, Switch, TextInput } from "@mantine/core";
 import { useMemo } from "react";
 import { ShowCommand } from "../../components/command";
 import { useParameter } from "../../components/hooks";
@@ -7,8 +7,11 @@ import { Empty, Failed, Loading } from "../../components/states";
 import * as commands from "../../lib/commands";
 import { Pod } from "../../lib/kinds/pod";
 import type { Resource } from "../../lib/kinds/resource";
+import { Service } from "../../lib/kinds/service";
+import { Workload } from "../../lib/kinds/workload";
 import type { LogSource } from "../../lib/log/stream";
 import { messages } from "../../lib/messages";
+import * as selectors from "../../lib/selectors";
 import { usePodsOf } from "../workloads/related";
 import { LogViewer } from "./viewer";
 
@@ -20,6 +23,7 @@ export function LogsOf({ item }: { item: Resource<any> }) {
   const [chosenPods, setChosenPods] = useParameter("pods");
   const [previous, setPrevious] = useParameter("previous");
   const [since, setSince] = useParameter("since");
+  const [until, setUntil] = useParameter("until");
   const containers = useMemo(
     () => [...new Set(pods.flatMap(({ containerNames }) => containerNames))],
     [pods],
@@ -32,9 +36,9 @@ export function LogsOf({ item }: { item: Resource<any> }) {
   return (
     <>
       <LogViewer
-        key={`${item.uid}/${previous}/${since}/${chosenPods}/${container}`}
+        key={`${item.uid}/${previous}/${since}/${until}/${chosenPods}/${container}`}
         sources={sources}
-        options={{ previous: Boolean(previous), since }}
+        options={{ previous: Boolean(previous), since, until }}
         fileName={item.name}
         controls={
           <>
@@ -73,13 +77,22 @@ export function LogsOf({ item }: { item: Resource<any> }) {
               size="xs"
               w={150}
             />
+            <TextInput
+              type="datetime-local"
+              aria-label={text.until}
+              title={text.until}
+              step={1}
+              value={localTime(until)}
+              onChange={(event) => setUntil(instantOf(event.currentTarget.value))}
+              size="xs"
+            />
             <Switch
               label={text.previous}
               checked={Boolean(previous)}
               onChange={(event) => setPrevious(event.currentTarget.checked ? "1" : "")}
               size="xs"
             />
-            <ShowCommand command={commands.logs(target, container, Boolean(previous))} />
+            <ShowCommand command={commands.logs(target, container, Boolean(previous), selectorOf(item))} />
           </>
         }
       />
@@ -100,4 +113,21 @@ function useSources(pods: readonly Pod[], chosen: string, container: string): Lo
     );
   const key = JSON.stringify(wanted);
   return useMemo(() => JSON.parse(key) as LogSource[], [key]);
+}
+
+function selectorOf(item: Resource<any>): string {
+  const selector = item instanceof Workload || item instanceof Service ? item.selector : undefined;
+  return selector ? selectors.format(selector) : "";
+}
+
+/** What a control for local time shows of a moment, and the moment that it means. Empty both ways. */
+function localTime(instant: string): string {
+  const moment = new Date(instant);
+  if (!instant || Number.isNaN(moment.getTime())) return "";
+  return new Date(moment.getTime() - moment.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+function instantOf(local: string): string {
+  const moment = new Date(local);
+  return Number.isNaN(moment.getTime()) ? "" : moment.toISOString();
 }

@@ -159,8 +159,8 @@ export function LogViewer({ sources, options, fileName, controls }: Props) {
 }
 
 /** A session for each choice of options; its sources come and go while it runs. */
-function useSession(sources: readonly LogSource[], { previous, since }: LogOptions): LogSession {
-  const session = useMemo(() => new LogSession({ previous, since }), [previous, since]);
+function useSession(sources: readonly LogSource[], { previous, since, until }: LogOptions): LogSession {
+  const session = useMemo(() => new LogSession({ previous, since, until }), [previous, since, until]);
   useEffect(() => session.follow(sources), [session, sources]);
   useEffect(() => () => session.close(), [session]);
   return session;

@@ -1,15 +1,17 @@
 /** What can be done to an object. Each asks first, shows the command that does the same, and tells what went wrong. */
-import { ActionIcon, Button, Checkbox, Menu, NumberInput, Slider, Stack } from "@mantine/core";
+import { ActionIcon, Button, Menu, NumberInput, Slider, Stack } from "@mantine/core";
 import {
+  IconBan,
   IconDots,
+  IconDropletDown,
   IconPlayerPause,
   IconPlayerPlay,
   IconResize,
   IconRotateClockwise,
+  IconTag,
   IconTrash,
 } from "@tabler/icons-react";
 import { useState } from "react";
-import { useLocation } from "wouter";
 import { Confirm } from "../../components/confirm";
 import * as actions from "../../lib/api/actions";
 import * as objects from "../../lib/api/objects";
@@ -17,12 +19,15 @@ import * as commands from "../../lib/commands";
 import { CronJob } from "../../lib/kinds/cronjob";
 import { Deployment } from "../../lib/kinds/deployment";
 import { Job } from "../../lib/kinds/job";
+import { Node } from "../../lib/kinds/node";
 import type { Resource } from "../../lib/kinds/resource";
 import { Workload } from "../../lib/kinds/workload";
-import * as links from "../../lib/links";
 import { messages } from "../../lib/messages";
 import type { WireObject } from "../../lib/wire";
+import { CordonDialog, LabelsDialog } from "../nodes/dialogs";
+import { DrainDialog } from "../nodes/drain";
 import { runNow } from "../workloads/runNow";
+import { DeleteDialog } from "./deleteDialog";
 
 interface DialogProps {
   item: Resource<any>;
@@ -85,6 +90,30 @@ const ACTIONS: readonly Action[] = [
     icon: IconPlayerPause,
     when: (item) => item instanceof CronJob || (item instanceof Job && !item.isComplete),
     dialog: SuspendDialog,
+  },
+  {
+    id: "cordon",
+    title: (item) =>
+      item instanceof Node && item.isCordoned ? messages.nodes.uncordon : messages.nodes.cordon,
+    icon: IconBan,
+    when: (item) => item instanceof Node,
+    dialog: CordonDialog as Action["dialog"],
+    prominent: true,
+  },
+  {
+    id: "drain",
+    title: () => messages.nodes.drain,
+    icon: IconDropletDown,
+    when: (item) => item instanceof Node,
+    dialog: DrainDialog as Action["dialog"],
+    prominent: true,
+  },
+  {
+    id: "labels",
+    title: () => messages.nodes.edit,
+    icon: IconTag,
+    when: (item) => item instanceof Node,
+    dialog: LabelsDialog as Action["dialog"],
   },
   {
     id: "delete",
@@ -198,10 +227,7 @@ function RunNowDialog({ item, onClose }: DialogProps) {
     <Confirm
       title={`${text.runNow}: ${item.name}`}
       action={text.runNow}
-      command={{
-        kubectl: `kubectl create job ${item.name}-now -n ${item.namespace} --from=cronjob/${item.name}`,
-        curl: { path: "" },
-      }}
+      command={commands.runNow(targetOf(item), (item as unknown as CronJob).wire.spec.jobTemplate)}
       run={() => runNow(item as unknown as CronJob)}
       onClose={onClose}
     />
@@ -215,10 +241,7 @@ function PauseDialog({ item, onClose }: DialogProps) {
     <Confirm
       title={`${pause ? text.pause : text.resume} ${item.name}`}
       action={pause ? text.pause : text.resume}
-      command={{
-        kubectl: `kubectl rollout ${pause ? "pause" : "resume"} deployment/${item.name} -n ${item.namespace}`,
-        curl: { path: "" },
-      }}
+      command={commands.setPaused(target, pause)}
       run={() => actions.setPaused(target, pause)}
       onClose={onClose}
     />
@@ -228,45 +251,13 @@ function PauseDialog({ item, onClose }: DialogProps) {
 function SuspendDialog({ item, onClose }: DialogProps) {
   const target = targetOf(item);
   const suspend = !isSuspended(item);
-  const patch = JSON.stringify({ spec: { suspend } });
   return (
     <Confirm
       title={`${suspend ? text.suspend : text.unsuspend}: ${item.name}`}
       action={suspend ? text.suspend : text.unsuspend}
-      command={{
-        kubectl: `kubectl patch ${item.info.plural} ${item.name} -n ${item.namespace} -p '${patch}'`,
-        curl: { path: "" },
-      }}
+      command={commands.setSuspended(target, suspend)}
       run={() => actions.setSuspended(target, suspend)}
       onClose={onClose}
     />
-  );
-}
-
-function DeleteDialog({ item, onClose }: DialogProps) {
-  const [orphan, setOrphan] = useState(false);
-  const [, navigate] = useLocation();
-  const target = targetOf(item);
-  const owns = item instanceof Workload || item instanceof CronJob;
-  const command = commands.remove(target);
-  return (
-    <Confirm
-      title={text.deleteAsk(item.info.kind, item.name)}
-      {...(owns && { text: text.deleteOwned })}
-      action={text.delete}
-      danger
-      command={orphan ? { ...command, kubectl: `${command.kubectl} --cascade=orphan` } : command}
-      run={() => objects.remove(target, { propagation: orphan ? "Orphan" : "Background" })}
-      onClose={onClose}
-      onDone={() => navigate(links.list(item.info))}
-    >
-      {owns && (
-        <Checkbox
-          label={text.orphan}
-          checked={orphan}
-          onChange={(event) => setOrphan(event.currentTarget.checked)}
-        />
-      )}
-    </Confirm>
   );
 }

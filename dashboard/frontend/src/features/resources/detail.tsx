@@ -51,7 +51,7 @@ export function DetailPage({
   const isGone = synced && !live;
   return (
     <Page
-      title={name}
+      title={item.title}
       crumbs={namespace ? [...crumbs, { text: namespace, to: `/namespaces/${namespace}` }] : crumbs}
       status={item.state && <StatusBadge health={isGone ? "idle" : item.health}>{item.state}</StatusBadge>}
       subtitle={

@@ -79,7 +79,7 @@ function RevisionList({ item, revisions }: { item: Workload; revisions: Revision
           title={`${messages.actions.rollback}: ${item.name}`}
           text={messages.actions.rollbackAsk(asked.number)}
           action={messages.actions.rollback}
-          command={commands.rollback(target, asked.number)}
+          command={commands.rollback(target, asked.number, asked.undo)}
           run={() => objects.patch(target, asked.undo.type, asked.undo.body)}
           onClose={() => setAsked(null)}
         />

@@ -21,6 +21,7 @@ export interface Options {
   body?: unknown;
   contentType?: string;
   accept?: string;
+  headers?: Record<string, string>;
   signal?: AbortSignal;
 }
 
@@ -35,11 +36,12 @@ export async function request<T>(path: string, options: Options = {}): Promise<T
 
 async function send(path: string, options: Options): Promise<Response> {
   const { method = "GET", body, contentType = "application/json", accept = "application/json" } = options;
-  const headers = new Headers({ Accept: accept });
+  const headers = new Headers({ Accept: accept, ...options.headers });
   if (method !== "GET") headers.set("X-CSRFToken", csrfToken);
   if (body !== undefined) headers.set("Content-Type", contentType);
   const init: RequestInit = { method, headers, signal: options.signal ?? null };
-  if (body !== undefined) init.body = typeof body === "string" ? body : JSON.stringify(body);
+  if (body !== undefined)
+    init.body = typeof body === "string" || body instanceof Blob ? body : JSON.stringify(body);
   try {
     return await fetch(path + queryString(options.query), init);
   } catch (error) {

@@ -6,7 +6,18 @@ import type { WireObject } from "../wire";
 import type { Resource } from "./resource";
 
 export type Look =
-  "text" | "mono" | "number" | "health" | "age" | "bytes" | "cores" | "link" | "labels" | "replicas";
+  | "text"
+  | "mono"
+  | "number"
+  | "health"
+  | "age"
+  | "bytes"
+  | "cores"
+  | "link"
+  | "labels"
+  | "replicas"
+  | "cpuUse"
+  | "memoryUse";
 
 export type Value = string | number | Record<string, string> | undefined;
 
@@ -25,8 +36,8 @@ export interface Column<R = Resource<WireObject>> {
   as?: Look;
   /** Where a `link` leads; no answer: plain text. */
   to?: (resource: R) => Reference | undefined;
-  /** 0 is shown always, 1 from tablets on, 2 on wide screens. */
-  priority?: 0 | 1 | 2;
+  /** 0 is shown always, 1 from tablets on, 2 on wide screens, 3 on very wide ones. */
+  priority?: 0 | 1 | 2 | 3;
 }
 
 /** A column that stands on an object's page: its functions may leave their argument out, as they close over the object. */

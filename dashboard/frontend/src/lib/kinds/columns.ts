@@ -1,4 +1,5 @@
 /** Columns that many kinds have. */
+import { usageStore } from "../usage/store";
 import { messages } from "../messages";
 import type { WireObject } from "../wire";
 import type { Column } from "./column";
@@ -41,6 +42,23 @@ export const age: Column<Any> = {
   header: fields.age,
   value: (item) => item.created,
   as: "age",
+};
+
+/** What it uses now and in the last hour. The numbers come when a row is drawn (`usage/store.ts`). */
+export const cpuUse: Column<Any> = {
+  id: "cpuUse",
+  header: fields.cpu,
+  value: (item) => usageStore.nowOf({ kind: item.info, namespace: item.namespace, name: item.name })?.cpu,
+  as: "cpuUse",
+  priority: 1,
+};
+
+export const memoryUse: Column<Any> = {
+  id: "memoryUse",
+  header: fields.memory,
+  value: (item) => usageStore.nowOf({ kind: item.info, namespace: item.namespace, name: item.name })?.memory,
+  as: "memoryUse",
+  priority: 1,
 };
 
 /** The columns of a kind: name and namespace in front, its own, age at the end. */

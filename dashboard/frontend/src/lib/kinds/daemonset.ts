@@ -23,7 +23,14 @@ export class DaemonSet extends Workload<DaemonSetWire> {
     subresources: ["status"],
   });
 
-  static readonly columns = columns.between<DaemonSet>(columns.state, ready, updated, images);
+  static readonly columns = columns.between<DaemonSet>(
+    columns.state,
+    ready,
+    updated,
+    columns.cpuUse,
+    columns.memoryUse,
+    images,
+  );
 
   override get info() {
     return DaemonSet.info;

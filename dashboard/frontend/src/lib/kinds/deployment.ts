@@ -15,7 +15,14 @@ export class Deployment extends Workload {
     subresources: ["status", "scale"],
   });
 
-  static readonly columns = columns.between<Deployment>(columns.state, ready, updated, images);
+  static readonly columns = columns.between<Deployment>(
+    columns.state,
+    ready,
+    updated,
+    columns.cpuUse,
+    columns.memoryUse,
+    images,
+  );
 
   override get info() {
     return Deployment.info;
@@ -23,5 +30,10 @@ export class Deployment extends Workload {
 
   get revision(): number {
     return Number(this.annotations[REVISION] ?? 0);
+  }
+
+  /** Pods of an old template that are still there may be the ones that are ready. */
+  protected override get isUpdated(): boolean {
+    return super.isUpdated && (this.wire.status?.replicas ?? 0) <= this.progress.updated;
   }
 }

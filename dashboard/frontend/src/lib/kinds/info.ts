@@ -1,7 +1,8 @@
 /** What the page knows of a kind, as the server's discovery tells it. */
 
 /** Where a kind stands in the navigation. */
-export type Section = "cluster" | "workloads" | "network" | "config" | "storage" | "policy" | "custom";
+export type Section =
+  "cluster" | "workloads" | "network" | "images" | "config" | "storage" | "policy" | "custom";
 
 export interface KindInfo {
   group: string;

@@ -5,15 +5,19 @@ import * as columns from "./columns";
 import { define } from "./info";
 import { Resource } from "./resource";
 
+export interface IngressBackend {
+  service?: { name: string; port?: { name?: string; number?: number } };
+}
+
 export interface IngressWire extends WireObject {
   spec?: {
     ingressClassName?: string;
     tls?: { hosts?: string[]; secretName?: string }[];
     rules?: {
       host?: string;
-      http?: { paths: { path?: string; pathType?: string; backend: { service?: { name: string } } }[] };
+      http?: { paths: { path?: string; pathType?: string; backend: IngressBackend }[] };
     }[];
-    defaultBackend?: { service?: { name: string } };
+    defaultBackend?: IngressBackend;
   };
   status?: { loadBalancer?: { ingress?: { ip?: string; hostname?: string }[] } };
 }

@@ -7,10 +7,22 @@ import { define } from "./info";
 import type { Pod } from "./pod";
 import { type Health, Resource } from "./resource";
 
+export interface Taint {
+  key: string;
+  value?: string;
+  effect: string;
+  timeAdded?: string;
+}
+
+/** `key=value:NoSchedule`, as kubectl writes them. */
+export function taintText({ key, value, effect }: Taint): string {
+  return `${key}${value ? `=${value}` : ""}:${effect}`;
+}
+
 export interface NodeWire extends WireObject {
   spec?: {
     unschedulable?: boolean;
-    taints?: { key: string; value?: string; effect: string }[];
+    taints?: Taint[];
     podCIDRs?: string[];
   };
   status?: {
@@ -45,13 +57,15 @@ export class Node extends Resource<NodeWire> {
   static readonly columns: readonly Column<Node>[] = [
     columns.name,
     columns.state,
-    { id: "cpu", header: fields.cpu, value: (node) => node.allocatable("cpu"), as: "cores", priority: 1 },
+    columns.cpuUse as Column<Node>,
+    { id: "cpu", header: fields.cores, value: (node) => node.allocatable("cpu"), as: "cores", priority: 2 },
+    columns.memoryUse as Column<Node>,
     {
       id: "memory",
-      header: fields.memory,
+      header: fields.allocatable,
       value: (node) => node.allocatable("memory"),
       as: "bytes",
-      priority: 1,
+      priority: 2,
     },
     { id: "address", header: fields.address, value: (node) => node.address, as: "mono" },
     { id: "system", header: fields.system, value: (node) => node.system, priority: 2 },
@@ -68,6 +82,17 @@ export class Node extends Resource<NodeWire> {
 
   get pressures(): string[] {
     return PRESSURES.filter((type) => this.condition(type)?.status === "True");
+  }
+
+  get taints(): Taint[] {
+    return this.wire.spec?.taints ?? [];
+  }
+
+  get imagesHere(): { names: string[]; size: number }[] {
+    return (this.wire.status?.images ?? []).map(({ names = [], sizeBytes = 0 }) => ({
+      names,
+      size: sizeBytes,
+    }));
   }
 
   get isCordoned(): boolean {
@@ -119,9 +144,6 @@ export class Node extends Resource<NodeWire> {
 
   override get facts(): readonly Fact[] {
     const info = this.wire.status?.nodeInfo ?? {};
-    const taints = (this.wire.spec?.taints ?? []).map(
-      ({ key, value, effect }) => `${key}${value ? `=${value}` : ""}:${effect}`,
-    );
     return [
       { id: "address", header: fields.address, value: () => this.address, as: "mono" },
       { id: "cpu", header: fields.cpu, value: () => this.allocatable("cpu"), as: "cores" },
@@ -136,7 +158,15 @@ export class Node extends Resource<NodeWire> {
         value: () => this.wire.spec?.podCIDRs?.join(", "),
         as: "mono",
       },
-      { id: "taints", header: fields.taints, value: () => taints.join(", "), as: "mono" },
+      {
+        id: "disk",
+        header: messages.nodes.disk,
+        value: () => parseQuantity(this.wire.status?.capacity?.["ephemeral-storage"]) || undefined,
+        as: "bytes",
+      },
+      { id: "runtime", header: messages.nodes.runtime, value: () => info.kubeletVersion, as: "mono" },
+      { id: "boot", header: messages.nodes.boot, value: () => info.bootID, as: "mono" },
+      { id: "taints", header: fields.taints, value: () => this.taints.map(taintText).join(", "), as: "mono" },
     ];
   }
 }

@@ -98,9 +98,11 @@ export class Pod extends Resource<PodWire> {
     columns.state,
     { id: "ready", header: fields.ready, value: (pod) => pod.ready, as: "number" },
     { id: "restarts", header: fields.restarts, value: (pod) => pod.restarts, as: "number", priority: 1 },
+    columns.cpuUse as Column<Pod>,
+    columns.memoryUse as Column<Pod>,
     nodeColumn,
     { id: "address", header: fields.address, value: (pod) => pod.address, as: "mono", priority: 2 },
-    { id: "images", header: fields.image, value: (pod) => pod.images.join(", "), as: "mono", priority: 2 },
+    { id: "images", header: fields.image, value: (pod) => pod.images.join(", "), as: "mono", priority: 3 },
   );
 
   override get info() {
@@ -153,6 +155,14 @@ export class Pod extends Resource<PodWire> {
       (sum, container) => sum + parseQuantity(container.resources?.requests?.[resource]),
       0,
     );
+  }
+
+  /** Sum of the containers' limits; 0 where one has none, and so the pod. */
+  limited(resource: "cpu" | "memory"): number {
+    const limits = this.wire.spec.containers.map((container) =>
+      parseQuantity(container.resources?.limits?.[resource]),
+    );
+    return limits.includes(0) ? 0 : limits.reduce((sum, limit) => sum + limit, 0);
   }
 
   get isFinished(): boolean {

@@ -1,21 +1,26 @@
 /** Every kind the page knows, by name and by address. Kinds found by discovery are entered while it runs. */
+import { Build } from "./build";
 import { ConfigMap } from "./configmap";
 import { CronJob } from "./cronjob";
 import { DaemonSet } from "./daemonset";
 import { Deployment } from "./deployment";
+import { EndpointSlice } from "./endpointslice";
 import { Event } from "./event";
 import { generic } from "./generic";
 import { HorizontalPodAutoscaler } from "./horizontalpodautoscaler";
 import { groupResource, type KindInfo, type Section } from "./info";
+import { Image } from "./image";
 import { Ingress } from "./ingress";
 import { Job } from "./job";
 import { Namespace } from "./namespace";
+import { NetworkPolicy } from "./networkpolicy";
 import { Node } from "./node";
 import { PersistentVolume } from "./persistentvolume";
 import { PersistentVolumeClaim } from "./persistentvolumeclaim";
 import { Pod } from "./pod";
 import { ReplicaSet } from "./replicaset";
 import { ReplicationController } from "./replicationcontroller";
+import { Repository } from "./repository";
 import type { ResourceClass } from "./resource";
 import { Secret } from "./secret";
 import { Service } from "./service";
@@ -38,6 +43,11 @@ export const BUILT_IN: readonly ResourceClass[] = [
   HorizontalPodAutoscaler,
   Service,
   Ingress,
+  NetworkPolicy,
+  EndpointSlice,
+  Repository,
+  Image,
+  Build,
   ConfigMap,
   Secret,
   PersistentVolumeClaim,

@@ -36,6 +36,11 @@ export abstract class Resource<T extends WireObject = LooseObject> {
     return this.wire.metadata.name;
   }
 
+  /** What people call it, where that is not its name. */
+  get title(): string {
+    return this.name;
+  }
+
   get namespace(): string {
     return this.wire.metadata.namespace ?? "";
   }

@@ -22,16 +22,6 @@ export const SMALL = [
   }),
   simple(
     define({
-      group: "discovery.k8s.io",
-      kind: "EndpointSlice",
-      plural: "endpointslices",
-      section: "network",
-    }),
-    { field: "addressType", header: fields.type },
-    { field: "endpoints", header: fields.endpoints, as: "number" },
-  ),
-  simple(
-    define({
       group: "networking.k8s.io",
       kind: "IngressClass",
       plural: "ingressclasses",
@@ -39,16 +29,6 @@ export const SMALL = [
       namespaced: false,
     }),
     { field: "spec.controller", header: fields.controller, as: "mono" },
-  ),
-  simple(
-    define({
-      group: "networking.k8s.io",
-      kind: "NetworkPolicy",
-      plural: "networkpolicies",
-      section: "network",
-      shortNames: ["netpol"],
-    }),
-    { field: "spec.policyTypes", header: fields.type },
   ),
   simple(
     define({ kind: "ServiceAccount", plural: "serviceaccounts", section: "config", shortNames: ["sa"] }),

@@ -12,7 +12,14 @@ export class StatefulSet extends Workload {
     subresources: ["status", "scale"],
   });
 
-  static readonly columns = columns.between<StatefulSet>(columns.state, ready, updated, images);
+  static readonly columns = columns.between<StatefulSet>(
+    columns.state,
+    ready,
+    updated,
+    columns.cpuUse,
+    columns.memoryUse,
+    images,
+  );
 
   override get info() {
     return StatefulSet.info;

@@ -73,23 +73,28 @@ export abstract class Workload<T extends WorkloadWire = WorkloadWire> extends Re
     return this.wire.spec.paused === true;
   }
 
+  /** Whether all its pods are of the newest template. */
+  protected get isUpdated(): boolean {
+    return this.progress.updated >= this.wanted;
+  }
+
   override get state(): string {
     const { terminating, stopped, paused, updating, running, starting } = messages.states;
     if (this.isDeleting) return terminating;
-    const { wanted, ready, updated } = this.progress;
+    const { wanted, ready } = this.progress;
     if (this.failure) return this.failure.reason ?? messages.states.failed;
     if (this.isPaused) return paused;
     if (wanted === 0) return stopped;
-    if (!this.isObserved || updated < wanted) return updating;
+    if (!this.isObserved || !this.isUpdated) return updating;
     return ready < wanted ? starting : running;
   }
 
   override get health(): Health {
     if (this.failure) return "bad";
     if (this.isDeleting) return "busy";
-    const { wanted, ready, updated } = this.progress;
+    const { wanted, ready } = this.progress;
     if (wanted === 0) return "idle";
-    return this.isObserved && ready >= wanted && updated >= wanted ? "good" : "busy";
+    return this.isObserved && ready >= wanted && this.isUpdated ? "good" : "busy";
   }
 
   /** The condition that says that it does not get on. */

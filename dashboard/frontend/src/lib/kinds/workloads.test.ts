@@ -37,6 +37,7 @@ describe("a Deployment", () => {
     ["Starting", "busy", { replicas: 2 }, { ...full, readyReplicas: 1 }, 1],
     ["Updating", "busy", { replicas: 2 }, { ...full, updatedReplicas: 1 }, 1],
     ["Updating", "busy", { replicas: 2 }, full, 2],
+    ["Updating", "busy", { replicas: 2 }, { ...full, replicas: 3 }, 1],
     ["Stopped", "idle", { replicas: 0 }, {}, 1],
     ["Paused", "good", { replicas: 2, paused: true }, full, 1],
     ["ProgressDeadlineExceeded", "bad", { replicas: 2 }, { ...full, conditions: [failed] }, 1],

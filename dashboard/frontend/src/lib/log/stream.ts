@@ -17,6 +17,8 @@ export interface LogOptions {
   previous: boolean;
   /** How far back: seconds, `all`, or empty for the last lines. */
   since: string;
+  /** Lines after this moment are left out, and nothing is followed: RFC 3339, or empty. */
+  until: string;
 }
 
 export type StreamState = "connecting" | "open" | "lost" | "ended";
@@ -60,9 +62,10 @@ export class LogStream {
 
   private address(): string {
     const { namespace, pod, container } = this.source;
-    const { previous, since } = this.options;
+    const { previous, since, until } = this.options;
     const query = new URLSearchParams({ container, timestamps: "true" });
-    query.set(previous ? "previous" : "follow", "true");
+    if (previous) query.set("previous", "true");
+    else if (!until) query.set("follow", "true");
     if (this.splitter.lastTime) query.set("sinceTime", this.splitter.lastTime);
     else if (since && since !== "all") query.set("sinceSeconds", since);
     else if (!since) query.set("tailLines", String(TAIL_LINES));
@@ -79,7 +82,8 @@ export class LogStream {
     };
     socket.onmessage = ({ data }: MessageEvent<string>) => {
       if (this.socket !== socket) return;
-      const lines = this.splitter.take(data);
+      const { until } = this.options;
+      const lines = this.splitter.take(data).filter(({ time }) => !until || time <= until);
       if (lines.length > 0) this.handlers.onLines(lines);
     };
     socket.onclose = (event) => {

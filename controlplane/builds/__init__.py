@@ -1,0 +1,1 @@
+"""Contexts of builds, from their senders to the nodes that build."""

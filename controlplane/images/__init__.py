@@ -1,0 +1,1 @@
+"""What is known of images: who has which, what each consists of, and how they descend from one another."""

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from controlplane.store.resource import Resource
+from controlplane.store.storage import Storage
+from schema import kinds
+
+
+class Repository(Resource):
+    class Meta(Resource.Meta):
+        db_table = "store_repository"
+
+
+STORAGE = Storage(kinds.REPOSITORY, Repository)

@@ -1,0 +1,87 @@
+"""The images that a build begins with: fetched before anything runs, so that an unknown one is said at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from nodeagent.builds.run import buildah, registries
+from nodeagent.builds.run.errors import Failure, Passing
+from nodeagent.builds.run.registries import Registries
+from nodeagent.builds.run.status import Status
+from nodeagent.images.reference import Reference
+from schema.dockerfile.stages import Image
+
+
+@dataclass
+class Bases:
+    names: dict[str, str] = field(default_factory=dict)
+    """As the Dockerfile names it, to the full name."""
+    environments: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Variables that an image brings, by its name in the Dockerfile."""
+    ids: set[str] = field(default_factory=set)
+
+
+def fetch(
+    images: Sequence[Image], registry: Registries, status: Status, *, name: str, environments: bool = True
+) -> Bases:
+    """``name`` is the Dockerfile's; with ``environments`` the images' variables are read.
+
+    Raises `Failure`, with the line of the image.
+    """
+    wanted = [(image, registries.parse(image.name, line=image.line)) for image in images]
+    registry.log_in(pull=[reference for _, reference in wanted])
+    found = Bases()
+    for image, reference in wanted:
+        reference = registry.at(reference)
+        found.names[image.name] = str(reference)
+        found.ids.add(_pull(image, reference, status, name))
+        if environments:
+            found.environments[image.name] = _environment(str(reference))
+    return found
+
+
+def _pull(image: Image, reference: Reference, status: Status, name: str) -> str:
+    where = f"{name}:{image.line}: {image.name}"
+    words = ["--quiet", "--policy", "always", *_tls(reference)]
+    words += ["--platform", image.platform] if image.platform else []
+    try:
+        return buildah.patiently(
+            f"pulling {reference}", lambda: buildah.run("pull", *words, f"docker://{reference}", host_network=True)
+        ).strip()
+    except Passing as error:
+        return _at_hand(image, reference, status, str(error))
+    except Failure as error:
+        if error.reason == "DiskFull":
+            raise
+        reason = {"NotFound": "UnknownImage", "Denied": "PullDenied"}.get(error.reason, "PullFailed")
+        why = {"UnknownImage": "there is no such image", "PullDenied": "its registry refuses it"}.get(
+            reason, "it cannot be had"
+        )
+        raise Failure(reason, f"{where}: {why}: {error.message}", line=image.line) from None
+
+
+def _at_hand(image: Image, reference: Reference, status: Status, why: str) -> str:
+    """Its registry cannot be reached: one that was pulled before will do."""
+    try:
+        found = json.loads(buildah.run("inspect", "--type", "image", str(reference)))
+    except (Failure, Passing):
+        raise Failure("RegistryUnreachable", f"{image.name} cannot be pulled: {why}", line=image.line) from None
+    status.warn(f"{reference}: its registry cannot be reached ({why}); what was pulled before is used")
+    return str(found.get("FromImageID") or "")
+
+
+def _tls(reference: Reference) -> list[str]:
+    """A registry on a loopback address has TLS only where a certificate for it is here, as for the agent."""
+    certified = (registries.ETC / "certs.d" / reference.host).is_dir()
+    return ["--tls-verify=false"] if registries.is_loopback(reference.host) and not certified else []
+
+
+def _environment(name: str) -> dict[str, str]:
+    try:
+        config = json.loads(buildah.run("inspect", "--type", "image", name))
+    except (Failure, Passing, ValueError):
+        return {}
+    variables = ((config.get("OCIv1") or {}).get("config") or {}).get("Env") or ()
+    return dict(one.partition("=")[::2] for one in variables)

@@ -1,0 +1,145 @@
+"""A Dockerfile in the words of a builder that knows no heredocs and no ``--link``.
+
+Each instruction becomes one line. A RUN with heredocs becomes its exec form, with the heredoc inside the shell's
+command; the heredocs of COPY and ADD become files of a context of their own, `CONTEXT`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schema.dockerfile import words
+from schema.dockerfile.parser import Heredoc, Instruction
+from schema.dockerfile.stages import Environment, Plan, Stage
+
+CONTEXT = "slipway-heredocs"
+_FLAGS = re.compile(r"(--[^ ]+ )*")
+DEFAULT_SHELL = ["/bin/sh", "-c"]
+
+
+@dataclass(frozen=True)
+class Line:
+    text: str
+    origin: Instruction
+
+
+@dataclass
+class Translated:
+    text: str
+    lines: list[list[Line]]
+    """Of each stage."""
+    files: dict[str, str] = field(default_factory=dict)
+    """Of the context of heredocs: path to content."""
+
+
+def translate(
+    plan: Plan,
+    environments: Mapping[str, Mapping[str, str]] | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Translated:
+    """``environments``: the variables that images from elsewhere bring, by the name in FROM; ``names``: their full names."""
+    result = Translated("", [])
+    inherited: dict[int, tuple[dict[str, str], list[str]]] = {}
+    for stage in plan.stages:
+        made = _stage(plan, stage, result, inherited, environments or {})
+        result.lines.append([Line(_named(each.text, stage, names or {}), each.origin) for each in made])
+    result.text = "".join(f"{line.text}\n" for lines in result.lines for line in lines)
+    return result
+
+
+_FROM = re.compile(r"(?<=[ ,]from=)[^, ]+|(?<=--from=)[^ ]+")
+
+
+def _named(line: str, stage: Stage, names: Mapping[str, str]) -> str:
+    """With the full names of images from elsewhere, so that none of them can mean anything else."""
+    keyword, _, rest = line.partition(" ")
+    if keyword == "FROM":
+        platform = f"--platform={stage.platform} " if stage.platform else ""
+        alias = f" AS {stage.name}" if stage.name else ""
+        return f"FROM {platform}{names.get(stage.base, stage.base)}{alias}"
+    if keyword not in ("COPY", "RUN"):
+        return line
+    flags = _FLAGS.match(rest)
+    end = flags.end() if flags else 0
+    return f"{keyword} {_FROM.sub(lambda found: names.get(found[0], found[0]), rest[:end])}{rest[end:]}"
+
+
+def _stage(
+    plan: Plan,
+    stage: Stage,
+    result: Translated,
+    inherited: dict[int, tuple[dict[str, str], list[str]]],
+    environments: Mapping[str, Mapping[str, str]],
+) -> list[Line]:
+    earlier = next((one for one in reversed(plan.stages[: stage.number]) if one.name == stage.base.lower()), None)
+    given, shell = inherited[earlier.number] if earlier and earlier.name else ({}, DEFAULT_SHELL)
+    environment = Environment(plan, {**environments.get(stage.base, {}), **given})
+    lines: list[Line] = []
+    for number, one in enumerate(stage.instructions):
+        environment.take(one)
+        if one.keyword == "SHELL":
+            shell = words.json_array(one.rest) or shell
+        made = _lines(one, f"{stage.number}-{number}", shell, environment.values, plan.dockerfile.escape, result.files)
+        lines += [Line(text, one) for text in made]
+    inherited[stage.number] = environment.environment, shell
+    return lines
+
+
+def _lines(
+    one: Instruction, place: str, shell: list[str], values: Mapping[str, str], escape: str, files: dict[str, str]
+) -> list[str]:
+    if one.keyword == "RUN" and one.heredocs:
+        return [f"RUN {_flags(one)}{json.dumps(_command(one, shell))}"]
+    if one.keyword in ("COPY", "ADD") and one.heredocs:
+        return _copies(one, place, values, escape, files)
+    return [f"{one.keyword} {_flags(one)}{_rest(one, escape)}"]
+
+
+def _rest(one: Instruction, escape: str) -> str:
+    """A builder that is not told of another escape character knows the backslash only."""
+    return one.rest if escape == "\\" else one.rest.replace("\\", "\\\\").replace(escape, "\\")
+
+
+def _flags(one: Instruction) -> str:
+    dropped = {"link", "network", "start-interval", "keep-git-dir"}
+    kept = [(name, value) for name, value in one.flags if name not in dropped]
+    return "".join(f"--{name}={value} " for name, value in kept)
+
+
+def _command(one: Instruction, shell: list[str]) -> list[str]:
+    first = one.heredocs[0]
+    alone = len(one.heredocs) == 1 and words.split(one.rest)[0].lstrip("<-\"'").rstrip("\"'") == first.name
+    if alone and len(words.split(one.rest)) == 1:
+        return _script(first.text) if first.text.startswith("#!") else [*shell, first.text]
+    bodies = "".join(f"{each.text}{each.name}\n" for each in one.heredocs)
+    return [*shell, f"{one.rest}\n{bodies}"]
+
+
+def _script(text: str) -> list[str]:
+    """A script with a first line ``#!``: its interpreter reads it from the shell's heredoc."""
+    interpreter, _, _ = text[2:].partition("\n")
+    end = "SLIPWAY_END"
+    while end in text:
+        end += "_"
+    return [*DEFAULT_SHELL, f"{interpreter.strip()} /dev/fd/3 3<<'{end}'\n{text}{end}\n"]
+
+
+def _copies(one: Instruction, place: str, values: Mapping[str, str], escape: str, files: dict[str, str]) -> list[str]:
+    given = words.split(one.rest, escape)
+    plain = [word for word in given[:-1] if "<<" not in word]
+    named = []
+    for heredoc in one.heredocs:
+        path = f"{place}/{heredoc.name}"
+        files[path] = _expanded(heredoc, values, escape)
+        named.append(path)
+    made = [f"COPY --from={CONTEXT} {_flags(one)}{' '.join(named)} {given[-1]}"]
+    if plain:
+        made.append(f"{one.keyword} {_flags(one)}{' '.join(plain)} {given[-1]}")
+    return made
+
+
+def _expanded(heredoc: Heredoc, values: Mapping[str, str], escape: str) -> str:
+    return heredoc.text if heredoc.literal else words.expand(heredoc.text, values, escape, quotes=False)

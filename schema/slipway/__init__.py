@@ -1,0 +1,1 @@
+"""The kinds of our own group, ``slipway.dev``: what Kubernetes has no word for."""

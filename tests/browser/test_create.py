@@ -1,0 +1,220 @@
+"""Making, changing and deleting things from the browser, and what happens when the server refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.cluster.instance import Instance, wait_for
+
+DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+
+
+@pytest.fixture
+def tidy(instance: Instance) -> Iterator[Callable[[str], None]]:
+    """Paths to delete when the test is over."""
+    paths: list[str] = []
+    yield paths.append
+    for path in paths:
+        instance.api.delete(path)
+
+
+def write(page: Page, editor: Locator, text: str) -> None:
+    """As pasted: nothing is indented or completed on the way."""
+    editor.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.insert_text(text)
+
+
+def fill_form(page: Page, name: str, image: str) -> None:
+    page.goto("/create")
+    page.get_by_role("textbox", name="Name", exact=True).fill(name)
+    page.get_by_role("textbox", name="Image").fill(image)
+    page.get_by_role("textbox", name="Command").fill("sh -c 'trap exit TERM; sleep 3600 & wait'")
+
+
+def test_rubbish_stands_beside_its_field_and_what_was_typed_stays(
+    signed_in: Page, instance: Instance, busybox: str, tidy: Callable[[str], None], accessible: Any
+) -> None:
+    tidy(f"{DEPLOYMENTS}/lighter")
+    fill_form(signed_in, "lighter", busybox)
+    memory = signed_in.get_by_role("textbox", name="Memory at most")
+    memory.fill("lots")
+    signed_in.get_by_role("button", name="Add: port").click()
+    signed_in.get_by_label("Port 1", exact=True).fill("70000")
+    signed_in.get_by_role("button", name="Run", exact=True).click()
+    expect(memory).to_have_attribute("aria-invalid", "true")
+    expect(signed_in.get_by_role("alert")).to_contain_text("nothing was made")
+    expect(signed_in.get_by_text("must be between 1 and 65535").first).to_be_visible()
+    assert accessible(signed_in) == []
+    signed_in.reload()
+    expect(memory).to_have_value("lots")
+    expect(signed_in.get_by_role("textbox", name="Image")).to_have_value(busybox)
+    signed_in.context.clear_cookies()
+    signed_in.get_by_role("button", name="Run", exact=True).click()
+    signed_in.get_by_role("textbox", name="Password").fill(instance.password)
+    signed_in.get_by_role("button", name="Sign in").click()
+    expect(signed_in.get_by_text("Your session has ended")).to_have_count(0)
+    expect(memory).to_have_value("lots")
+    assert instance.api.get(f"{DEPLOYMENTS}/lighter").status_code == httpx.codes.NOT_FOUND
+
+
+def test_an_image_is_run_edited_broken_and_rolled_back(
+    signed_in: Page, instance: Instance, busybox: str, tidy: Callable[[str], None]
+) -> None:
+    tidy(f"{DEPLOYMENTS}/tender")
+    fill_form(signed_in, "tender", busybox)
+    expect(signed_in.get_by_role("textbox", name="What will be made")).to_contain_text("name: tender")
+    signed_in.get_by_role("button", name="Run", exact=True).click()
+    expect(signed_in.get_by_role("heading", name="tender")).to_be_visible()
+    expect(signed_in.get_by_test_id("rollout")).to_contain_text("1 of 1")
+    expect(signed_in.get_by_text("Running", exact=True).first).to_be_visible(timeout=60_000)
+
+    editor = edit(signed_in, "Deployment tender")
+    editor.get_by_text(busybox).dblclick()
+    signed_in.keyboard.press("End")
+    signed_in.keyboard.press("Shift+Home")
+    signed_in.keyboard.insert_text("image: 127.0.0.1:1/not/there:1")
+    signed_in.get_by_role("button", name="Review the changes").click()
+    expect(signed_in.locator(".diff .removed")).to_contain_text(busybox)
+    expect(signed_in.locator(".diff .added")).to_contain_text("not/there")
+    assert image_of(instance, "tender") == busybox
+    signed_in.get_by_role("button", name="Save").click()
+    expect(signed_in.get_by_role("button", name="Edit")).to_be_visible()
+
+    signed_in.get_by_role("tab", name="Summary").click()
+    expect(signed_in.get_by_test_id("why")).to_contain_text("127.0.0.1:1/not/there:1", timeout=60_000)
+    signed_in.get_by_role("tab", name="Revisions").click()
+    signed_in.get_by_role("button", name="Revision 1").click()
+    signed_in.get_by_role("button", name="Roll back").click()
+    signed_in.get_by_role("dialog").get_by_role("button", name="Roll back").click()
+    wait_for("the image is back", lambda: image_of(instance, "tender") == busybox)
+    signed_in.get_by_role("tab", name="Summary").click()
+    expect(signed_in.get_by_text("Running", exact=True).first).to_be_visible(timeout=60_000)
+
+
+def edit(page: Page, what: str) -> Locator:
+    page.get_by_role("tab", name="YAML").click()
+    page.get_by_role("button", name="Edit").click()
+    return page.get_by_role("textbox", name=f"YAML of {what}")
+
+
+def image_of(instance: Instance, name: str) -> str:
+    template = instance.api.get(f"{DEPLOYMENTS}/{name}").json()["spec"]["template"]
+    return str(template["spec"]["containers"][0]["image"])
+
+
+def test_two_who_edit_the_same_are_put_together(
+    signed_in: Page, instance: Instance, tidy: Callable[[str], None], accessible: Any
+) -> None:
+    tidy(f"{CONFIG_MAPS}/berths")
+    metadata = {"name": "berths"}
+    instance.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "1", "b": "1"}})
+    signed_in.goto("/configmaps/default/berths")
+    editor = edit(signed_in, "ConfigMap berths")
+    head = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: berths\n  namespace: default\n"
+    write(signed_in, editor, f'{head}data:\n  a: "2"\n  b: "1"\n')
+    merge = {"content-type": "application/merge-patch+json"}
+    instance.api.patch(f"{CONFIG_MAPS}/berths", json={"data": {"b": "3"}}, headers=merge).raise_for_status()
+    signed_in.get_by_role("button", name="Save").click()
+    alert = signed_in.get_by_role("alert")
+    expect(alert).to_contain_text("Somebody else has changed it")
+    expect(alert.locator(".diff .added")).to_contain_text('b: "3"')
+    assert accessible(signed_in) == []
+    alert.get_by_role("button", name="Put both together").click()
+    signed_in.get_by_role("button", name="Save").click()
+    expect(signed_in.get_by_role("button", name="Edit")).to_be_visible()
+    assert instance.api.get(f"{CONFIG_MAPS}/berths").json()["data"] == {"a": "2", "b": "3"}
+
+
+def test_pasted_documents_are_applied_in_order(
+    signed_in: Page, instance: Instance, tidy: Callable[[str], None], accessible: Any
+) -> None:
+    tidy("/api/v1/namespaces/quay")
+    settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: quay}\n"
+    signed_in.goto("/create?as=yaml")
+    editor = signed_in.get_by_role("textbox", name="YAML of objects")
+    write(
+        signed_in,
+        editor,
+        f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: quay}}\n---\n{settings}data: {{colour: blue}}\n"
+        f"---\n{settings.replace('settings', 'Not A Name')}",
+    )
+    results = signed_in.get_by_test_id("results")
+    signed_in.get_by_role("button", name="Review").click()
+    expect(results).to_contain_text("would be created")
+    signed_in.get_by_role("button", name="Apply").click()
+    rows = results.get_by_role("listitem")
+    expect(rows.nth(1)).to_contain_text("created")
+    expect(rows.nth(2)).to_contain_text("refused")
+    expect(rows.nth(2)).to_contain_text("metadata.name")
+    expect(signed_in.locator(".cm-lint-marker-error")).to_have_count(1)
+    assert accessible(signed_in) == []
+    write(signed_in, editor, f"{settings}data: {{colour: red}}\n")
+    signed_in.get_by_role("button", name="Apply").click()
+    expect(results.locator(".diff .added")).to_contain_text("colour: red")
+    assert instance.api.get("/api/v1/namespaces/quay/configmaps/settings").json()["data"] == {"colour": "red"}
+
+
+def test_the_editor_knows_the_fields(signed_in: Page) -> None:
+    signed_in.goto("/create?as=yaml")
+    signed_in.get_by_role("textbox", name="YAML of objects").focus()
+    signed_in.keyboard.type("apiVersion: apps/v1\nkind: Deployment\nspec:\n  strat")
+    signed_in.get_by_role("option", name="strategy").click()
+    expect(signed_in.get_by_role("textbox", name="YAML of objects")).to_contain_text("strategy:")
+
+
+def test_a_secret_is_shown_only_when_asked_for(
+    signed_in: Page, instance: Instance, tidy: Callable[[str], None], accessible: Any
+) -> None:
+    tidy("/api/v1/namespaces/default/secrets/door")
+    instance.create(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "door"}, "stringData": {"code": "correct horse"}}
+    )
+    frames: list[str] = []
+    signed_in.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(str(frame))))
+    signed_in.goto("/secrets/default/door")
+    expect(signed_in.get_by_role("region", name="code", exact=True).first).to_be_visible()
+    assert any('"door"' in frame for frame in frames)
+    assert not any("Y29ycmVjdCBob3JzZQ" in frame for frame in frames)
+    assert accessible(signed_in) == []
+    signed_in.get_by_role("button", name="Reveal the values").click()
+    expect(signed_in.get_by_text("correct horse")).to_be_visible()
+    signed_in.get_by_role("button", name="Edit code").click()
+    signed_in.get_by_role("textbox", name="Value").fill("open sesame")
+    signed_in.get_by_role("button", name="Save").click()
+    expect(signed_in.get_by_role("dialog")).to_have_count(0)
+    expect(signed_in.get_by_text("correct horse")).to_have_count(0)
+    signed_in.get_by_role("tab", name="Events").click()
+    expect(signed_in.get_by_text("SecretRevealed")).to_be_visible()
+    expect(signed_in.get_by_text("shown to admin")).to_be_visible()
+
+
+def test_what_goes_with_it_is_listed_before_it_is_deleted(
+    signed_in: Page, instance: Instance, tidy: Callable[[str], None], accessible: Any
+) -> None:
+    for name in ("owner", "owned"):
+        tidy(f"{CONFIG_MAPS}/{name}")
+    owner = instance.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner"}})
+    reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
+    metadata = {"name": "owned", "ownerReferences": [reference]}
+    instance.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+    signed_in.goto("/configmaps/default/owner")
+    signed_in.get_by_role("button", name="More actions").click()
+    signed_in.get_by_role("menuitem", name="Delete").click()
+    dialog = signed_in.get_by_role("dialog")
+    expect(dialog).to_contain_text("ConfigMap owned")
+    dialog.get_by_role("combobox", name="What it owns").click()
+    signed_in.get_by_role("option", name="Kept").click()
+    expect(dialog).to_contain_text("--cascade=orphan")
+    assert accessible(signed_in) == []
+    dialog.get_by_role("button", name="Delete").click()
+    gone = httpx.codes.NOT_FOUND
+    wait_for("the owner is gone", lambda: instance.api.get(f"{CONFIG_MAPS}/owner").status_code == gone)
+    kept = instance.api.get(f"{CONFIG_MAPS}/owned").json()["metadata"]
+    assert "ownerReferences" not in kept
