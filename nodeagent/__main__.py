@@ -148,7 +148,6 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         vxlan_port=getattr(arguments, "vxlan_port", 4789),
         encryption=getattr(arguments, "encryption", "") or joined.encryption,
         wireguard_port=getattr(arguments, "wireguard_port", 51820),
-        wireguard_rotation_seconds=float(os.environ.get("SLIPWAY_WIREGUARD_ROTATION_SECONDS") or 86_400),
         image_port=image_port(os.environ.get("SLIPWAY_IMAGE_PORT", "")),
     )
 
@@ -170,6 +169,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = settings_of(arguments)
         encryption.parse(settings.encryption)
+        period = encryption.parse_rotation(os.environ.get(encryption.ROTATION_SETTING) or "86400")
+        settings = replace(settings, wireguard_rotation_seconds=period)
         image_settings.from_environment()
     except (AgentError, ValueError) as error:
         return _fail(error)

@@ -182,11 +182,53 @@ def check_nft(context: Context) -> Finding:
     if finding.level is not Level.OK or os.geteuid() != 0:
         return finding
     done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False)
-    if done.returncode == 0:
+    if done.returncode != 0:
+        return Finding("nft", Level.ERROR, f"nft does not work: {done.stderr.strip()}", "modprobe nf_tables")
+    missing = {
+        what: modules
+        for what, (rules, modules) in _NFT_NEEDS.items()
+        if not _nft_takes("bridge" if what == "bridge" else "inet", rules)
+    }
+    if not missing:
         return finding
     return Finding(
-        "nft", Level.ERROR, f"nft does not work: {done.stderr.strip()}", "modprobe nf_tables nft_nat nft_fib_ipv4"
+        "nft",
+        Level.ERROR,
+        f"the kernel's nftables lacks what pods and services need: {', '.join(missing)}",
+        f"modprobe -a {' '.join(dict.fromkeys(missing.values()))}",
     )
+
+
+_NFT_NEEDS: Mapping[str, tuple[str, str]] = {
+    "translation": (
+        "chain a { type nat hook prerouting priority dstnat; dnat ip to 192.0.2.1; }; "
+        "chain b { type nat hook postrouting priority srcnat; masquerade; };",
+        "nft_chain_nat nft_nat nft_masq",
+    ),
+    "fib": ("chain a { type filter hook prerouting priority raw; fib daddr type local accept; };", "nft_fib_inet"),
+    "socket": (
+        "chain a { type filter hook prerouting priority mangle; socket wildcard { 0, 1 } accept; };",
+        "nft_socket",
+    ),
+    "numgen": ("chain a { numgen random mod 2 vmap { 0 : accept, 1 : drop }; };", "nft_numgen"),
+    "reject": (
+        "chain a { type filter hook input priority filter; reject with icmpx type port-unreachable; };",
+        "nft_reject_inet",
+    ),
+    "ct": ("chain a { ct state new accept; ct status & dnat == 0 accept; };", "nft_ct"),
+    "bridge": (
+        "map m { type ifname : verdict; }; chain a { type filter hook prerouting priority -300; iifname vmap @m; };",
+        "nf_tables",
+    ),
+}
+"""Of what `nodeagent.network` writes, a sample of each kind: what is in a table (of the family ``bridge``, or else ``inet``), and
+the modules that have it."""
+
+
+def _nft_takes(family: str, rules: str) -> bool:
+    """In a network namespace of its own: nothing appears on the host even for a moment."""
+    command, table = ["unshare", "--net", "nft", "-f", "-"], f"table {family} t {{ {rules} }}\n"
+    return subprocess.run(command, input=table, capture_output=True, text=True, check=False).returncode == 0
 
 
 def _program(name: str, context: Context, purpose: str, *, minimum: tuple[int, int] = (0, 0)) -> Finding:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 
 from nodeagent.errors import AgentError
@@ -51,7 +51,6 @@ class EncryptedWay:
         self._lock = threading.Lock()
         """The session asks for the report while a pass is at work."""
         self._problem, self._message = "", "no other node has a range of addresses yet"
-        self.tick_seconds = min(TICK_SECONDS, self._period / 10) if self._period > 0 else TICK_SECONDS
 
     @property
     def devices(self) -> list[str]:
@@ -83,7 +82,7 @@ class EncryptedWay:
             handshakes |= {peer.key: peer.handshake for peer in present}
         self._say(found)
         return {
-            OwnRoute(network, network.network_address, links[encryption.by_slot(member, active, handshakes, now)].index)
+            OwnRoute(network, _gateway(network), links[encryption.by_slot(member, active, handshakes, now)].index)
             for member in found.encrypting
             for network in member.networks
         }
@@ -139,6 +138,12 @@ class EncryptedWay:
             )
 
 
+def _gateway(network: Range) -> IPv4Address | IPv6Address:
+    """WireGuard looks at the destination only, but a route of ours has a gateway. One of IPv6 must not lie in a network that
+    leads through another device (EINVAL), which the network itself does while the slots change: hence a link-local one."""
+    return network.network_address if network.version == 4 else IPv6Address("fe80::1")
+
+
 def refuse_plain(nodes: Sequence[Wire], own_name: str) -> None:
     """For a node that does not encrypt. Raises `NetworkError` where others do."""
     names = [
@@ -162,7 +167,7 @@ def key_file(settings: Settings) -> Path:
     return settings.home.absolute() / "network" / "wireguard.json"
 
 
-async def tick(way: EncryptedWay, poke: Callable[[], None]) -> None:
+async def tick(poke: Callable[[], None]) -> None:
     while True:
-        await asyncio.sleep(way.tick_seconds)
+        await asyncio.sleep(TICK_SECONDS)
         poke()

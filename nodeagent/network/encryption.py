@@ -9,6 +9,7 @@ does not answer in the slot of the period is sent to by the other one. So a key 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,6 +26,9 @@ OVERHEAD = 60
 ALIVE_SECONDS = 180.0
 """A session of WireGuard ends after so long; one in use is renewed after 120."""
 KEEPALIVE_SECONDS = 25
+SHORTEST_PERIOD_SECONDS = 600.0
+"""In half of it a key falls out of use: `ALIVE_SECONDS` after the last handshake, which may be somewhat after the begin."""
+ROTATION_SETTING = "SLIPWAY_WIREGUARD_ROTATION_SECONDS"
 STATUS = "wireguard"
 CONDITION = "EncryptionIncomplete"
 
@@ -40,6 +44,18 @@ def parse(word: str) -> Encryption:
         return Encryption(word)
     except ValueError:
         raise ValueError(f"{SETTING} (--encryption) is {word!r}: it must be off or wireguard") from None
+
+
+def parse_rotation(word: str) -> float:
+    """Raises `ValueError` that names the setting."""
+    with contextlib.suppress(ValueError):
+        seconds = float(word)
+        if seconds == 0 or SHORTEST_PERIOD_SECONDS <= seconds < float("inf"):
+            return seconds
+    raise ValueError(
+        f"{ROTATION_SETTING} is {word!r}: it must be 0 (never) or at least {SHORTEST_PERIOD_SECONDS:.0f}: a key is "
+        "exchanged only once it is out of use, which takes minutes"
+    )
 
 
 UNSUPPORTED = (
@@ -170,12 +186,12 @@ def _age(handshake: float | None, now: float) -> float:
 
 def due(now: float, period_seconds: float, created: Sequence[float], handshakes: Sequence[float | None]) -> int | None:
     """The slot of which the key is to be exchanged now, if any. ``created``: of each slot's key. ``handshakes``: the last
-    one with any peer, by slot."""
+    one with any peer, by slot: while one is younger than `ALIVE_SECONDS` its session may carry packets."""
     if period_seconds <= 0 or now % period_seconds < period_seconds / 2:
         return None
     resting = 1 - active_slot(now, period_seconds)
     begin = now - now % period_seconds
-    unused = _age(handshakes[resting], now) > min(ALIVE_SECONDS, period_seconds / 4)
+    unused = _age(handshakes[resting], now) > ALIVE_SECONDS
     return resting if created[resting] < begin and unused else None
 
 

@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 import struct
+import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Interface
@@ -49,7 +50,13 @@ class Overlay(Consumer):
     name = "overlay"
     kinds = frozenset({"Cluster", "Node"})
 
-    def __init__(self, settings: Settings, *, addresses: Callable[[], list[str]] = node_status.addresses) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        addresses: Callable[[], list[str]] = node_status.addresses,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._node = settings.node_name
         self._mode = Mode(settings.overlay)
         self._port = settings.vxlan_port
@@ -57,7 +64,7 @@ class Overlay(Consumer):
         self._device = device_name(settings.instance)
         self._metric = metric(settings.instance)
         self._instance = settings.instance
-        self.encrypted = EncryptedWay(settings) if settings.encryption == Encryption.WIREGUARD else None
+        self.encrypted = EncryptedWay(settings, clock=clock) if settings.encryption == Encryption.WIREGUARD else None
         self._guarded = ""
 
     async def apply(self, view: ClusterView, changed: frozenset[Key]) -> None:
@@ -185,7 +192,7 @@ class Overlay(Consumer):
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_kernel(poke))
             if self.encrypted is not None:
-                group.create_task(tick(self.encrypted, poke))
+                group.create_task(tick(poke))
 
     async def _watch_kernel(self, poke: Callable[[], None]) -> None:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE) as events:

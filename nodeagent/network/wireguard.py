@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_network
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from pyroute2.netlink.exceptions import NetlinkError
-from pyroute2.netlink.generic.wireguard import WireGuard
+from pyroute2.netlink.generic.wireguard import AsyncWireGuard
 
 from nodeagent import config
 from nodeagent.network import encryption, sysctl
@@ -27,6 +28,8 @@ from nodeagent.network.encryption import SLOTS, Peer, PublicKey
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.netlink import Link, Netlink
 
+ANSWER_SECONDS = 30.0
+"""The kernel answers at once or not at all; a pass that waits for ever would hold up all later ones."""
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOENT, errno.EPROTONOSUPPORT})
 
 
@@ -114,7 +117,7 @@ class Device:
             make(host, self.name)
             link = host.link(self.name)
             assert link is not None  # noqa: S101
-        public, at = self._identity()
+        public, at = self.identity()
         if (public, at) != (key.public, port):
             self._set(private_key=key.secret, listen_port=port)
         for network in own:
@@ -139,30 +142,38 @@ class Device:
         for peer in changed:
             self._set(peer=_fields(peer, held.get(peer.key)))
 
-    def _identity(self) -> tuple[str, int]:
+    def identity(self) -> tuple[str, int]:
+        """The public key and the port that the kernel has."""
         message = self._info()[0]
         return _text(message.get("WGDEVICE_A_PUBLIC_KEY")), int(message.get("WGDEVICE_A_LISTEN_PORT") or 0)
 
     def _info(self) -> list[Any]:
-        with _asking() as kernel:
-            return list(kernel.info(self.name))
+        async def info(kernel: Any) -> list[Any]:
+            return [message async for message in await kernel.info(self.name)]
+
+        return _asked(info)
 
     def _set(self, **fields: Any) -> None:
-        with _asking() as kernel:
-            kernel.set(self.name, **fields)
+        async def change(kernel: Any) -> list[Any]:
+            return [await kernel.set(self.name, **fields)]
+
+        _asked(change)
 
 
-@contextlib.contextmanager
-def _asking() -> Any:
-    kernel: Any = None
+def _asked(request: Callable[[Any], Awaitable[list[Any]]]) -> list[Any]:
+    """Raises OSError with the kernel's number, or ETIMEDOUT."""
+
+    async def ask() -> list[Any]:
+        async with asyncio.timeout(ANSWER_SECONDS), AsyncWireGuard() as kernel:  # type: ignore[no-untyped-call]
+            await kernel.setup_endpoint()
+            return await request(kernel)
+
     try:
-        kernel = WireGuard()  # type: ignore[no-untyped-call]
-        yield kernel
+        return asyncio.run(ask())
     except NetlinkError as error:
         raise OSError(error.code, os.strerror(error.code)) from error
-    finally:
-        if kernel is not None:
-            kernel.close()
+    except TimeoutError as error:
+        raise OSError(errno.ETIMEDOUT, "the kernel does not answer about WireGuard") from error
 
 
 def make(host: Netlink, name: str) -> None:

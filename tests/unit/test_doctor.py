@@ -36,6 +36,21 @@ def test_a_missing_program_comes_with_its_package(monkeypatch):
     assert doctor.check_conmon(fedora).remedy == "dnf install -y conmon"
 
 
+@pytest.mark.host
+def test_what_the_kernels_nftables_lack_is_named_with_its_module(monkeypatch):
+    assert doctor.check_nft(CONTEXT).level is Level.OK
+    monkeypatch.setattr(doctor, "_nft_takes", lambda family, rules: family == "inet" and "socket" not in rules)
+    finding = doctor.check_nft(CONTEXT)
+    assert finding.level is Level.ERROR
+    assert finding.message.endswith("need: socket, bridge")
+    assert finding.remedy == "modprobe -a nft_socket nf_tables"
+
+
+@pytest.mark.host
+def test_rules_that_no_kernel_has_are_not_taken():
+    assert not doctor._nft_takes("inet", "chain a { nothing_of_the_kind accept; };")
+
+
 def test_an_old_conmon_is_named(tmp_path, monkeypatch):
     program = tmp_path / "conmon"
     program.write_text("#!/bin/sh\necho conmon version 2.0.25\n")

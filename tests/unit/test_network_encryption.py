@@ -121,14 +121,48 @@ def test_a_peer_that_answers_in_the_other_slot_only_is_sent_to_by_that(handshake
         (10_600.0, [0, 0], [None, None], 1),
         (10_600.0, [0, 10_550.0], [None, None], None),
         (10_600.0, [0, 0], [None, 10_590.0], None),
+        (10_600.0, [0, 0], [None, 10_420.0], None),
+        (10_600.0, [0, 0], [None, 10_419.0], 1),
         (10_600.0, [0, 0], [10_590.0, 10_000.0], 1),
         (11_600.0, [0, 0], [None, None], 0),
     ],
-    ids=["first half", "due", "done", "still used", "the other is used", "the next period"],
+    ids=[
+        "first half",
+        "due",
+        "done",
+        "still used",
+        "its session may live",
+        "no session lives",
+        "the other is used",
+        "the next period",
+    ],
 )
 def test_the_key_at_rest_is_exchanged_once_a_period_and_not_while_it_is_used(now, created, handshakes, slot):
     assert encryption.due(now, PERIOD, created, handshakes) == slot
     assert encryption.due(now, 0, created, handshakes) is None
+
+
+@pytest.mark.parametrize("period", [encryption.SHORTEST_PERIOD_SECONDS, 86_400.0])
+def test_in_the_shortest_period_too_a_key_falls_out_of_use_and_is_exchanged(period):
+    """The last handshake of the slot before was as late as one can be: when the other was first tried."""
+    begin = 10 * period
+    last = begin + 60
+    due = [
+        now for now in range(int(begin), int(begin + period)) if encryption.due(now, period, [0, 0], [None, last]) == 1
+    ]
+    assert due
+    assert min(due) > last + encryption.ALIVE_SECONDS
+
+
+@pytest.mark.parametrize("word", ["0", "600", "86400", "1e5"])
+def test_periods_that_leave_time_for_a_key_to_fall_out_of_use(word):
+    assert encryption.parse_rotation(word) == float(word)
+
+
+@pytest.mark.parametrize("word", ["1", "599.9", "-5", "nan", "inf", "daily", ""])
+def test_other_periods_are_refused(word):
+    with pytest.raises(ValueError, match=r"SLIPWAY_WIREGUARD_ROTATION_SECONDS is .*: it must be 0"):
+        encryption.parse_rotation(word)
 
 
 @given(st.floats(0, 1e9), st.floats(0, 1e9), st.floats(0, 1e9))

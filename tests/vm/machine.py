@@ -4,20 +4,24 @@
 
 The kernel is Debian's linux-image-cloud-amd64 (`KERNEL_PACKAGES`), which need not be installed: its package is unpacked into
 a cache. The root is this machine's own file system, read-only, below a layer of memory: the same Python, the same programs, the
-same source, and nothing that is written there survives or reaches us. Only cgroups of version 2 are mounted. Without KVM all
-of it is about ten times slower than here.
+same source, and nothing that is written there survives or reaches us. Only cgroups of version 2 are mounted.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import fcntl
 import gzip
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,11 +31,14 @@ ROOT = Path(__file__).resolve().parents[2]
 QEMU, SHARE = "qemu-system-x86_64", "/usr/lib/qemu/virtiofsd"
 KERNEL_PACKAGES = "linux-image-*-cloud-amd64_*.deb"
 ARCHIVES = Path("/var/cache/apt/archives")
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "/var/cache") / "slipway-vm"
+CACHE = Path("/var/cache/slipway-vm")
+"""Also in setup/vm.sh."""
+PREFIX = "slipway-vm-"
 MODULES = ("virtio_pci", "virtiofs", "overlay")
 MEMORY_MIB = 3072
 MARK = "== the command ended with"
 SECONDS = 1500.0
+START_SECONDS = 60.0
 
 
 class Missing(Exception):
@@ -133,11 +140,16 @@ def _cpio(files: dict[str, tuple[bytes, int]]) -> bytes:
 def run(command: Sequence[str], *, seconds: float = SECONDS) -> int:
     """The exit code of the command; its output goes to ours. Raises `Missing`."""
     own = kernel()
-    with tempfile.TemporaryDirectory(prefix="slipway-vm-") as name, _shared(Path(name)) as share:
-        archive = Path(name) / "initial"
+    _sweep()
+    with _directory() as name, _shared(name) as share:
+        archive = name / "initial"
         archive.write_bytes(initial(own, command))
         machine = subprocess.Popen(
-            _words(own, archive, share), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            _words(own, archive, share),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_with_us,
         )
         timer = threading.Timer(seconds, machine.kill)
         timer.start()
@@ -147,6 +159,27 @@ def run(command: Sequence[str], *, seconds: float = SECONDS) -> int:
             timer.cancel()
             machine.kill()
             machine.wait()
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    """Of our own as long as we have it locked, however we end."""
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as name, (Path(name) / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield Path(name)
+
+
+def _sweep() -> None:
+    """Takes away what others left that were killed."""
+    for lock in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/lock"):
+        with contextlib.suppress(OSError), lock.open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+def _with_us() -> None:
+    """In a child: ends when we do, even by SIGKILL."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _words(own: Kernel, archive: Path, share: Path) -> list[str]:
@@ -172,10 +205,14 @@ def _shared(directory: Path) -> Iterator[Path]:
         [SHARE, f"--socket-path={path}", "-o", "source=/", "-o", "cache=always", "-o", "sandbox=chroot"],
         stdout=log,
         stderr=subprocess.STDOUT,
+        preexec_fn=_with_us,
     )
     try:
-        with subprocess.Popen(["sh", "-c", f"until [ -S {path} ]; do sleep 0.05; done"]) as waiting:
-            waiting.wait(timeout=10)
+        deadline = time.monotonic() + START_SECONDS
+        while not path.is_socket():
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise Missing(f"{SHARE} does not start: {(directory / 'share.log').read_text().strip()}")
+            time.sleep(0.05)
         yield path
     finally:
         server.kill()
@@ -218,6 +255,7 @@ INSIDE: Sequence[Sequence[str]] = (
 
 
 def main(words: Sequence[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that what we began ends
     try:
         return max(run(each) for each in ([words] if words else INSIDE))
     except Missing as error:

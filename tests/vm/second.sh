@@ -9,6 +9,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /lib/modules
 mount --bind @MODULES@ /lib/modules
 ln -sf /proc/self/fd /dev/fd
+for each in 0:stdin 1:stdout 2:stderr; do ln -sf "/proc/self/fd/${each%%:*}" "/dev/${each#*:}"; done
 hostname vm
 ip link set lo up
 cd @ROOT@

@@ -6,9 +6,14 @@ Runs in the node's network namespace and is told what to do by lines of JSON, ea
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
+import logging
 import os
+import signal
 import subprocess
+import sys
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +31,8 @@ class Node:
         self.cidrs, self.cluster = cidrs, cluster
         self.view = ClusterView()
         self.network = BridgeNetwork(settings)
-        self.overlay = Overlay(settings)
+        self.now: float | None = None
+        self.overlay = Overlay(settings, clock=lambda: time.time() if self.now is None else self.now)
 
     async def start(self) -> Any:
         await self.network.start(pod_cidrs=self.cidrs, cluster_cidrs=self.cluster)
@@ -35,6 +41,22 @@ class Node:
 
     async def view_is(self, wires: list[Any]) -> Any:
         self.view.replace(wires)
+        return True
+
+    async def clock_is(self, now: float) -> Any:
+        """From now on, and standing still: handshakes go on having the time of the kernel."""
+        self.now = now
+        self.view.poke(self.overlay.name)
+        return True
+
+    async def look(self) -> Any:
+        """As the agent does by itself every few seconds."""
+        self.view.poke(self.overlay.name)
+        settled = asyncio.ensure_future(self.view.settled())
+        while not (await asyncio.wait({settled}, timeout=0.2))[0]:
+            if problem := await self.problem():
+                settled.cancel()
+                raise AgentError(problem)
         return True
 
     async def problem(self) -> Any:
@@ -47,11 +69,15 @@ class Node:
         found = await asyncio.to_thread(way.report)
         return {"keys": list(found.keys), "problem": found.problem, "message": found.message}
 
-    async def peers(self) -> Any:
+    async def held(self) -> Any:
+        """By slot, what the kernel has: the own public key, and the keys of the peers."""
         way = self.overlay.encrypted
-        names = way.devices if way else []
-        found = await asyncio.to_thread(lambda: [peer.key for name in names for peer in wireguard.Device(name).peers()])
-        return sorted(found)
+        devices = [wireguard.Device(name) for name in way.devices] if way else []
+
+        def ask() -> Any:
+            return [[device.identity()[0], sorted(peer.key for peer in device.peers())] for device in devices]
+
+        return await asyncio.to_thread(ask)
 
     async def pod(self) -> Any:
         made = await self.network.create(pod(), hostname="p")
@@ -79,18 +105,25 @@ async def main(words: dict[str, Any], orders: int, answers: int) -> None:
             os.write(answers, json.dumps(answer).encode() + b"\n")
 
 
+_of_others: list[int] = []
+"""The ends that this process has. A fork inherits them: while one has another's, that does not see its orders end."""
+
+
 def fork(namespace: str, words: dict[str, Any]) -> tuple[int, int, int]:
     """(process, where to write orders, where to read answers). A fork, because imports take very long in there."""
     (its_orders, orders), (answers, its_answers) = os.pipe(), os.pipe()
     pid = os.fork()
     if pid:
+        _of_others.extend((orders, answers))
         os.close(its_orders)
         os.close(its_answers)
         return pid, orders, answers
     code = 1
     try:
-        os.close(orders)
-        os.close(answers)
+        for each in (orders, answers, *_of_others):
+            os.close(each)
+        logging.basicConfig(level=logging.WARNING, stream=sys.__stderr__, force=True)
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
         descriptor = os.open(f"/run/netns/{namespace}", os.O_RDONLY | os.O_CLOEXEC)
         kernel.setns(descriptor, kernel.CLONE_NEWNET)
         kernel.unshare(kernel.CLONE_NEWNS)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 def wait_for(what: str, question: Callable[[], object], *, seconds: float) -> None:
     deadline = time.monotonic() + seconds
+    print(f"waiting: {what}", flush=True)
     while not question():
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:.0f} s: {what}")
