@@ -152,7 +152,10 @@ def test_pages_are_accessible_and_fit_a_phone(
         expect(signed_in.get_by_label("Loading").filter(visible=True)).to_have_count(0)
         assert accessible(signed_in) == [], address
         signed_in.set_viewport_size({"width": 360, "height": 800})
-        signed_in.wait_for_function("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        wait_for(
+            f"{address} fits",
+            lambda: signed_in.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"),
+        )
 
 
 def test_a_node_is_drained_as_budgets_allow(
