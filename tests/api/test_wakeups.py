@@ -33,10 +33,12 @@ class World:
         self.written: Counter[str] = Counter()
         self.seen: dict[str, int] = {}
         self.over = threading.Event()
+        self._lock = threading.Lock()
 
     def write(self, order: list[str]) -> None:
         for key in order:
-            self.written[key] += 1
+            with self._lock:
+                self.written[key] += 1
             queue.default().changed([key])
             self.over.wait(0.001)
 
@@ -53,7 +55,8 @@ class World:
     def look(self, key: str) -> Verdict:
         number = self.written[key]
         self.over.wait(0.002)  # what is written now is not seen
-        self.seen[key] = max(number, self.seen.get(key, 0))  # the store compares before it swaps
+        with self._lock:  # a store compares before it swaps
+            self.seen[key] = max(number, self.seen.get(key, 0))
         return DONE
 
 

@@ -143,3 +143,4 @@ def docker_daemon(directory: Path) -> Iterator[list[str]]:
         except subprocess.TimeoutExpired:
             daemon.kill()
             daemon.wait()
+        subprocess.run(["umount", "--lazy", f"{directory}/data"], capture_output=True, check=False)  # dockerd leaves it
