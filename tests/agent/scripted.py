@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,9 @@ from schema.base import Model, Wire
 from schema.session import Acknowledge, Heartbeat, Hello, OpenStream, Report, Sync, Update, Welcome, from_agent
 
 TOKEN = "the-node's-token"
+
+_SLOWNESS = 10 if os.environ.get("SLIPWAY_IN_VM") else 1
+"""An emulated machine takes its time (tests/vm)."""
 
 
 class ControlPlane:
@@ -120,7 +124,7 @@ class ControlPlane:
         return any(pod.gone for report in self.reports for pod in report.pods if pod.uid == uid)
 
     async def until(self, what: Callable[[], Any], *, seconds: float = 20.0) -> None:
-        deadline = asyncio.get_running_loop().time() + seconds
+        deadline = asyncio.get_running_loop().time() + seconds * _SLOWNESS
         while not what():
             assert asyncio.get_running_loop().time() < deadline, "it did not come to pass"
             await asyncio.sleep(0.005)
