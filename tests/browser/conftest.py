@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests import images, registry
 from tests.cluster.instance import ROOT, Instance, running
 
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 BROWSER_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 AXE = ROOT / "dashboard" / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -58,7 +58,7 @@ def page(browser: Browser, instance: Instance) -> Iterator[Page]:
     context = browser.new_context(
         base_url=f"http://127.0.0.1:{instance.http_port}", viewport={"width": 1440, "height": 900}
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     opened = context.new_page()
     troubles: list[str] = []
     opened.on("pageerror", lambda error: troubles.append(str(error)))

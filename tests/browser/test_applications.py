@@ -79,7 +79,7 @@ def context(cluster: Lab, browser: Browser) -> Iterator[BrowserContext]:
         executable_path=CHROMIUM, args=[*BROWSER_ARGUMENTS, "--no-proxy-server", rules]
     )
     made = launched.new_context(ignore_https_errors=True, viewport={"width": 900, "height": 620})
-    made.set_default_timeout(20_000)
+    made.set_default_timeout(60_000)
     yield made
     launched.close()
 
