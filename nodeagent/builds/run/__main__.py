@@ -150,7 +150,10 @@ def _run(request: Mapping[str, Any], directory: Path, found: Source, translated:
         raise _failure(steps, found) from None
     steps.close(failed=False)
     cache.note_use(steps.images)
-    print(f"{len(status.steps)} steps in {time.monotonic() - began:.1f} s", flush=True)
+    print(
+        f"{len(status.steps)} {'step' if len(status.steps) == 1 else 'steps'} in {time.monotonic() - began:.1f} s",
+        flush=True,
+    )
     return steps.image
 
 
