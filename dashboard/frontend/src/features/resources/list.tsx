@@ -15,6 +15,7 @@ import type { Column } from "../../lib/kinds/column";
 import type { Resource, ResourceClass } from "../../lib/kinds/resource";
 import { messages } from "../../lib/messages";
 import { type Listed, useResources } from "../../lib/watch/hooks";
+import { CreateButton } from "../create/button";
 import { ClearFilters, Filters, useFilter } from "./filters";
 
 export function ListPage({ kind }: { kind: ResourceClass }) {
@@ -27,7 +28,12 @@ export function ListPage({ kind }: { kind: ResourceClass }) {
   return (
     <Page
       title={titleOf(kind)}
-      actions={<ShowCommand command={commands.list(info, namespace, controls.filter.labels)} />}
+      actions={
+        <>
+          <CreateButton info={info} />
+          <ShowCommand command={commands.list(info, namespace, controls.filter.labels)} />
+        </>
+      }
     >
       <FilteredTable
         kind={kind}
@@ -68,9 +74,10 @@ export function FilteredTable({
     return (
       <Empty
         text={messages.list.empty(info.kind, namespace)}
-        hint={messages.list.emptyHint}
-        command={`kubectl create -f examples/${info.kind.toLowerCase()}.yaml`}
-      />
+        hint={messages.list.emptyHints[info.kind] ?? ""}
+      >
+        <CreateButton info={info} isMain />
+      </Empty>
     );
   }
   return (
