@@ -610,9 +610,9 @@ export const messages = {
     check: "Check",
     checkFor: "Check for",
     probes: {
-      readiness: "Ready: may have traffic",
-      liveness: "Alive: else it is started again",
-      startup: "Started: others wait for it",
+      readiness: "Ready for traffic",
+      liveness: "Alive",
+      startup: "Started",
     },
     checkHow: "Check by",
     hows: { http: "HTTP", tcp: "TCP", exec: "Command" },

@@ -49,7 +49,9 @@ export function FormFrame({
           {children}
           {making.error && (
             <Alert color="red" title={refused?.made ? text.partly : text.refused} role="alert">
-              <ErrorText error={refused?.refusal ?? making.error} />
+              {(refused?.refusals ?? [making.error]).map((error) => (
+                <ErrorText key={error.message} error={error} />
+              ))}
             </Alert>
           )}
           <Group justify="flex-end">

@@ -10,14 +10,15 @@ import type { Registry } from "../../lib/kinds/registry";
 /** Which control holds a field of one of the objects; empty where none does. */
 export type ControlOf = (kind: string, name: string, field: string) => string;
 
-/** A refusal of one of the objects, and the control that each of its causes is about. */
+/** What was refused of one or several objects, and the control that each cause is about. */
 export class Refused extends Error {
   constructor(
-    readonly refusal: Error,
-    readonly at: Record<string, string>,
+    readonly refusals: readonly Error[],
+    readonly at: Readonly<Record<string, string>>,
+    /** Some of it is there already. */
     readonly made: boolean,
   ) {
-    super(refusal.message);
+    super(refusals[0]?.message ?? "");
   }
 }
 
@@ -39,38 +40,61 @@ export function useMaking({ objects, namespace, controlOf, onDone }: Given) {
   return { ...making, refused };
 }
 
+interface Target {
+  key: api.Key;
+  object: Record<string, unknown>;
+  text: string;
+}
+
 /** What an earlier attempt has made (its text is in `made`) is left alone. */
 async function makeAll(
   registry: Registry,
   objects: Given["objects"],
   { namespace, controlOf, made }: { namespace: string; controlOf: ControlOf; made: Set<string> },
 ): Promise<void> {
-  for (const dryRun of [true, false]) {
-    for (const object of objects) {
-      const text = JSON.stringify(object);
-      if (made.has(text)) continue;
-      const target = targetOf(kindOf(registry, object), object, namespace);
-      try {
-        await api.create(target.kind, target.namespace, object, { dryRun });
-        if (!dryRun) made.add(text);
-      } catch (error) {
-        throw refusal(controlOf, target, error as Error, made.size > 0);
-      }
-    }
+  const targets = objects
+    .map((object): Target => {
+      return {
+        key: targetOf(kindOf(registry, object), object, namespace),
+        object,
+        text: JSON.stringify(object),
+      };
+    })
+    .filter(({ text }) => !made.has(text));
+  const answers = await Promise.allSettled(targets.map((target) => make(target, true)));
+  const refused = answers.flatMap((answer, index): [api.Key, Error][] => {
+    const key = targets[index]?.key;
+    return answer.status === "rejected" && key ? [[key, answer.reason as Error]] : [];
+  });
+  if (refused.length > 0) throw refusal(controlOf, refused, made.size > 0);
+  for (const target of targets) {
+    await make(target, false).catch((error: unknown) => {
+      throw refusal(controlOf, [[target.key, error as Error]], made.size > 0);
+    });
+    made.add(target.text);
   }
 }
 
-function refusal(controlOf: ControlOf, target: api.Key, error: Error, made: boolean): Refused {
+function make({ key, object }: Target, dryRun: boolean): Promise<unknown> {
+  return api.create(key.kind, key.namespace, object, { dryRun });
+}
+
+function refusal(controlOf: ControlOf, refused: readonly [api.Key, Error][], made: boolean): Refused {
   const at: Record<string, string> = {};
-  const tell = (field: string, message: string) => {
-    const control = controlOf(target.kind.kind, target.name, field);
-    if (control) at[control] ??= message;
-  };
-  if (error instanceof ApiError) {
-    for (const { field = "", message = "" } of error.causes) tell(field, message);
-    if (error.reason === "AlreadyExists") tell("metadata.name", error.message);
-    if (error.isNotFound && error.status?.details?.kind === "namespaces")
-      tell("metadata.namespace", error.message);
+  for (const [{ kind, name }, error] of refused) {
+    for (const [field, message] of fieldsOf(error)) {
+      const control = controlOf(kind.kind, name, field);
+      if (control) at[control] ??= message;
+    }
   }
-  return new Refused(error, at, made);
+  const said = new Map(refused.map(([, error]) => [error.message, error]));
+  return new Refused([...said.values()], at, made);
+}
+
+function fieldsOf(error: Error): [string, string][] {
+  if (!(error instanceof ApiError)) return [];
+  if (error.reason === "AlreadyExists") return [["metadata.name", error.message]];
+  if (error.isNotFound && error.status?.details?.kind === "namespaces")
+    return [["metadata.namespace", error.message]];
+  return error.causes.map(({ field = "", message = "" }) => [field, message]);
 }

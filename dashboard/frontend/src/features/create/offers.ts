@@ -88,6 +88,7 @@ export function useImageOffers(typed: string): string[] {
     () =>
       imageOffers(typed, {
         address,
+        aliases: state?.spec.aliases ?? [],
         repositories: repositories.map(({ namespace, name, path, tags, wire }) => ({
           path: path || `${namespace}/${name}`,
           tags: tags.length > 0 ? namesOf(tags) : wire.status?.lastTag ? [wire.status.lastTag] : [],
@@ -96,6 +97,6 @@ export function useImageOffers(typed: string): string[] {
           .flatMap(({ wire }) => wire.status?.sources ?? [])
           .flatMap(({ references = [] }) => references),
       }),
-    [typed, address, repositories, images],
+    [typed, address, state, repositories, images],
   );
 }

@@ -46,7 +46,7 @@ export function Rows<T extends object>({ title, item, rows, onChange, fresh, chi
         </Button>
       </Group>
       {rows.map((row, index) => (
-        <Group key={index} gap="xs" align="flex-start" wrap="nowrap">
+        <Group key={index} gap="xs" align="flex-start" wrap="nowrap" className="form-row">
           <div className="row-fields">{children(row, index, (part) => changed(index, part))}</div>
           <ActionIcon
             variant="subtle"

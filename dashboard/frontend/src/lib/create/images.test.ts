@@ -3,11 +3,17 @@ import { imageOffers } from "./images";
 
 const known = {
   address: "localhost:5000",
+  aliases: ["10.0.0.1:5000"],
   repositories: [
     { path: "shop/web", tags: ["3", "2"] },
     { path: "shop/web-admin", tags: [] },
   ],
-  present: ["docker.io/library/redis:7", "localhost:5000/shop/web:2", "redis@sha256:abc"],
+  present: [
+    "docker.io/library/redis:7",
+    "10.0.0.1:5000/shop/web:2",
+    "localhost:5000/shop/web:2",
+    "redis@sha256:abc",
+  ],
 };
 
 it.each([
