@@ -15,7 +15,9 @@ interface Props {
   objects: readonly Record<string, unknown>[];
   /** In place of `objects`, where they hold what is not for the eye. */
   preview?: readonly Record<string, unknown>[];
-  making: ReturnType<typeof useMaking>;
+  making: Pick<ReturnType<typeof useMaking>, "error" | "isPending" | "refused">;
+  /** What is said of a failure. */
+  failure?: string;
   onSubmit: () => void;
   /** None where the text may not be kept: of a Secret. */
   onYaml?: (yaml: string) => void;
@@ -30,6 +32,7 @@ export function FormFrame({
   making,
   onSubmit,
   onYaml,
+  failure,
   action,
   icon: Icon,
   children,
@@ -48,7 +51,7 @@ export function FormFrame({
         <Stack>
           {children}
           {making.error && (
-            <Alert color="red" title={refused?.made ? text.partly : text.refused} role="alert">
+            <Alert color="red" title={failure ?? (refused?.made ? text.partly : text.refused)} role="alert">
               {(refused?.refusals ?? [making.error]).map((error) => (
                 <ErrorText key={error.message} error={error} />
               ))}
