@@ -131,7 +131,6 @@ export function NewBuildPage() {
           />
           <Autocomplete
             label={text.namespace}
-            description={text.namespaceHint}
             data={useNamespaceNames()}
             value={namespace}
             onChange={(value) => change({ namespace: value })}

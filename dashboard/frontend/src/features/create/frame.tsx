@@ -7,6 +7,7 @@ import { Panel } from "../../components/panel";
 import { YamlEditor } from "../../components/yamlEditor";
 import { printAll } from "../../lib/create/documents";
 import { messages } from "../../lib/messages";
+import "./create.css";
 import type { useMaking } from "./making";
 
 const text = messages.create;

@@ -16,7 +16,10 @@ export interface BuildStep {
 }
 
 export interface BuildSpec {
-  context?: { upload?: boolean; git?: { url: string; ref?: string; subdirectory?: string; secretName?: string } };
+  context?: {
+    upload?: boolean;
+    git?: { url: string; ref?: string; subdirectory?: string; secretName?: string };
+  };
   dockerfile?: string;
   dockerfilePath?: string;
   target?: string;
