@@ -16,9 +16,10 @@ from nodeagent.builds.run import buildah
 from nodeagent.builds.run.errors import Failure
 from nodeagent.errors import InvalidImageName
 from nodeagent.facilities import Credentials
-from nodeagent.images import credentials, own, reference
-from nodeagent.images.own import OwnRegistry
+from nodeagent.images import reference
 from nodeagent.images.reference import Reference
+from nodeagent.images.registry import credentials, own
+from nodeagent.images.registry.own import OwnRegistry
 from nodeagent.images.settings import ImageSettings
 from schema.slipway.build import SECRETS_PATH
 
