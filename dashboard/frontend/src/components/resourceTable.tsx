@@ -69,11 +69,12 @@ export function ResourceTable({ label, items, columns, linkTo = defaultLink }: P
             <Table.Tr key={group.id} aria-rowindex={1}>
               {group.headers.map(({ id, column, getContext }) => {
                 const sorted = column.getIsSorted();
-                const { priority } = column.columnDef.meta as Meta;
+                const { priority, align } = column.columnDef.meta as Meta;
                 return (
                   <Table.Th
                     key={id}
                     data-priority={priority}
+                    data-align={align}
                     aria-sort={sorted ? (sorted === "asc" ? "ascending" : "descending") : "none"}
                   >
                     <UnstyledButton onClick={column.getToggleSortingHandler()} className="sort">
@@ -189,7 +190,12 @@ const ItemRow = memo(function ItemRow({ item, columns, index, linkTo, measure }:
       {...(address && { className: "clickable", onClick: open })}
     >
       {columns.map((column) => (
-        <Table.Td key={column.id} data-priority={column.priority ?? 0} data-column={column.id}>
+        <Table.Td
+          key={column.id}
+          data-priority={column.priority ?? 0}
+          data-column={column.id}
+          data-align={alignment(column)}
+        >
           <Cell column={column} item={item} />
         </Table.Td>
       ))}
@@ -199,6 +205,14 @@ const ItemRow = memo(function ItemRow({ item, columns, index, linkTo, measure }:
 
 interface Meta {
   priority: number;
+  align: "end" | undefined;
+}
+
+const AT_THE_END = new Set<Column["as"]>(["number", "bytes", "cores", "cpuUse", "memoryUse", "age"]);
+
+/** Numbers are compared by their last digits. */
+function alignment({ as }: Column<any>): "end" | undefined {
+  return AT_THE_END.has(as) ? "end" : undefined;
 }
 
 function definition(column: Column<any>): ColumnDef<Any> {
@@ -206,7 +220,7 @@ function definition(column: Column<any>): ColumnDef<Any> {
     id: column.id,
     header: column.header,
     accessorFn: (item) => sortable(column, item),
-    meta: { priority: column.priority ?? 0 } satisfies Meta,
+    meta: { priority: column.priority ?? 0, align: alignment(column) } satisfies Meta,
     sortUndefined: "last",
   };
 }
