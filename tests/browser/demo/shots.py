@@ -35,6 +35,12 @@ def _press(button: str) -> Act:
     return act
 
 
+def _delete(page: Page) -> None:
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    page.get_by_role("dialog").get_by_text("What goes with it").wait_for()
+
+
 def _palette(page: Page) -> None:
     page.keyboard.press("Control+k")
     page.get_by_role("combobox", name="Search pages").fill("web")
@@ -104,12 +110,12 @@ PAGES = (
     Shot("overview", "/", "Needs attention"),
     Shot("menu", "/", "Needs attention", _menu),
     Shot("nodes", "/nodes", "{node}"),
-    Shot("node", "/nodes/{node}", "Kubelet"),
+    Shot("node", "/nodes/{node}", "Allocatable"),
     Shot("node-pods", "/nodes/{node}?tab=pods", "Running"),
     Shot("node-metrics", "/nodes/{node}?tab=metrics", "Memory"),
     Shot("node-map", "/node-map", "{node}"),
     Shot("join", "/nodes", "{node}", _press("Add a node")),
-    Shot("drain", "/nodes/{node}", "Kubelet", _press("Drain")),
+    Shot("drain", "/nodes/{node}", "Allocatable", _press("Drain")),
     Shot("metrics", "/usage", "Memory"),
     Shot("events", f"/events?{SHOP}", "FailedScheduling"),
     Shot("namespaces", "/namespaces", "{namespace}"),
@@ -121,7 +127,7 @@ PAGES = (
     Shot("rollout-stuck", "/deployments/{namespace}/checkout", "Why?"),
     Shot("revisions", "/deployments/{namespace}/web?tab=revisions", "Revision 1"),
     Shot("scale", "/deployments/{namespace}/web", "3 of 3", _press("Scale")),
-    Shot("delete", "/deployments/{namespace}/web", "3 of 3", _press("Delete")),
+    Shot("delete", "/deployments/{namespace}/web", "3 of 3", _delete),
     Shot("yaml", "/deployments/{namespace}/web?tab=yaml", "apiVersion"),
     Shot("edit", "/deployments/{namespace}/web?tab=yaml&edit=1", "Review the changes", _edit),
     Shot("statefulset", "/statefulsets/{namespace}/shop-db", "2 of 2"),
@@ -144,13 +150,13 @@ PAGES = (
     Shot("ports", f"/ports?{SHOP}", "shop.example.com"),
     Shot("services", f"/services?{SHOP}", "shop-db"),
     Shot("service", "/services/{namespace}/web", "NodePort"),
-    Shot("exposure", "/services/{namespace}/web?tab=exposure", "cluster address", _expose),
+    Shot("exposure", "/services/{namespace}/web?tab=exposure", "{node}", _expose),
     Shot("ingress", "/ingresses/{namespace}/shop", "shop.example.com"),
     Shot("policy", "/networkpolicies/{namespace}/database-guard", "Incoming"),
     Shot("repositories", f"/repositories?{SHOP}", "base"),
     Shot("repository", f"/repositories?{SHOP}", "base", _follow(re.compile("^web$"), "1.5")),
     Shot("images", "/images", "web:1.5"),
-    Shot("image", "/images", "web:1.5", _follow(re.compile("/web:1.5"), "Layers")),
+    Shot("image", "/images", "web:1.5", _follow(re.compile("web:1.5$"), "Layers")),
     Shot("builds", f"/builds?{SHOP}", "search-1"),
     Shot("build", "/builds/{namespace}/web-1", "rendering page 6 of 6"),
     Shot("build-failed", "/builds/{namespace}/search-1", "catalogue-index"),
@@ -161,8 +167,8 @@ PAGES = (
     Shot("claims", f"/persistentvolumeclaims?{SHOP}", "data-shop-db-0"),
     Shot("claim", "/persistentvolumeclaims/{namespace}/data-shop-db-0", "Bound"),
     Shot("volumes", "/persistentvolumes", "Bound"),
-    Shot("custom", f"/triggers?{SHOP}", "web-redeploy"),
-    Shot("custom-object", "/triggers/{namespace}/web-redeploy", "web-redeploy"),
+    Shot("custom", f"/triggers.slipway.dev?{SHOP}", "web-redeploy"),
+    Shot("custom-object", "/triggers.slipway.dev/{namespace}/web-redeploy", "web-redeploy"),
     Shot("create", "/create", "What will be made"),
     Shot("create-yaml", "/create?as=yaml", "Review", _write_yaml),
     Shot("palette", "/", "Needs attention", _palette),
