@@ -27,7 +27,7 @@ from tests.cluster.instance import ROOT
 PICTURES = ROOT / "docs" / "pictures"
 WIDTHS = {1440: 900, 390: 844}
 THEMES = ("light", "dark")
-COLOURS = 128
+COLOURS = 256
 """Of a picture: screens have few, and it is a third of the size."""
 README = {"dashboard.png": "overview-light-1440", "pod.png": "logs-light-1440"}
 """Those that the README shows, under names of their own."""
@@ -47,10 +47,13 @@ class Camera:
 
     def take(self, shot: Shot) -> None:
         page = self.inside if shot.signed_in else self.outside
+        is_first = True
         for width, height in WIDTHS.items():
             page.set_viewport_size({"width": width, "height": height})
-            page.emulate_media(color_scheme="light")
-            visit(page, shot, namespace=NAMESPACE, node=NODES[0])
+            if is_first or shot.anew:
+                page.emulate_media(color_scheme="light")
+                visit(page, shot, namespace=NAMESPACE, node=NODES[0])
+                is_first = False
             for theme in THEMES:
                 page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
                 settle(page)
@@ -58,7 +61,7 @@ class Camera:
 
     def _save(self, page: Page, name: str) -> None:
         picture = page.screenshot(animations="disabled")
-        image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, kmeans=1, dither=Image.Dither.NONE)
         image.save(self.target / f"{name}.png", optimize=True)
 
 

@@ -100,6 +100,7 @@ export function ResourceTable({
                   <Table.Th
                     key={id}
                     data-priority={priority}
+                    data-column={id}
                     data-align={align}
                     aria-sort={sorted ? (sorted === "asc" ? "ascending" : "descending") : "none"}
                   >
