@@ -95,11 +95,13 @@ export function ResourceTable({
               {selection && <PickAll items={items} selection={selection} />}
               {group.headers.map(({ id, column, getContext }) => {
                 const sorted = column.getIsSorted();
-                const { priority } = column.columnDef.meta as Meta;
+                const { priority, align } = column.columnDef.meta as Meta;
                 return (
                   <Table.Th
                     key={id}
                     data-priority={priority}
+                    data-column={id}
+                    data-align={align}
                     aria-sort={sorted ? (sorted === "asc" ? "ascending" : "descending") : "none"}
                   >
                     <UnstyledButton onClick={column.getToggleSortingHandler()} className="sort">
@@ -236,7 +238,12 @@ const ItemRow = memo(function ItemRow({
         </Table.Td>
       )}
       {columns.map((column) => (
-        <Table.Td key={column.id} data-priority={column.priority ?? 0} data-column={column.id}>
+        <Table.Td
+          key={column.id}
+          data-priority={column.priority ?? 0}
+          data-column={column.id}
+          data-align={alignment(column)}
+        >
           <Cell column={column} item={item} />
         </Table.Td>
       ))}
@@ -299,6 +306,14 @@ function PickAll({
 
 interface Meta {
   priority: number;
+  align: "end" | undefined;
+}
+
+const AT_THE_END = new Set<Column["as"]>(["number", "bytes", "cores", "cpuUse", "memoryUse", "age"]);
+
+/** Numbers are compared by their last digits. */
+function alignment({ as }: Column<any>): "end" | undefined {
+  return AT_THE_END.has(as) ? "end" : undefined;
 }
 
 function definition(column: Column<any>): ColumnDef<Any> {
@@ -306,7 +321,7 @@ function definition(column: Column<any>): ColumnDef<Any> {
     id: column.id,
     header: column.header,
     accessorFn: (item) => sortable(column, item),
-    meta: { priority: column.priority ?? 0 } satisfies Meta,
+    meta: { priority: column.priority ?? 0, align: alignment(column) } satisfies Meta,
     sortUndefined: "last",
   };
 }
