@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Request
+from playwright.sync_api import Page, Request, expect
 
 from benchmarks.browser.chromium import World
 from benchmarks.browser.figures import kb, row, title
@@ -15,6 +15,8 @@ from dashboard.assets import BUILT
 
 AIM_BYTES = 600_000
 PREFIX = "/static/dashboard/"
+QUIET_MS = 1000
+LOADER = "main [aria-busy]"
 ROUTES = (
     "/pods",
     "/deployments",
@@ -70,12 +72,23 @@ def _print(name: str, fetched: Fetched, known: frozenset[str]) -> None:
 
 def record(world: World, address: str) -> Fetched:
     with world.context() as context:
+        asked: list[Request] = []
         finished: list[Request] = []
         page = context.new_page()
+        page.on("request", lambda request: asked.append(request))
         page.on("requestfinished", lambda request: finished.append(request))
         page.goto(address)
         page.locator("main h1").wait_for()
-        page.wait_for_load_state("networkidle")
+        _settle(page, asked)
         ours = [each for each in finished if urlsplit(each.url).path.startswith(PREFIX)]
         files = frozenset(urlsplit(each.url).path.removeprefix(PREFIX) for each in ours)
         return Fetched(files, sum(each.sizes()["responseBodySize"] for each in ours), len(finished))
+
+
+def _settle(page: Page, asked: list[Request]) -> None:
+    """Until nothing is being read any more, and for a while nothing further was asked for."""
+    before = -1
+    while len(asked) > before:
+        before = len(asked)
+        page.wait_for_timeout(QUIET_MS)
+        expect(page.locator(LOADER)).to_have_count(0)

@@ -17,6 +17,8 @@ WATCHED = "aaa-watched"
 SCRIPT = """
 (() => {
   const probe = (window.__probe = { token: "" });
+  window.__await = (token) =>
+    (window.__drawn = new Promise((done) => Object.assign(probe, { token, done, frame: 0, seen: 0 })));
   const now = () => performance.timeOrigin + performance.now();
   const Native = window.WebSocket;
   window.WebSocket = class extends Native {
@@ -33,7 +35,7 @@ SCRIPT = """
     probe.seen = now();
     requestAnimationFrame(() => {
       const { port1, port2 } = new MessageChannel();
-      port1.onmessage = () => (probe.drawn = now());
+      port1.onmessage = () => probe.done({ frame: probe.frame, seen: probe.seen, drawn: now() });
       port2.postMessage(0);
     });
   };
@@ -74,12 +76,11 @@ def create_watched(world: World) -> None:
 
 
 def write(page: Page, api: httpx.Client, word: str) -> dict[str, float]:
-    page.evaluate(f"Object.assign(window.__probe, {{token: '{word}', frame: 0, seen: 0, drawn: 0}})")
+    page.evaluate("(token) => void window.__await(token)", word)
     asked = time.time() * 1000
     patch(api, word)
     answered = time.time() * 1000
-    page.wait_for_function("window.__probe.drawn > 0")
-    probe = page.evaluate("window.__probe")
+    probe = page.evaluate("window.__drawn")
     return {
         "request to the page's frame (server)": probe["frame"] - asked,
         "  of it after the answer": max(0.0, probe["frame"] - answered),
