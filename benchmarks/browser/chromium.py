@@ -12,7 +12,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
 from tests.browser.conftest import BROWSER_ARGUMENTS, CHROMIUM
-from tests.cluster.instance import ROOT, Instance
+from tests.cluster.instance import ROOT, Instance, wait_for
 
 VIEWPORT = {"width": 1440, "height": 900}
 TIMEOUT_MS = 120_000
@@ -91,6 +91,13 @@ def _sign_in(browser: Browser, instance: Instance) -> Any:
     state = context.storage_state()
     context.close()
     return state
+
+
+def open_list(page: Page, rows: int) -> None:
+    """The pods' list, complete."""
+    page.goto("/pods")
+    table = page.locator("table[aria-rowcount]")
+    wait_for(f"{rows} rows", lambda: int(table.get_attribute("aria-rowcount") or 0) >= rows, seconds=TIMEOUT_MS / 1000)
 
 
 def devtools(page: Page) -> CDPSession:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page
 
-from benchmarks.browser.chromium import World
+from benchmarks.browser.chromium import World, open_list
 from benchmarks.browser.figures import ms, quantile, row, title
 
 AIM_MS = 200.0
@@ -50,7 +50,7 @@ def run(world: World, pods: int, rate: int, writes: int) -> None:
     create_watched(world)
     with world.context(SCRIPT) as context, world.instance.client() as api:
         page = context.new_page()
-        page.goto("/pods")
+        open_list(page, pods)
         page.get_by_text(WATCHED).first.wait_for()
         page.wait_for_timeout(2000)
         quiet = [write(page, api, f"Quiet{number:03}") for number in range(writes)]

@@ -65,11 +65,14 @@ def serve(port: int) -> None:
 
     django.setup()
     import uvicorn
+    from django.contrib import admin as admin_site
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.auth.models import User
     from django.contrib.sessions.backends.db import SessionStore
     from django.core.handlers.asgi import ASGIHandler
     from django.core.management import call_command
+
+    from dashboard import files
 
     call_command("migrate", verbosity=0)
     chief = User.objects.create_superuser("admin")
@@ -80,7 +83,14 @@ def serve(port: int) -> None:
     session[HASH_SESSION_KEY] = chief.get_session_auth_hash()
     session.save()
     (Path(os.environ[_HOME]) / "session").write_text(str(session.session_key))
-    uvicorn.run(ASGIHandler(), host="127.0.0.1", port=port, log_level="error", lifespan="off")
+    # Its scripts and styles in the same way as ours, so that the pages are compared.
+    static = files.Files(Path(admin_site.__file__).parent / "static", "/static/")
+    pages = ASGIHandler()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await (static if scope["path"].startswith("/static/") else pages)(scope, receive, send)
+
+    uvicorn.run(application, host="127.0.0.1", port=port, log_level="error", lifespan="off")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Settings of the admin site in `peer`: what `django-admin startproject` gives, static files by WhiteNoise."""
+"""Settings of the admin site in `peer`: what `django-admin startproject` gives."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -38,7 +36,6 @@ TEMPLATES = [
 ]
 ROOT_URLCONF = "benchmarks.browser.peer_urls"
 STATIC_URL = "/static/"
-WHITENOISE_USE_FINDERS = True
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import CDPSession, Page
 
-from benchmarks.browser.chromium import World, devtools, metrics
+from benchmarks.browser.chromium import World, devtools, metrics, open_list
 from benchmarks.browser.figures import ms, quantile, row, title
 
 FRAME_MS = 1000 / 60
@@ -43,8 +43,7 @@ def run(world: World, pods: int, rate: int) -> None:
     row("", "work a frame", "frame p50", "frame p95", "dropped", "longest task")
     with world.context() as context:
         page = context.new_page()
-        page.goto("/pods")
-        page.get_by_text(f"{pods:,} ").first.wait_for()
+        open_list(page, pods)
         works = []
         with world.writing("change", pods, rate):
             page.wait_for_timeout(2000)
