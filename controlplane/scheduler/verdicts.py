@@ -144,9 +144,10 @@ def _lacking(
 
 def _refusal(workload: Wire, events: Sequence[Wire]) -> str:
     """Why its pods are not even made: its condition, else the newest event that says so."""
-    failure = _condition(workload, "ReplicaFailure")
-    if failure.get("status") == "True":
-        return str(failure.get("message") or failure.get("reason") or "")
+    for type_ in ("ReplicaFailure", "Stalled"):
+        failure = _condition(workload, type_)
+        if failure.get("status") == "True":
+            return str(failure.get("message") or failure.get("reason") or "")
     told = next((one for one in causes.newest(events) if one.get("reason") == "FailedCreate"), None)
     return str(told["message"]) if told is not None else ""
 

@@ -206,6 +206,26 @@ def test_a_failure_has_its_reason_and_another_attempt_begins_anew(pump, api: Api
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_a_node_says_late_takes_nothing_from_the_result(pump, api: Api):
+    """The pod's end may be known before what its builder said last: no reader finds Failed without a failure."""
+    builder_node()
+    api.created(BUILDS, wire())
+    pump.settle()
+    own, where = Api(tokens.issue_for_node(pod()["spec"]["nodeName"])), "/agent/v1/builds/default/app/1/progress"
+    first, second = {"name": "[1/2] FROM redis:7", "state": "Done"}, {"name": "[2/2] RUN x", "state": "Running"}
+    own.post(where, {"steps": [first]})
+    end(137, reason="Error")
+    pump.settle()
+    own.post(where, {"steps": [first, second]})
+    own.post(where, {"steps": [first]})
+    own.post(where, {"warnings": ["said late"]})
+    status = get()["status"]
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", "BuilderKilled")
+    assert status["steps"] == [first, {**second, "state": "Failed"}]
+    assert status["warnings"] == ["said late"]
+
+
+@pytest.mark.django_db(transaction=True)
 def test_builds_wait_in_their_order(pump, api: Api):
     builder_node()
     for name in ("app", "second", "third"):

@@ -118,12 +118,14 @@ def _report(obj: Wire, result: Result, children: Children, now: datetime) -> Pla
     status["queuePosition"] = decide.position(obj, children.queue) if waits else None
     if result.phase == FAILED and "failure" not in status:
         status["failure"] = {"reason": result.reason, "message": result.message}
+    if result.phase == FAILED and (steps := (obj.get("status") or {}).get("steps")):
+        status["steps"] = builds.ended_steps(steps)
     over = result.phase in (SUCCEEDED, FAILED)
     if over:
         status["completionTime"] = meta.format_time(now)
-    steps = [Step("tell", events=[_ending(obj, result, status)])] if over else []
+    telling = [Step("tell", events=[_ending(obj, result, status)])] if over else []
     outcome = None if over else Wait(_patience(result), result.message or "it is being built")
-    return Plan(steps, _conditions(result), status, outcome)
+    return Plan(telling, _conditions(result), status, outcome)
 
 
 def _patience(result: Result) -> float:

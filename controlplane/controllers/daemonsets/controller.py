@@ -153,7 +153,7 @@ class _Planning:
             pod = placing.pod(self.owner, self.history.update, node, failures=failures)
             writes.append(Create(kinds.POD, pod))
             told.append(self._say("SuccessfulCreate", f"Created pod: {pod['metadata']['name']}"))
-        return Step("create", writes, told)
+        return Step("create", writes, told=told)
 
     def _deletions(self, decision: Decision) -> Step:
         writes, told = [], []

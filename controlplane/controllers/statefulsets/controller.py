@@ -197,7 +197,7 @@ class _Planning:
             told.append(
                 self._say("SuccessfulCreate", f"create Pod {pod['metadata']['name']} in StatefulSet {{}} successful")
             )
-        return Step("create", writes, told)
+        return Step("create", writes, told=told)
 
     def _deletions(self, decision: Decision) -> Step:
         writes, told = [], []

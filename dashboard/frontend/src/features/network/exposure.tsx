@@ -9,7 +9,7 @@ import { StatusBadge } from "../../components/statusBadge";
 import * as exposure from "../../lib/api/exposure";
 import type { Health, Resource } from "../../lib/kinds/resource";
 import { messages } from "../../lib/messages";
-import { targetOf } from "../resources/actions";
+import { targetOf } from "../resources/dialogs";
 
 const text = messages.network;
 
