@@ -119,6 +119,8 @@ def _store(home: Path, pull: Sequence[str], registry: Registries, load: bool) ->
 async def _bring(home: Path, pull: Sequence[str], registry: Registries, *, load: bool) -> None:
     store = ImageStore(home, registry.image_settings())
     store.use_registry(registry.own())
+    if not pull:
+        store.keep_blobs()  # no registry has them; so it can still be pushed from here
     try:
         loaded = {image.image_id for image in await store.load(_LAYOUT)} if load else set()
         pulled = {(await store.pull(name, credentials=registry.logins())).image_id for name in pull}

@@ -49,6 +49,8 @@ class Repository:
     credentials: Credentials | None
     authorization: str = field(default="", repr=False)
     actions: str = "pull"
+    is_by_hand: bool = False
+    """Logins come from a command line and not from a pod's Secrets: for what is said of them."""
 
     @property
     def scope(self) -> str:
@@ -91,8 +93,11 @@ class RegistryClient:
     def repository(self, reference: Reference, login: Credentials | None) -> Repository:
         """As it is asked where no mirror is."""
         if self._own is not None and self.is_own(reference):
-            return Repository(reference, self._own.address, login or self._own.login)
-        return Repository(reference, reference.server, login)
+            return self._at(reference, self._own.address, login or self._own.login)
+        return self._at(reference, reference.server, login)
+
+    def _at(self, reference: Reference, server: str, login: Credentials | None, actions: str = "pull") -> Repository:
+        return Repository(reference, server, login, actions=actions, is_by_hand=self._settings.is_by_hand)
 
     def took_login(self, repository: Repository) -> bool:
         """Whether a login was shown to get in. One that every node of the cluster has, for its caches, is none."""
@@ -130,7 +135,7 @@ class RegistryClient:
             if own is None and own_registry is not None and own_registry.is_own(mirror):
                 own = own_registry.login
             try:
-                return await self._manifest(Repository(reference, server_of(mirror), own))
+                return await self._manifest(self._at(reference, server_of(mirror), own))
             except ImagePullError:
                 continue
         return await self._manifest(self.repository(reference, login))
@@ -262,8 +267,8 @@ class RegistryClient:
     def target(self, reference: Reference, login: Credentials | None) -> Repository:
         """Where an image of that name is pushed to: never a mirror."""
         if self._own is not None and reference.host in self._own.names:
-            return Repository(reference, self._own.address, login or self._own.login, actions="pull,push")
-        return Repository(reference, reference.server, login, actions="pull,push")
+            return self._at(reference, self._own.address, login or self._own.login, "pull,push")
+        return self._at(reference, reference.server, login, "pull,push")
 
     async def put(
         self,
@@ -512,15 +517,18 @@ def _refused(repository: Repository, said: str = "") -> errors.Unauthorised:
     if repository.credentials is not None and repository.credentials.username.startswith(NODE_PREFIX):
         if "push" in repository.actions:
             return errors.Unauthorised(
-                f"no node may push to the cluster's registry: log in as a user for {reference}{said}"
+                f"no node may push to the cluster's registry: log in as a user for {reference}, with --username{said}"
             )
         return errors.Unauthorised(f"the cluster's registry does not let this node pull {reference}{said}")
+    where = "with --username or 'docker login'" if repository.is_by_hand else "by a Secret in imagePullSecrets"
     if repository.credentials is None:
+        action = "push" if "push" in repository.actions else "pull"
         return errors.Unauthorised(
-            f"registry {server} lets nobody pull {reference} without a login, or it does not exist; "
-            f"add a Secret for {reference.host} to imagePullSecrets{said}"
+            f"registry {server} lets nobody {action} {reference} without a login, or it does not exist; "
+            f"log in to {reference.host} {where}{said}"
         )
-    return errors.Unauthorised(f"registry {server} refuses the login in imagePullSecrets for {reference}{said}")
+    login = f"login of {repository.credentials.username}" if repository.is_by_hand else "login in imagePullSecrets"
+    return errors.Unauthorised(f"registry {server} refuses the {login} for {reference}{said}")
 
 
 def _own_certificates(settings: ImageSettings, server: str) -> list[str]:
