@@ -12,25 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from nodeagent.images import errors
+from nodeagent.images import errors, reference
 from nodeagent.images.disk.shelf import Shelf
 from tests import images, registry
 from tests.agent.host import needs_host
-from tests.agent.images_host import leftovers, opened, scratch
+from tests.agent.images_host import leftovers, opened
 
 pytestmark = needs_host
-
-
-@pytest.fixture
-def home():
-    with scratch() as directory:
-        yield directory
-
-
-@pytest.fixture
-async def store(home):
-    async with opened(home) as one:
-        yield one
 
 
 class TestLoad:

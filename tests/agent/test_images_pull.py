@@ -22,34 +22,16 @@ from nodeagent.images.registry.own import OwnRegistry
 from nodeagent.images.settings import ImageSettings, Limits
 from tests import images, registry
 from tests.agent.host import needs_host, until
-from tests.agent.images_host import ALICE, QUICK, leftovers, opened, scratch
+from tests.agent.images_host import ALICE, QUICK, leftovers, opened
 from tests.ports import free_port
 
 pytestmark = needs_host
-
-
-@pytest.fixture(scope="module")
-def hub():
-    with registry.start() as running:
-        yield running
 
 
 @pytest.fixture
 def proxy(hub):
     with registry.FaultyProxy(hub.host).running() as running:
         yield running
-
-
-@pytest.fixture
-def home():
-    with scratch() as directory:
-        yield directory
-
-
-@pytest.fixture
-async def store(home):
-    async with opened(home) as one:
-        yield one
 
 
 def random_layer(size, compression="none", name="data"):

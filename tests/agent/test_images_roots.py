@@ -17,29 +17,11 @@ import pytest
 from nodeagent.images import errors
 from nodeagent.images.disk import trees
 from nodeagent.images.store import ImageStore
-from tests import images, registry
+from tests import images
 from tests.agent.host import needs_host
-from tests.agent.images_host import QUICK, leftovers, opened, scratch, tree
+from tests.agent.images_host import QUICK, leftovers, opened, tree
 
 pytestmark = needs_host
-
-
-@pytest.fixture(scope="module")
-def hub():
-    with registry.start() as running:
-        yield running
-
-
-@pytest.fixture
-def home():
-    with scratch() as directory:
-        yield directory
-
-
-@pytest.fixture
-async def store(home):
-    async with opened(home) as one:
-        yield one
 
 
 async def pull(store: ImageStore, hub, built, name="app:1"):

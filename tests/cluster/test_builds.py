@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from tests import registry
 from tests.cluster.builds import BUILDS, MANAGE, Builder, states
-from tests.cluster.instance import Wire, running, wait_for
+from tests.cluster.instance import ROOT, Wire, running, wait_for
 from tests.cluster.pods import pod
 from tests.ports import free_port
 
@@ -214,13 +215,47 @@ def again(builder: Builder, name: str) -> Wire:
     return status
 
 
-def test_an_image_may_stay_on_its_node(builder: Builder) -> None:
-    tag = "docker.io/library/stays:1"
-    status = builder.built("stays", f'FROM {builder.base}\nCMD ["/bin/sleep", "60"]\n', tags=[tag], push=False)
-    builder.instance.create(pod("stays", {"name": "main", "image": tag, "imagePullPolicy": "Never"}))
+def test_from_build_to_registry_and_back_it_stays_one_digest(builder: Builder) -> None:
+    """Built and kept on its node, run there while nothing answers for the registry, tagged, pushed, removed, and pulled again."""
+    first, second = "docker.io/library/stays:1", f"{builder.own}/default/stays:2"
+    status = builder.built(
+        "stays", f'FROM {builder.base}\nRUN echo 1 > /made\nCMD ["/bin/sleep", "60"]\n', tags=[first], push=False
+    )
+    digest = status["digest"]
+    hub = builder.instance.pid_of("registry")
+    os.kill(hub, signal.SIGSTOP)
+    try:
+        assert digest_that_runs(builder, first, "IfNotPresent") == digest
+    finally:
+        os.kill(hub, signal.SIGCONT)
+    login = {"REGISTRY_PASSWORD": builder.instance.password}
+    image(builder, "tag", first, second)
+    assert image(builder, "push", second, "--username", "admin", **login).split()[-1] == digest
+    for name in (first, second):
+        image(builder, "remove", name)
+    assert digest not in image(builder, "list", "--json")
+    assert digest_that_runs(builder, second, "IfNotPresent") == digest
+
+
+def digest_that_runs(builder: Builder, tag: str, policy: str) -> str:
+    builder.instance.create(pod("stays", {"name": "main", "image": tag, "imagePullPolicy": policy}))
     ran = builder.instance.wait_running("stays")
-    assert ran["status"]["containerStatuses"][0]["imageID"].endswith(status["digest"])
     builder.instance.delete_pod("stays")
+    return str(ran["status"]["containerStatuses"][0]["imageID"].partition("@")[2])
+
+
+def image(builder: Builder, *words: str, **environment: str) -> str:
+    """``nodeagent image`` on the builder's node."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nodeagent", "image", *words, "--home", str(builder.instance.home / "node")],
+        cwd=ROOT,
+        env={**builder.instance.environment, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture
