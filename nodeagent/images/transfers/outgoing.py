@@ -22,7 +22,8 @@ from nodeagent.images.disk.shelf import Shelf
 from nodeagent.images.flights import in_thread
 from nodeagent.images.manifests import Descriptor, Manifest
 from nodeagent.images.reference import Reference
-from nodeagent.images.registry.client import RegistryClient, Repository
+from nodeagent.images.registry.answers import Repository
+from nodeagent.images.registry.client import RegistryClient
 from nodeagent.images.registry.credentials import for_repository
 
 _CHUNK = 1024 * 1024

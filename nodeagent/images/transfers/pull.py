@@ -24,7 +24,8 @@ from nodeagent.images.peers import access
 from nodeagent.images.peers.client import Client
 from nodeagent.images.peers.offers import Growing, Offers
 from nodeagent.images.reference import Reference
-from nodeagent.images.registry.client import RegistryClient, Repository
+from nodeagent.images.registry.answers import Repository
+from nodeagent.images.registry.client import RegistryClient
 from nodeagent.images.registry.credentials import for_repository
 from nodeagent.images.registry.own import OwnRegistry
 from nodeagent.images.settings import ImageSettings
