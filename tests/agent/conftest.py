@@ -25,3 +25,9 @@ def hub():
     """Whoever counts what it holds starts another."""
     with registry.start() as running:
         yield running
+
+
+@pytest.fixture
+def proxy(hub):
+    with registry.FaultyProxy(hub.host).running() as running:
+        yield running
