@@ -59,6 +59,11 @@ class World:
             process.terminate()
             process.wait()
 
+    def revision(self) -> int:
+        """Counts up with every write to the store."""
+        answer = self.instance.api.get("/api/v1/namespaces", params={"limit": 1}).raise_for_status()
+        return int(answer.json()["metadata"]["resourceVersion"])
+
     def write(self, *words: str | int) -> None:
         if self._writer(*words).wait() != 0:
             raise RuntimeError(f"the writer failed: {words}")
