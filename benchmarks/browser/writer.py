@@ -36,8 +36,9 @@ def main() -> None:
         fill(int(count))
         return
     rate = int(rest[0])
-    writes = changes(int(count)) if what == "change" else churn(int(count))
-    _keep_writing(writes, rate)
+    uids: dict[str, str] = {}
+    writes = changes(int(count)) if what == "change" else churn(int(count), uids)
+    _keep_writing(writes, rate, uids)
 
 
 def names(count: int) -> list[str]:
@@ -92,8 +93,9 @@ def changes(count: int) -> Iterator[Any]:
         yield objects.Status(POD, NAMESPACE, chance.choice(known), status)
 
 
-def churn(count: int) -> Iterator[Any]:
-    """About ``count`` pods that come, change once and go; each has a name that never comes again."""
+def churn(count: int, uids: dict[str, str]) -> Iterator[Any]:
+    """About ``count`` pods that come, change once and go; each has a name that never comes again. ``uids`` has those of
+    what was written."""
     from benchmarks import store
     from controlplane.store import objects
     from schema.kinds import POD
@@ -109,15 +111,21 @@ def churn(count: int) -> Iterator[Any]:
             oldest = living.pop(0)
             now = DeleteOptions(grace_period_seconds=0)
             yield objects.Delete(POD, NAMESPACE, oldest, now)
-            yield objects.Finish(POD, NAMESPACE, oldest)
+            yield objects.Finish(POD, NAMESPACE, oldest, uids.pop(oldest))
 
 
-def _keep_writing(writes: Iterator[Any], rate: int) -> None:
+def _keep_writing(writes: Iterator[Any], rate: int, uids: dict[str, str]) -> None:
     from controlplane.store import objects
+    from controlplane.store.errors import StoreError
 
     due = time.monotonic()
     while True:
-        objects.write_many(list(itertools.islice(writes, max(1, rate // BEATS))))
+        for outcome in objects.write_many(list(itertools.islice(writes, max(1, rate // BEATS)))):
+            if isinstance(outcome, StoreError):
+                raise outcome
+            metadata = outcome.get("metadata") or {}  # nothing is left of what is gone
+            if metadata and "deletionTimestamp" not in metadata:
+                uids[metadata["name"]] = metadata["uid"]
         due += max(1, rate // BEATS) / rate
         time.sleep(max(0.0, due - time.monotonic()))
 
