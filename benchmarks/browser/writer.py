@@ -10,6 +10,7 @@ With the environment of the instance. Its controllers are not told: what they do
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import sys
 import time
@@ -103,7 +104,7 @@ def churn(count: int, uids: dict[str, str]) -> Iterator[Any]:
 
     living: list[str] = []
     for number in itertools.count():
-        name = f"churn-{number:08}"
+        name = f"churn-{os.getpid()}-{number:08}"
         living.append(name)
         yield objects.Create(POD, _pod(name))
         yield objects.Status(POD, NAMESPACE, name, store.status("10.244.9.9"))
