@@ -9,6 +9,7 @@ With the environment of the instance. Its controllers are not told: what they do
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import random
@@ -33,6 +34,7 @@ def main() -> None:
 
     committed.disconnect(dispatch_uid="controllers.queue")
     what, count, *rest = sys.argv[1:]
+    _ensure_node()
     if what == "fill":
         fill(int(count))
         return
@@ -49,15 +51,23 @@ def names(count: int) -> list[str]:
 def fill(count: int) -> None:
     from controlplane.store import objects
     from controlplane.store.errors import StoreError
-    from schema.kinds import NODE as NODE_KIND
     from schema.kinds import POD
 
-    wanted: list[Any] = [objects.Create(NODE_KIND, _node())]
-    wanted += [objects.Create(POD, _pod(name)) for name in names(count)]
+    wanted = [objects.Create(POD, _pod(name)) for name in names(count)]
     for start in range(0, len(wanted), AT_ONCE):
         for outcome in objects.write_many(wanted[start : start + AT_ONCE]):
             if isinstance(outcome, StoreError):
                 raise outcome
+
+
+def _ensure_node() -> None:
+    """Pods of a node that does not exist would be taken for lost, and deleted."""
+    from controlplane.store import objects
+    from controlplane.store.errors import AlreadyExists
+    from schema.kinds import NODE as KIND
+
+    with contextlib.suppress(AlreadyExists):
+        objects.create(KIND, _node())
 
 
 def _node() -> dict[str, Any]:
