@@ -94,11 +94,13 @@ export function ResourceTable({
               {selection && <PickAll items={items} selection={selection} />}
               {group.headers.map(({ id, column, getContext }) => {
                 const sorted = column.getIsSorted();
-                const { priority } = column.columnDef.meta as Meta;
+                const { priority, align } = column.columnDef.meta as Meta;
                 return (
                   <Table.Th
                     key={id}
                     data-priority={priority}
+                    data-column={id}
+                    data-align={align}
                     aria-sort={sorted ? (sorted === "asc" ? "ascending" : "descending") : "none"}
                   >
                     <UnstyledButton onClick={column.getToggleSortingHandler()} className="sort">
@@ -240,7 +242,12 @@ const ItemRow = memo(function ItemRow({
         </td>
       )}
       {columns.map((column) => (
-        <td key={column.id} data-priority={column.priority ?? 0} data-column={column.id}>
+        <td
+          key={column.id}
+          data-priority={column.priority ?? 0}
+          data-column={column.id}
+          data-align={alignment(column)}
+        >
           <Cell column={column} item={item} />
         </td>
       ))}
@@ -303,6 +310,14 @@ function PickAll({
 
 interface Meta {
   priority: number;
+  align: "end" | undefined;
+}
+
+const AT_THE_END = new Set<Column["as"]>(["number", "bytes", "cores", "cpuUse", "memoryUse", "age"]);
+
+/** Numbers are compared by their last digits. */
+function alignment({ as }: Column<any>): "end" | undefined {
+  return AT_THE_END.has(as) ? "end" : undefined;
 }
 
 const NUMBERS: ReadonlySet<string> = new Set([
@@ -323,7 +338,7 @@ function definition(column: Column<any>): ColumnDef<Any> {
     accessorFn: () => undefined,
     // As TanStack finds out by looking at values: texts begin with the first, numbers with the largest.
     sortDescFirst: NUMBERS.has(column.as ?? "text"),
-    meta: { priority: column.priority ?? 0 } satisfies Meta,
+    meta: { priority: column.priority ?? 0, align: alignment(column) } satisfies Meta,
   };
 }
 
