@@ -10,10 +10,14 @@ import { StatusBadge } from "./statusBadge";
 const BAD_WHEN_TRUE =
   /Pressure$|Unavailable$|Failure$|^Failed$|^FailureTarget$|^DisruptionTarget$|^RolledBack$|^ScalingLimited$|Failure|Remaining$/;
 
+/** It is as it was asked for, at one of its bounds. */
+const NOT_SERIOUS = new Set(["ScalingLimited"]);
+
 export function conditionHealth({ type, status }: Condition): Health {
   if (status === "Unknown") return "busy";
   const isWell = (status === "True") !== BAD_WHEN_TRUE.test(type);
   if (isWell) return "good";
+  if (NOT_SERIOUS.has(type)) return "busy";
   return BAD_WHEN_TRUE.test(type) ? "bad" : "busy";
 }
 
