@@ -26,6 +26,7 @@ export function Bar({ title, told, share, color, mark }: Props) {
       </Group>
       <div className="bar">
         <Progress
+          size="sm"
           value={100 * Math.max(0, Math.min(1, share))}
           color={color}
           aria-label={`${title}: ${told}`}

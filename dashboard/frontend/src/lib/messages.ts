@@ -21,7 +21,7 @@ export const messages = {
   account: "Account",
   login: {
     title: "Sign in",
-    lead: "The administrator's password was printed by `make up` and is kept in $SLIPWAY_HOME/admin-password.",
+    lead: "The administrator's password was printed by `make up` and is kept in `$SLIPWAY_HOME/admin-password`.",
     again: "Your session has ended. Sign in and go on where you were; nothing you typed is lost.",
     username: "User name",
     password: "Password",
@@ -100,6 +100,7 @@ export const messages = {
     lastSuccess: "Last success",
     maxUnavailable: "Max unavailable",
     memory: "Memory",
+    metrics: "Metrics",
     message: "Message",
     minAvailable: "Min available",
     name: "Name",

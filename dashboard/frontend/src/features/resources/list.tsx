@@ -179,7 +179,8 @@ function usePrinterColumns(kind: ResourceClass, namespace: string, items: readon
             : String(cell);
       },
       as: column.type === "integer" || column.type === "number" ? "number" : "text",
-      priority: column.priority > 0 ? 2 : 1,
+      // After the name, the first says the most.
+      priority: column.priority > 0 ? 2 : index <= 1 ? 0 : 1,
     }));
     const [name, ...rest] = kind.columns.filter(({ id }) => id !== "state");
     const own = theirs.filter(({ header }) => !OURS.has(header.toLowerCase()));

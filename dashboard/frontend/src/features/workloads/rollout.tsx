@@ -1,4 +1,3 @@
-import { Stack } from "@mantine/core";
 import { Bar } from "../../components/bar";
 import { Panel } from "../../components/panel";
 import type { Workload } from "../../lib/kinds/workload";
@@ -8,16 +7,21 @@ import { messages } from "../../lib/messages";
 export function RolloutPanel({ item }: { item: Workload }) {
   const { wanted, updated, ready, available } = item.progress;
   const text = messages.rollout;
-  const bar = (title: string, count: number, color: string) => (
-    <Bar title={title} told={text.of(count, wanted)} share={wanted > 0 ? count / wanted : 0} color={color} />
+  const bar = (title: string, count: number) => (
+    <Bar
+      title={title}
+      told={text.of(count, wanted)}
+      share={wanted > 0 ? count / wanted : 0}
+      color={count < wanted ? "yellow" : "teal"}
+    />
   );
   return (
     <Panel title={text.title}>
-      <Stack gap="sm" data-testid="rollout">
-        {bar(text.updated, updated, "blue")}
-        {bar(text.ready, ready, "teal")}
-        {bar(text.available, available, "teal")}
-      </Stack>
+      <div className="rollout" data-testid="rollout">
+        {bar(text.updated, updated)}
+        {bar(text.ready, ready)}
+        {bar(text.available, available)}
+      </div>
     </Panel>
   );
 }

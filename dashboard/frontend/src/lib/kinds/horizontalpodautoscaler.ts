@@ -72,11 +72,10 @@ const target: Column<HorizontalPodAutoscaler> = {
   }),
 };
 const goals: Column<HorizontalPodAutoscaler> = {
-  id: "goals",
-  header: messages.autoscaler.goals,
+  id: "metrics",
+  header: fields.metrics,
   value: (scaler) =>
-    scaler.goals.map(({ name, current, target }) => `${name}: ${current || "?"}/${target}`).join(", "),
-  as: "mono",
+    scaler.goals.map(({ name, current, target }) => `${name} ${current || "–"} of ${target}`).join(", "),
   priority: 1,
 };
 const replicas: Column<HorizontalPodAutoscaler> = {
@@ -98,7 +97,7 @@ export class HorizontalPodAutoscaler extends Resource<AutoscalerWire> {
     subresources: ["status"],
   });
 
-  static readonly columns = columns.between<HorizontalPodAutoscaler>(columns.state, target, replicas, goals);
+  static readonly columns = columns.between<HorizontalPodAutoscaler>(columns.state, target, goals, replicas);
 
   override get info() {
     return HorizontalPodAutoscaler.info;
