@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.cluster.instance import Instance, running, wait_for
-from tests.ports import free_port
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")
-
-
-@pytest.fixture(scope="module")
-def instance() -> Iterator[Instance]:
-    """One that has a registry and builds."""
-    with running(SLIPWAY_REGISTRY_PORT=str(free_port())) as started:
-        yield started
+from tests.cluster.instance import Instance, wait_for
 
 
 @pytest.fixture(scope="module")
