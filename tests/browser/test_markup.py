@@ -74,7 +74,7 @@ def event(uid: str) -> dict[str, object]:
 def nothing_came_of_it(page: Page) -> None:
     assert page.evaluate("window.hacked") is None
     assert page.title() != "hacked"
-    assert page.locator("img[src=x], script:not([src]), a[href^=javascript]").count() == 0
+    assert page.locator("img[src=x], body script, a[href^=javascript]").count() == 0
     assert page.troubles == []  # type: ignore[attr-defined]
 
 
