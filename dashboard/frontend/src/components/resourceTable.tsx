@@ -9,6 +9,7 @@ import {
   flexRender,
   getCoreRowModel,
   getSortedRowModel,
+  functionalUpdate,
   type Row,
   type SortingState,
   useReactTable,
@@ -18,6 +19,7 @@ import {
   type KeyboardEvent,
   memo,
   type MouseEvent,
+  useCallback,
   useLayoutEffect,
   useMemo,
   useRef,
@@ -29,6 +31,8 @@ import { parseQuantity } from "../lib/format/quantity";
 import type { Column } from "../lib/kinds/column";
 import type { Resource } from "../lib/kinds/resource";
 import * as links from "../lib/links";
+import { messages } from "../lib/messages";
+import * as sortings from "../lib/sorting";
 import { usageStore } from "../lib/usage/store";
 import type { WireObject } from "../lib/wire";
 import { Cell } from "./cell";
@@ -41,39 +45,63 @@ interface Props {
   columns: readonly Column<any>[];
   /** Where a row leads; by default to the object's page. */
   linkTo?: (item: Any) => string | undefined;
+  /** Kept by whoever shows the table; otherwise the table keeps it. */
+  sorting?: { by: string; set: (by: string) => void };
+  /** Rows can be selected. */
+  selection?: Selection;
+}
+
+export interface Selection {
+  selected: ReadonlySet<string>;
+  /** Of some rows, by uid. */
+  select: (uids: readonly string[], isSelected: boolean) => void;
 }
 
 const ROW_HEIGHT = 41;
 /** Fewer rows than this are all drawn: no need to measure them, and the browser's own search finds them. */
 const SMALL = 80;
 
-export function ResourceTable({ label, items, columns, linkTo = defaultLink }: Props) {
-  const [sorting, setSorting] = useState<SortingState>([]);
+export function ResourceTable({
+  label,
+  items,
+  columns,
+  linkTo = defaultLink,
+  sorting: kept,
+  selection,
+}: Props) {
+  const own = useState("");
+  const [by, setBy] = kept ? [kept.by, kept.set] : own;
+  const sorting = useMemo(() => sortings.parse(by), [by]);
   const definitions = useMemo(() => columns.map(definition), [columns]);
   const data = useSorted(items, columns, sorting);
   const table = useReactTable({
     data,
     columns: definitions,
     state: { sorting },
-    onSortingChange: setSorting,
+    onSortingChange: (change) => setBy(sortings.format(functionalUpdate(change, sorting))),
     getRowId: (item) => item.uid,
     getCoreRowModel: getCoreRowModel(),
     getSortedRowModel: getSortedRowModel(),
   });
   const { rows } = table.getRowModel();
+  const pick = usePick(rows, selection);
+  const body = { columns, linkTo, pick, selected: selection?.selected };
   return (
     <div className="table-frame">
       <Table verticalSpacing={8} aria-label={label} aria-rowcount={rows.length + 1} className="resources">
         <Table.Thead>
           {table.getHeaderGroups().map((group) => (
             <Table.Tr key={group.id} aria-rowindex={1}>
+              {selection && <PickAll items={items} selection={selection} />}
               {group.headers.map(({ id, column, getContext }) => {
                 const sorted = column.getIsSorted();
-                const { priority } = column.columnDef.meta as Meta;
+                const { priority, align } = column.columnDef.meta as Meta;
                 return (
                   <Table.Th
                     key={id}
                     data-priority={priority}
+                    data-column={id}
+                    data-align={align}
                     aria-sort={sorted ? (sorted === "asc" ? "ascending" : "descending") : "none"}
                   >
                     <UnstyledButton onClick={column.getToggleSortingHandler()} className="sort">
@@ -90,11 +118,11 @@ export function ResourceTable({ label, items, columns, linkTo = defaultLink }: P
         {rows.length <= SMALL ? (
           <Table.Tbody onKeyDown={moveFocus}>
             {rows.map((row, index) => (
-              <ItemRow key={row.id} item={row.original} columns={columns} index={index} linkTo={linkTo} />
+              <ItemRow key={row.id} {...rowProps(body, row)} index={index} />
             ))}
           </Table.Tbody>
         ) : (
-          <VirtualBody rows={rows} columns={columns} linkTo={linkTo} />
+          <VirtualBody rows={rows} body={body} />
         )}
       </Table>
     </div>
@@ -108,15 +136,20 @@ function useSorted(items: readonly Any[], columns: Props["columns"], sorting: So
   return useMemo(() => (version ? [...items] : (items as Any[])), [items, version]);
 }
 
-function VirtualBody({
-  rows,
-  columns,
-  linkTo,
-}: {
-  rows: Row<Any>[];
+/** What all rows have in common. */
+interface Body {
   columns: Props["columns"];
   linkTo: LinkTo;
-}) {
+  pick: Pick | undefined;
+  selected: ReadonlySet<string> | undefined;
+}
+
+function rowProps({ columns, linkTo, pick, selected }: Body, { original: item, id }: Row<Any>) {
+  return { item, columns, linkTo, ...(pick && { pick, isSelected: selected?.has(id) ?? false }) };
+}
+
+function VirtualBody({ rows, body: shared }: { rows: Row<Any>[]; body: Body }) {
+  const columnCount = shared.columns.length + (shared.pick ? 1 : 0);
   const body = useRef<HTMLTableSectionElement>(null);
   const [offset, setOffset] = useState(0);
   useLayoutEffect(() => {
@@ -134,22 +167,15 @@ function VirtualBody({
   const below = virtual.getTotalSize() - ((shown.at(-1)?.end ?? offset) - offset);
   return (
     <tbody ref={body} onKeyDown={moveFocus}>
-      {above > 0 && <Spacer height={above} columns={columns.length} />}
+      {above > 0 && <Spacer height={above} columns={columnCount} />}
       {shown.map(({ index }) => {
         const row = rows[index];
         if (!row) return null;
         return (
-          <ItemRow
-            key={row.id}
-            item={row.original}
-            columns={columns}
-            index={index}
-            linkTo={linkTo}
-            measure={virtual.measureElement}
-          />
+          <ItemRow key={row.id} {...rowProps(shared, row)} index={index} measure={virtual.measureElement} />
         );
       })}
-      {below > 0 && <Spacer height={below} columns={columns.length} />}
+      {below > 0 && <Spacer height={below} columns={columnCount} />}
     </tbody>
   );
 }
@@ -170,14 +196,24 @@ interface RowProps {
   index: number;
   linkTo: LinkTo;
   measure?: (element: Element | null) => void;
+  pick?: Pick;
+  isSelected?: boolean;
 }
 
-const ItemRow = memo(function ItemRow({ item, columns, index, linkTo, measure }: RowProps) {
+const ItemRow = memo(function ItemRow({
+  item,
+  columns,
+  index,
+  linkTo,
+  measure,
+  pick,
+  isSelected = false,
+}: RowProps) {
   const [, navigate] = useLocation();
   const address = linkTo(item);
   const open = (event: MouseEvent) => {
     // A click that ends a selection of text, or on a link, is not one on the row.
-    if (!address || window.getSelection()?.toString() || (event.target as Element).closest("a,button"))
+    if (!address || window.getSelection()?.toString() || (event.target as Element).closest("a,button,label"))
       return;
     navigate(address);
   };
@@ -187,9 +223,27 @@ const ItemRow = memo(function ItemRow({ item, columns, index, linkTo, measure }:
       data-index={index}
       aria-rowindex={index + 2}
       {...(address && { className: "clickable", onClick: open })}
+      data-selected={isSelected || undefined}
     >
+      {pick && (
+        <Table.Td className="pick">
+          <label>
+            <input
+              type="checkbox"
+              aria-label={messages.list.select(item.name)}
+              checked={isSelected}
+              onChange={(event) => pick(item.uid, (event.nativeEvent as MouseEventInit).shiftKey === true)}
+            />
+          </label>
+        </Table.Td>
+      )}
       {columns.map((column) => (
-        <Table.Td key={column.id} data-priority={column.priority ?? 0} data-column={column.id}>
+        <Table.Td
+          key={column.id}
+          data-priority={column.priority ?? 0}
+          data-column={column.id}
+          data-align={alignment(column)}
+        >
           <Cell column={column} item={item} />
         </Table.Td>
       ))}
@@ -197,8 +251,69 @@ const ItemRow = memo(function ItemRow({ item, columns, index, linkTo, measure }:
   );
 });
 
+type Pick = (uid: string, isRange: boolean) => void;
+
+/** Turns one row over; with shift all from the one before to this one. It stays the same function, so that rows are not drawn anew. */
+function usePick(rows: Row<Any>[], selection: Selection | undefined): Pick | undefined {
+  const latest = useRef({ rows, selection });
+  latest.current = { rows, selection };
+  const last = useRef("");
+  const pick = useCallback((uid: string, isRange: boolean) => {
+    const { rows: shown, selection: current } = latest.current;
+    if (!current) return;
+    const isSelected = !current.selected.has(uid);
+    const ids = shown.map(({ id }) => id);
+    const [from, to] = [ids.indexOf(last.current), ids.indexOf(uid)].sort((a, b) => a - b) as [
+      number,
+      number,
+    ];
+    current.select(isRange && from >= 0 ? ids.slice(from, to + 1) : [uid], isSelected);
+    last.current = uid;
+  }, []);
+  return selection && pick;
+}
+
+function PickAll({
+  items,
+  selection: { selected, select },
+}: {
+  items: readonly Any[];
+  selection: Selection;
+}) {
+  const count = items.filter(({ uid }) => selected.has(uid)).length;
+  const isAll = count > 0 && count === items.length;
+  return (
+    <Table.Th className="pick">
+      <label>
+        <input
+          type="checkbox"
+          aria-label={messages.list.selectAll}
+          checked={isAll}
+          ref={(box) => {
+            if (box) box.indeterminate = count > 0 && !isAll;
+          }}
+          onChange={() =>
+            select(
+              items.map(({ uid }) => uid),
+              !isAll,
+            )
+          }
+        />
+      </label>
+    </Table.Th>
+  );
+}
+
 interface Meta {
   priority: number;
+  align: "end" | undefined;
+}
+
+const AT_THE_END = new Set<Column["as"]>(["number", "bytes", "cores", "cpuUse", "memoryUse", "age"]);
+
+/** Numbers are compared by their last digits. */
+function alignment({ as }: Column<any>): "end" | undefined {
+  return AT_THE_END.has(as) ? "end" : undefined;
 }
 
 function definition(column: Column<any>): ColumnDef<Any> {
@@ -206,7 +321,7 @@ function definition(column: Column<any>): ColumnDef<Any> {
     id: column.id,
     header: column.header,
     accessorFn: (item) => sortable(column, item),
-    meta: { priority: column.priority ?? 0 } satisfies Meta,
+    meta: { priority: column.priority ?? 0, align: alignment(column) } satisfies Meta,
     sortUndefined: "last",
   };
 }

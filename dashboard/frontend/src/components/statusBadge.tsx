@@ -33,7 +33,7 @@ export function ResourceStatus({ of }: { of: Resource<WireObject> }) {
     <>
       <StatusBadge health={of.health}>{of.state}</StatusBadge>
       {of.trouble && (
-        <Text size="xs" c="dimmed" maw={420} lineClamp={2} title={of.trouble}>
+        <Text size="xs" c="dimmed" maw={420} lineClamp={2} title={of.trouble} className="trouble">
           {of.trouble}
         </Text>
       )}

@@ -23,7 +23,7 @@ import { Pod } from "../../lib/kinds/pod";
 import type { Health } from "../../lib/kinds/resource";
 import * as links from "../../lib/links";
 import { messages } from "../../lib/messages";
-import { targetOf } from "../resources/actions";
+import { targetOf } from "../resources/dialogs";
 import { BuildOutput } from "./output";
 import { RunDialog } from "./run";
 import "./builds.css";
