@@ -14,7 +14,7 @@ async def carry(listener: socket.socket, host: str, port: int) -> None:
         try:
             there, back = await asyncio.open_connection(host, port)
         except OSError:
-            writer.transport.abort()  # type: ignore[attr-defined]
+            writer.transport.abort()
             return
         await asyncio.gather(_pour(reader, back), _pour(there, writer))
         for end in (back, writer):
@@ -32,7 +32,7 @@ async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
         writer.write_eof()
     except OSError:
-        writer.transport.abort()  # type: ignore[attr-defined]
+        writer.transport.abort()
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def test_a_dockerfile_is_built_and_its_image_run(
     page.goto("/images")
     page.get_by_role("link", name=f"{hub}/default/app:1").click()
     expect(page.get_by_role("region", name="Who runs it").first).to_contain_text("default/app-")
-    expect(page.get_by_role("region", name="Where it comes from")).to_contain_text("default/tools:1")
+    expect(page.get_by_role("region", name="Where it comes from")).to_contain_text("its first 1 layer")
     assert accessible(page) == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -144,33 +144,3 @@ def test_the_palette_finds_objects_and_pages(signed_in: Page, app: str) -> None:
     field.fill("pvc")
     field.press("Enter")
     expect(signed_in.get_by_role("heading", name="Persistent volume claims")).to_be_visible()
-
-
-PAGES = [
-    "/",
-    "/pods",
-    f"/deployments/default/{APP}",
-    f"/deployments/default/{APP}?tab=revisions",
-    "/events",
-    "/nodes",
-    "/create",
-    "/create?as=yaml",
-]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_accessible_and_fit_a_phone(
-    signed_in: Page, app: str, accessible: Callable[[Page], list[str]], scheme: Any
-) -> None:
-    signed_in.emulate_media(color_scheme=scheme)
-    for address in PAGES:
-        signed_in.goto(address)
-        expect(signed_in.get_by_role("heading", level=1)).to_be_visible()
-        expect(signed_in.get_by_label("Loading").filter(visible=True)).to_have_count(0)
-        assert accessible(signed_in) == [], address
-    signed_in.set_viewport_size({"width": 360, "height": 740})
-    for address in PAGES:
-        signed_in.goto(address)
-        expect(signed_in.get_by_role("heading", level=1)).to_be_visible()
-        overflow = signed_in.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert overflow <= 0, address
