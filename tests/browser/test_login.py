@@ -20,7 +20,7 @@ def test_a_wrong_password_is_said_beside_the_form(page: Page) -> None:
 
 
 def test_the_page_needs_a_login_and_comes_back_to_its_address(page: Page, instance: Instance) -> None:
-    address = "/pods?q=nobody&labels=app%3Dgone"
+    address = "/namespaces?q=nobody&labels=app%3Dgone"
     page.goto(address)
     sign_in(page, instance)
     expect(page.get_by_text("Nothing matches these filters.")).to_be_visible()
