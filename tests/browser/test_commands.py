@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from tests.cluster.instance import Instance, wait_for
 from tests.cluster.pods import container
 
 APP = "ferry"
+DEADLINE_SECONDS = 60
 DEPLOYMENT = f"/apis/apps/v1/namespaces/default/deployments/{APP}"
 VIEWS = (
     "/",
@@ -23,7 +26,7 @@ VIEWS = (
     "/events?namespace=default",
     "/topology?namespace=default",
     "/ports",
-    "/repositories",
+    "/services",
     "/pods?labels=app%3Dferry",
     f"/deployments/default/{APP}",
     f"/deployments/default/{APP}?tab=logs",
@@ -76,9 +79,12 @@ def first_output(line: str, instance: Instance, directory: Path) -> str:
         ) as process,
     ):
         assert process.stdout is not None
-        written = os.read(process.stdout.fileno(), 65536) if _follows(line) else process.stdout.read()
         if _follows(line):
-            os.killpg(process.pid, 9)
+            ready, _, _ = select.select([process.stdout], [], [], DEADLINE_SECONDS)
+            written = os.read(process.stdout.fileno(), 65536) if ready else b""
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            written = process.stdout.read()
     assert _follows(line) or process.returncode == 0, f"{line}\n{complaints.read_text()}"
     return written.decode(errors="replace")
 
