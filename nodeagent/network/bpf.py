@@ -127,7 +127,9 @@ class Map:
         except FileNotFoundError:
             return
 
-    def _ask(self, command: int, key: ctypes.Array[ctypes.c_char], value: ctypes.Array[ctypes.c_char] | None = None) -> None:
+    def _ask(
+        self, command: int, key: ctypes.Array[ctypes.c_char], value: ctypes.Array[ctypes.c_char] | None = None
+    ) -> None:
         second = ctypes.addressof(value) if value is not None else 0
         _bpf(command, struct.pack("=IIQQQ", self.descriptor, 0, ctypes.addressof(key), second, 0))
 
@@ -150,9 +152,13 @@ def load(name: str, code: bytes) -> int:
             raise OSError(error.errno, f"{error.strerror}: {said[-1] if said else ''}".strip(": ")) from None
 
 
-def _program(kind: int, count: int, code: int, license_: int, log: ctypes.Array[ctypes.c_char] | bytes, name: str) -> bytes:
+def _program(
+    kind: int, count: int, code: int, license_: int, log: ctypes.Array[ctypes.c_char] | bytes, name: str
+) -> bytes:
     size, place = (len(log), ctypes.addressof(log)) if isinstance(log, ctypes.Array) else (0, 0)
-    return struct.pack("=IIQQIIQII16s", kind, count, code, license_, int(size > 0), size, place, 0, 0, name.encode()[:15])
+    return struct.pack(
+        "=IIQQIIQII16s", kind, count, code, license_, int(size > 0), size, place, 0, 0, name.encode()[:15]
+    )
 
 
 def _bpf(command: int, attributes: bytes) -> int:

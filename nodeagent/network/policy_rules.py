@@ -256,6 +256,11 @@ class _Compiler:
             self._done.maps[f"walls{address.version}"][str(address)] = chain
 
 
+def concerned(program: Program) -> set[str]:
+    """The addresses that have rules, of either direction."""
+    return {address for entries in program.maps.values() for address in entries}
+
+
 def policy_types(spec: Wire) -> list[str]:
     given = spec.get("policyTypes") or [INGRESS, *([EGRESS] if spec.get("egress") else [])]
     return [direction for direction in (INGRESS, EGRESS) if direction in given]

@@ -1,18 +1,18 @@
 """A shorter way between pods of one node, for packets of which the long way is known to change nothing.
 
-The long way is the bridge, the host's IP stack and every table that somebody hooked into it. What it did with a connection it
-goes on doing, and most packets belong to connections that are minutes old. So two small programs (tc-bpf(8)) sit at the host's end of
-each pod's interface:
+The long way is the bridge, the host's IP stack and every table that somebody hooked into it. What it did with a connection
+it goes on doing, and most packets belong to connections that are older than a moment. So two small programs (tc-bpf(8)) sit
+at the host's end of each pod's interface:
 
-    where packets leave towards a pod     *learn*: one that came out as it is has been let through; note it for `SECONDS`
-    where packets come from a pod         *take*: one just like it goes straight into the other pod's interface
+    where packets leave towards a pod    *learn*: one that came out as it is has been let through; noted for `SECONDS`
+    where packets come from a pod        *take*: one just like it goes straight into the other pod's interface
 
-No rule is known to the programs, and none has to be: what a table drops or translates never comes out as it went in, so it
-is never learnt. After `SECONDS` the next packet goes the long way again, is tracked there, and is learnt anew or not.
+No rule is known to the programs, and none has to be: what a table drops or translates never comes out as it went in, so
+it is never learnt. After `SECONDS` the next packet goes the long way again, is tracked there, and is learnt anew or not.
 
-Only TCP (without SYN, FIN and RST: connections begin and end where they are tracked) and UDP, and only from a pod's own addresses, its
-own hardware address and its own interface. Pods that a network policy or an isolated namespace concerns never take part (`hold`), nor do
-those with a limit of bandwidth: their packets pass their rules one by one.
+Only TCP (without SYN, FIN and RST: connections begin and end where they are tracked) and UDP take part, and only from a
+pod's own addresses, hardware address and interface. Pods that a network policy or an isolated namespace concerns never do
+(`Shortcut.hold`), nor do those with a limit of bandwidth: their packets meet their rules one by one.
 
 Everything is the kernel's and goes on without an agent. A kernel that refuses the programs has the long way alone.
 """
@@ -63,7 +63,7 @@ def _parse(code: Code) -> Code:
     code.load(4, _PACKET, 6, _DATA).load(4, _END, 6, _DATA_END).set(1, 0)
     for offset in range(_SOURCE, 0, 8):
         code.store(8, FRAME, offset, 1)
-    code.copy(1, _PACKET, 48).when_register(1, ">", _END, "pass")  # as far as TCP's flags
+    code.copy(1, _PACKET, 42).when_register(1, ">", _END, "pass")
     code.load(2, 2, _PACKET, 12)
     code.when(2, "==", socket.htons(0x86DD), "six").when(2, "!=", socket.htons(0x0800), "pass")
     code.load(1, 1, _PACKET, 14).when(1, "!=", 0x45, "pass")  # no options
@@ -71,12 +71,13 @@ def _parse(code: Code) -> Code:
     code.load(1, 3, _PACKET, 23)
     code.load(4, 1, _PACKET, 26).store(4, FRAME, _SOURCE, 1).load(4, 1, _PACKET, 30).store(4, FRAME, _TARGET, 1)
     code.copy(_TRANSPORT, _PACKET, 34).jump("transport")
-    code.label("six").copy(1, _PACKET, 68).when_register(1, ">", _END, "pass")
+    code.label("six").copy(1, _PACKET, 62).when_register(1, ">", _END, "pass")
     code.load(1, 3, _PACKET, 20)
     for word in range(8):
         code.load(4, 1, _PACKET, 22 + 4 * word).store(4, FRAME, _SOURCE + 4 * word, 1)
     code.copy(_TRANSPORT, _PACKET, 54)
     code.label("transport").when(3, "==", socket.IPPROTO_UDP, "ports").when(3, "!=", socket.IPPROTO_TCP, "pass")
+    code.copy(1, _TRANSPORT, 14).when_register(1, ">", _END, "pass")
     code.load(1, 1, _TRANSPORT, 13).when(1, "&", _FIN_SYN_RST, "pass")
     code.label("ports").load(4, 1, _TRANSPORT, 0).store(4, FRAME, _PORTS, 1)
     return code.store(4, FRAME, _PROTOCOL, 3)
@@ -138,6 +139,14 @@ class _Pod:
     addresses: tuple[str, ...]
 
 
+def attach(host: wiring.Wire, interface: str, programs: Programs) -> None:
+    """In place of an earlier agent's. What the kernel does not take leaves the pod with the long way."""
+    try:
+        wiring.classify(host, interface, out_of_pod=programs.take, into_pod=programs.learn)
+    except OSError as error:
+        log.info("%s: no programs for its packets: %s", interface, error)
+
+
 class Shortcut:
     """Which pods take part. Not for two threads at once."""
 
@@ -180,14 +189,8 @@ class Shortcut:
         self._places = self._flows = self.programs = None
         self._entered = {}
 
-    def attach(self, interface: str) -> None:
-        """To an interface that an earlier agent made. Raises OSError."""
-        if self.programs is not None:
-            with wiring.Wire() as host:
-                wiring.classify(host, interface, out_of_pod=self.programs.take, into_pod=self.programs.learn)
-
     def enter(self, interface: str, hardware: str, addresses: Iterable[str]) -> None:
-        """Raises OSError (ENODEV)."""
+        """A pod, to whose interface the programs have been attached. Raises OSError (ENODEV)."""
         address = bytes.fromhex(hardware.replace(":", ""))
         self._here[interface] = _Pod(socket.if_nametoindex(interface), address, tuple(addresses))
         self._follow()

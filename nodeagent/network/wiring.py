@@ -104,8 +104,8 @@ def join(host: Wire, name: str, *, bridge: int, mtu: int, peer: str, namespace: 
 
 
 def classify(host: Wire, name: str, *, out_of_pod: int, into_pod: int) -> None:
-    """Let programs (descriptors, `bpf.load`) see what comes from the pod behind ``name`` and what goes to it, in place of those that
-    did. Raises OSError, where the kernel has no sch_clsact or cls_bpf say."""
+    """Let programs (descriptors, `bpf.load`) see what comes from the pod behind ``name`` and what goes to it, in place of
+    those that did. Raises OSError, where the kernel has no sch_clsact or cls_bpf say."""
     index = host.index(name)
     qdisc = _TRAFFIC.pack(0, index, _CLSACT_HANDLE, _CLSACT, 0) + _text(_TCA_KIND, "clsact")
     programs = ((_OUT_OF_POD, out_of_pod), (_INTO_POD, into_pod))
