@@ -96,7 +96,7 @@ class Policies:
     def _script(self, place: Place, program: Program) -> str:
         if self._applied is None or self._applied[0] != place:
             return policy_rules.whole(self._table, program, place)
-        return policy_rules.difference(self._table, self._applied[1], program)
+        return policy_rules.difference(self._table, self._applied[1], program, place)
 
     def _cluster(self, view: ClusterView) -> Cluster:
         namespaces = {name: wire["metadata"].get("labels") or {} for (_, name), wire in view.all("Namespace").items()}
