@@ -128,12 +128,12 @@ class BridgeNetwork:
             for network in networks
         )
         await self._nft(table + spoofing.table(self._table, dict(self._identities())))
-        await asyncio.to_thread(self._shorten)
+        await asyncio.to_thread(self._shorten, made)
         self.services.start(list(clusters.values()), own=networks, published=dict(self._published()))
 
-    def _shorten(self) -> None:
+    def _shorten(self, made: Bridge) -> None:
         """The pods that are here already: with programs of ours in the place of an earlier agent's."""
-        self._shortcut.open()
+        self._shortcut.open(shortcut.Device(made.index, made.hardware))
         programs = self._shortcut.programs
         if programs is None:
             return

@@ -13,7 +13,7 @@ import pytest
 
 from nodeagent.network import shortcut
 from nodeagent.network.pods import BridgeNetwork, hardware_address
-from tests.agent.host import needs_host, pod
+from tests.agent.host import needs_host, pod, until
 from tests.agent.services_host import (
     ADDRESS,
     CLUSTER,
@@ -38,16 +38,17 @@ ROUNDS = 200
 
 
 class Counted:
-    """How many packets of pods have met the host's IP stack."""
+    """How many packets of pods have met the host's IP stack, or the bridge."""
 
-    def __init__(self, bridge: str) -> None:
-        self.table = f"count{bridge[-8:]}"
-        rule = f'iifname "{bridge}" oifname "{bridge}" counter'
-        script = f"table inet {self.table} {{\nchain seen {{\ntype filter hook forward priority 300;\n{rule}\n}}\n}}\n"
+    def __init__(self, bridge: str, family: str) -> None:
+        self.family, self.table = family, f"count{bridge[-8:]}"
+        hook, match = ("prerouting", "ether type ip") if family == "bridge" else ("forward", f'iifname "{bridge}"')
+        rules = f"type filter hook {hook} priority 300;\n{match} counter\n"
+        script = f"table {family} {self.table} {{\nchain seen {{\n{rules}}}\n}}\n"
         subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True)
 
     def packets(self) -> int:
-        told = subprocess.check_output(["nft", "list", "table", "inet", self.table], text=True)
+        told = subprocess.check_output(["nft", "list", "table", self.family, self.table], text=True)
         return int(told.partition("counter packets ")[2].split()[0])
 
     def during(self, what: Any) -> int:
@@ -57,12 +58,12 @@ class Counted:
 
 
 @contextlib.contextmanager
-def counted(node: Node) -> Iterator[Counted]:
-    made = Counted(f"slip{node.settings.instance}")
+def counted(node: Node, family: str = "inet") -> Iterator[Counted]:
+    made = Counted(f"slip{node.settings.instance}", family)
     try:
         yield made
     finally:
-        subprocess.run(["nft", "delete", "table", "inet", made.table], check=True)
+        subprocess.run(["nft", "delete", "table", family, made.table], check=True)
 
 
 class Talk:
@@ -92,11 +93,6 @@ def talking(node: Node, address: str, *, port: int = 8080) -> Iterator[Talk]:
         yield made
     finally:
         made.close()
-
-
-def close_all(many: list[Talk]) -> None:
-    for each in many:
-        each.close()
 
 
 async def pair(node: Node) -> list[str]:
@@ -130,7 +126,23 @@ async def test_through_a_service_and_in_what_begins_and_ends_every_packet_meets_
         many = [Talk(dual.places["asker"], address) for _ in range(8)]
         for each in many:
             each.say(ROUNDS // 4)
-        assert seen.during(lambda: close_all(many)) >= 2 * len(many), "FIN of each side"
+        before = seen.packets()
+        for each in many:
+            each.close()
+        await until(lambda: seen.packets() >= before + 2 * len(many))  # FIN of each side
+
+
+async def test_what_is_for_the_node_to_route_does_not_pass_the_bridge(dual: Node):
+    address, _ = await pair(dual)
+    await dual.put(service(), slices(address))
+    with (
+        answering(dual.places["server"], "server"),
+        counted(dual, "bridge") as seen,
+        talking(dual, ADDRESS, port=80) as talk,
+    ):
+        assert seen.packets() == 0
+        talk.say(ROUNDS)
+        assert seen.packets() == 0
 
 
 async def test_pods_that_a_policy_concerns_take_the_long_way_from_that_moment(dual: Node):
