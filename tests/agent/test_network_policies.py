@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 
 import pytest
 
@@ -305,12 +306,11 @@ async def test_thousands_of_pods_are_few_steps(world):
         for n in range(5000)
     ]
     await world.set(*pods, into(WEB, {"from": [LAB]}))
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+    began = time.process_time()
     await world.set(*pods[:-1], into(WEB, {"from": [LAB]}))
-    took = loop.time() - began
+    worked = time.process_time() - began
     assert "delete element" in world.nodes["a"].scripts[-1]
     assert len(world.nodes["a"].scripts[-1]) < 200
-    assert took < 2, took  # twice over, on whatever runs the tests
+    assert worked < 2, "seconds of processor, for 5,000 pods on each of two nodes"
     with contextlib.suppress(AgentError):
         await world.set()
