@@ -14,7 +14,7 @@ from controlplane.api import errors
 from controlplane.builds import logins
 from controlplane.registry import autoredeploy, redeploying
 from controlplane.store import objects
-from controlplane.store.admission import priority
+from controlplane.store.admission import priority, tolerations
 from controlplane.store.errors import NotFound
 from schema import imagenames, imagepolicy, kinds, quantity
 from schema.base import Wire
@@ -91,6 +91,16 @@ def refuse_priority_without_class(request: Request) -> None:
         found = objects.list_objects(kinds.PRIORITY_CLASS).items
         classes = [priority.read(each["metadata"]["name"], each) for each in found]
         priority.check_number(request.wire["metadata"].get("name") or "", request.wire, classes)
+
+
+def keep_default_tolerations(request: Request) -> None:
+    """Who applies the manifest of a pod again does not take away the tolerations that every pod got when it was made."""
+    if request.kind is not kinds.POD or request.verb != "update" or request.subresource:
+        return
+    spec = request.wire.get("spec")
+    given = spec.get("tolerations") or [] if isinstance(spec, dict) else None
+    if isinstance(given, list) and all(isinstance(each, dict) for each in given):
+        request.wire["spec"] = tolerations.admit(request.wire)["spec"]
 
 
 def default_ingress_class(request: Request) -> None:
@@ -193,6 +203,7 @@ PLUGINS: tuple[Callable[[Request], None], ...] = (
     default_service_account,
     default_ingress_class,
     refuse_priority_without_class,
+    keep_default_tolerations,
     keep_service_addresses,
     resize_needs_the_class,
     refuse_images_that_the_namespace_forbids,

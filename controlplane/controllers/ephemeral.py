@@ -24,6 +24,7 @@ COMPONENT = "ephemeral-volume-controller"
 class EphemeralVolumeController(Controller[Mapping[str, Wire]]):
     name = "ephemeral"
     kind = kinds.POD
+    component = COMPONENT
     reports = False
 
     def keys_for(self, change: ChangeRecord) -> Iterable[Key]:

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
-from controlplane.controllers.base import Key
 from controlplane.store.objects import ChangeRecord, ChangeType, Patch
 from schema.base import Wire
 from schema.kinds import Kind
 from schema.selectors import LabelSelector
+
+if TYPE_CHECKING:
+    from controlplane.controllers.base import Key
 
 
 def reference(owner: Wire) -> Wire:

@@ -30,7 +30,8 @@ class Condition:
 
 @dataclass(frozen=True)
 class Step:
-    """A named piece of work: its writes in one transaction, then its events.
+    """A named piece of work: its writes in one transaction, then its events. ``told`` has one for each of the writes,
+    which then all make something; it is said of those that are made, also where the store refuses others.
 
     A step is safe to repeat. ``act`` is for what no write of the store can say; it may raise `Wait`, `Stalled` and
     `Conflict`, and it never sleeps or queues.
@@ -40,6 +41,7 @@ class Step:
     writes: Sequence[Write] = ()
     events: Sequence[Record] = ()
     act: Callable[[], None] | None = None
+    told: Sequence[Record] = ()
 
 
 @dataclass(frozen=True)

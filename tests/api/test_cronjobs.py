@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from controlplane.controllers import registry
+from controlplane.controllers.base import REFUSED_SECONDS
 from controlplane.controllers.broker import Work
 from controlplane.controllers.cronjobs import controller as firing
 from controlplane.controllers.cronjobs import plan
@@ -125,7 +126,7 @@ def test_what_a_quota_refuses_is_tried_again_and_leaves_no_false_entry(clock, ap
     look()
     clock.pass_(30)
     verdict = look()
-    assert verdict.again_after == firing.REFUSED_SECONDS
+    assert verdict.again_after == REFUSED_SECONDS
     assert "exceeded quota" in verdict.reason
     assert ledger() == []
     assert "FailedCreate" in [reason for reason, _, _ in event_reasons("tick")]

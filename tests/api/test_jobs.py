@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from controlplane.controllers import registry
+from controlplane.controllers.base import REFUSED_SECONDS
 from controlplane.controllers.broker import Work
 from controlplane.controllers.jobs import controller as carrying
 from controlplane.controllers.jobs import plan
@@ -129,7 +130,7 @@ def test_a_pod_that_a_quota_refuses_is_tried_again(pump, api: Api):
     pump.settle()
     assert len(pods()) == 1
     assert get()["status"]["active"] == 1
-    assert pump.waits[KEY].again_after == carrying.REFUSED_SECONDS
+    assert pump.waits[KEY].again_after == REFUSED_SECONDS
     assert "exceeded quota: team" in pump.waits[KEY].reason
     assert "FailedCreate" in [reason for reason, _, _ in event_reasons("pi")]
     objects.mutate(kinds.RESOURCE_QUOTA, "default", "team", lambda one: {**one, "spec": {"hard": {"pods": "2"}}})

@@ -193,6 +193,16 @@ def test_a_strategic_patch_merges_containers_by_name(api: Api):
     assert after["spec"]["containers"][0]["terminationMessagePath"]
 
 
+def test_tolerations_that_every_pod_gets_stay_when_its_own_are_applied_again(api: Api):
+    own = [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}]
+    made = api.created(PODS, pod(spec={"tolerations": own}))
+    assert len(made["spec"]["tolerations"]) == 3
+    assert api.patch(f"{PODS}/web", {"spec": {"tolerations": own}}) == (200, made)
+    code, answer = api.patch(f"{PODS}/web", {"spec": {"tolerations": None}})
+    assert (code, answer["details"]["causes"][0]["field"]) == (422, "spec.tolerations")
+    assert api.patch(f"{PODS}/web", {"spec": {"tolerations": ["rubbish"]}})[0] in (400, 422)
+
+
 def test_a_json_patch_is_applied_in_order(api: Api):
     api.created(CONFIG_MAPS, config_map(a="1"))
     operations = [{"op": "test", "path": "/data/a", "value": "1"}, {"op": "add", "path": "/data/b", "value": "2"}]

@@ -34,7 +34,7 @@ def write(page: Page, editor: Locator, text: str) -> None:
 def fill_form(page: Page, name: str, image: str) -> None:
     page.goto("/create")
     page.get_by_role("textbox", name="Name", exact=True).fill(name)
-    page.get_by_role("textbox", name="Image").fill(image)
+    page.get_by_role("combobox", name="Image").fill(image)
     page.get_by_role("textbox", name="Command").fill("sh -c 'trap exit TERM; sleep 3600 & wait'")
 
 
@@ -54,7 +54,7 @@ def test_rubbish_stands_beside_its_field_and_what_was_typed_stays(
     assert accessible(signed_in) == []
     signed_in.reload()
     expect(memory).to_have_value("lots")
-    expect(signed_in.get_by_role("textbox", name="Image")).to_have_value(busybox)
+    expect(signed_in.get_by_role("combobox", name="Image")).to_have_value(busybox)
     signed_in.context.clear_cookies()
     signed_in.get_by_role("button", name="Run", exact=True).click()
     signed_in.get_by_role("textbox", name="Password").fill(instance.password)

@@ -73,14 +73,16 @@ def test_a_dockerfile_is_built_and_its_image_run(
 ) -> None:
     page = signed_in
     page.goto("/build")
-    expect(page.get_by_role("textbox", name="Tags")).to_have_value(f"{hub}/default/app:1")
+    expect(page.get_by_role("combobox", name="Tag 1")).to_have_value(f"{hub}/default/app:1")
     assert accessible(page) == []
     dockerfile = page.get_by_role("textbox", name="Dockerfile")
     dockerfile.fill(f"FROM {hub}/default/tools:1\nRUNN echo wrong\n")
     page.get_by_role("button", name="Build", exact=True).click()
     expect(page.get_by_text("RUNN").last).to_be_visible()  # refused, with the line; what was typed stays
     dockerfile.fill(f'FROM {hub}/default/tools:1\nARG WHOM\nRUN echo "greeting for $WHOM"\nCMD ["sleep", "1000"]\n')
-    page.get_by_role("textbox", name="Build arguments").fill("WHOM=Ada")
+    page.get_by_role("button", name="Add: argument").click()
+    page.get_by_role("textbox", name="Name of the ARG 1").fill("WHOM")
+    page.get_by_role("textbox", name="Value 1").fill("Ada")
     page.get_by_role("button", name="Build", exact=True).click()
     expect(page).to_have_url(re.compile("/builds/default/app-1"))
     expect(page.get_by_text("greeting for Ada", exact=True)).to_be_visible(timeout=90_000)

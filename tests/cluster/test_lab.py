@@ -228,10 +228,11 @@ def work_seconds(pid: int) -> float:
     """Of processor, for the process and all that it has started, until now."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = children_of(pid)
     except (FileNotFoundError, ProcessLookupError):  # its parent has it among those that have ended
         return 0.0
     own = sum(int(each) for each in fields[11:15]) / os.sysconf("SC_CLK_TCK")  # and of children that have ended
-    return own + sum(work_seconds(child) for child in children_of(pid))
+    return own + sum(work_seconds(child) for child in children)
 
 
 def test_down_leaves_nothing(five: Lab) -> None:

@@ -14,7 +14,7 @@ from functools import partial
 from django.db import transaction
 
 from controlplane.controllers import events
-from controlplane.controllers.base import Controller, Key
+from controlplane.controllers.base import Controller, Key, judge_refusal
 from controlplane.controllers.cronjobs import plan
 from controlplane.controllers.cronjobs.plan import Decision
 from controlplane.controllers.errors import Stalled, Wait
@@ -30,7 +30,6 @@ from schema.defaulting import default
 from schema.meta import DeleteOptions, Preconditions
 
 COMPONENT = "cronjob-controller"
-REFUSED_SECONDS = 10.0
 MARGIN = timedelta(milliseconds=5)
 """Woken a moment too early it would only have to wait again."""
 
@@ -65,7 +64,8 @@ class CronJobController(Controller[Sequence[Wire]]):
 
 
 def fire(cronjob: Wire, decision: Decision) -> None:
-    """All of it in one transaction. Raises `Conflict` if the cron job is another by now, `Wait` if its job was refused."""
+    """All of it in one transaction. Raises `Conflict` if the cron job is another by now, `Refused` if its
+    job may not be made."""
     metadata = cronjob["metadata"]
     key = (kinds.CRON_JOB, metadata["namespace"], metadata["name"])
     change = partial(_with_status, status=decision.status, revision=metadata["resourceVersion"])
@@ -82,9 +82,7 @@ def fire(cronjob: Wire, decision: Decision) -> None:
                 if isinstance(result, StoreError) and not isinstance(result, NotFound):
                     raise result
     if refusal is not None:
-        record = Record(cronjob, "Warning", "FailedCreate", f"Error creating job: {refusal.message}", COMPONENT)
-        events.record_many([record])
-        raise Wait(REFUSED_SECONDS, f"its job was refused: {refusal.message}")
+        judge_refusal(decision.create or {}, refusal)
     _tell(cronjob, decision)
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from django.db import transaction
 
 from controlplane.controllers import events
-from controlplane.controllers.base import Controller, Key
+from controlplane.controllers.base import Controller, Key, judge_refusal
 from controlplane.controllers.errors import Wait
 from controlplane.controllers.events import Record
 from controlplane.controllers.jobs import plan, template
@@ -22,7 +22,7 @@ from controlplane.controllers.jobs.plan import Decision
 from controlplane.controllers.jobs.pods import FINALIZER, Pod
 from controlplane.controllers.plan import Plan, Step
 from controlplane.store import objects
-from controlplane.store.errors import AlreadyExists, Forbidden, Invalid, NotFound, StoreError, conflict
+from controlplane.store.errors import Forbidden, Invalid, NotFound, StoreError, conflict
 from controlplane.store.kinds.job import Job as JobRow
 from controlplane.store.kinds.pod import Pod as PodRow
 from controlplane.store.objects import ChangeRecord, Create, Delete, Patch, Write
@@ -34,8 +34,6 @@ from schema.meta import DeleteOptions, Preconditions
 from schema.selectors import LabelSelector
 
 COMPONENT = "job-controller"
-REFUSED_SECONDS = 10.0
-"""A pod that a quota (or whatever else) refused is tried again after that."""
 
 
 class JobController(Controller[Sequence[Pod]]):
@@ -93,7 +91,7 @@ class JobController(Controller[Sequence[Pod]]):
 
 
 def carry_out(job: Wire, decision: Decision) -> None:
-    """All of it in one transaction. Raises `Conflict` if the job is another by now, `Wait` if pods were refused."""
+    """All of it in one transaction. Raises `Conflict` if the job is another by now, `Refused` if pods may not be made."""
     key = (kinds.JOB, job["metadata"]["namespace"], job["metadata"]["name"])
     creates = [Create(kinds.POD, template.pod(job, new)) for new in decision.create]
     with turn(), transaction.atomic():
@@ -102,7 +100,7 @@ def carry_out(job: Wire, decision: Decision) -> None:
         _must(first)
         refused = [each for each in made if isinstance(each, StoreError)]
         for each in refused:
-            if not isinstance(each, Forbidden | Invalid | AlreadyExists):
+            if not isinstance(each, Forbidden | Invalid):
                 raise each
         status = {**decision.status, "active": decision.status.get("active", 0) - len(refused)}
         writes = [
@@ -113,8 +111,9 @@ def carry_out(job: Wire, decision: Decision) -> None:
         for result in objects.write_many(writes):
             _must(result)
     _tell(job, decision, made)
-    if refused:
-        raise Wait(REFUSED_SECONDS, f"{len(refused)} pods were refused: {refused[0].message}")
+    for pod, result in zip(creates, made, strict=True):
+        if isinstance(result, StoreError):
+            judge_refusal(pod.obj, result)
 
 
 def _must(result: Wire | StoreError) -> None:
@@ -171,12 +170,11 @@ def _wait(decision: Decision, now: datetime) -> Wait | None:
 
 def _tell(job: Wire, decision: Decision, made: Sequence[Wire | StoreError]) -> None:
     told = [Record(job, each.severity, each.reason, each.message, COMPONENT) for each in decision.events]
-    for each in made:
-        if isinstance(each, StoreError):
-            told.append(Record(job, "Warning", "FailedCreate", f"Error creating: {each.message}", COMPONENT))
-        else:
-            name = each["metadata"]["name"]
-            told.append(Record(job, "Normal", "SuccessfulCreate", f"Created pod: {name}", COMPONENT))
+    told += [
+        Record(job, "Normal", "SuccessfulCreate", f"Created pod: {each['metadata']['name']}", COMPONENT)
+        for each in made
+        if not isinstance(each, StoreError)
+    ]
     told += [
         Record(job, "Normal", "SuccessfulDelete", f"Deleted pod: {pod.name}", COMPONENT) for pod in decision.delete
     ]

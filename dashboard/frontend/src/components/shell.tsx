@@ -67,8 +67,8 @@ export function Shell({ user, onLeave, children }: Props) {
         {messages.skip}
       </a>
       <AppShell.Header>
-        <Group h="100%" px="md" gap="sm" justify="space-between" wrap="nowrap">
-          <Group gap="sm" wrap="nowrap">
+        <Group h="100%" px={{ base: "sm", sm: "md" }} gap="sm" justify="space-between" wrap="nowrap">
+          <Group gap="sm" wrap="nowrap" className="header-left">
             <Burger opened={menu} onClick={toggle} hiddenFrom="md" size="sm" aria-label={messages.menu} />
             <Link href="/" className="brand" aria-label={messages.product}>
               <IconSailboat aria-hidden color="var(--mantine-primary-color-filled)" />

@@ -1,4 +1,4 @@
-import { Group, Progress, Stack, Text } from "@mantine/core";
+import { Group, Progress, Text } from "@mantine/core";
 import { Panel } from "../../components/panel";
 import type { Workload } from "../../lib/kinds/workload";
 import { messages } from "../../lib/messages";
@@ -9,26 +9,16 @@ export function RolloutPanel({ item }: { item: Workload }) {
   const text = messages.rollout;
   return (
     <Panel title={text.title}>
-      <Stack gap="sm" data-testid="rollout">
-        <Bar title={text.updated} count={updated} wanted={wanted} color="blue" />
-        <Bar title={text.ready} count={ready} wanted={wanted} color="teal" />
-        <Bar title={text.available} count={available} wanted={wanted} color="teal" />
-      </Stack>
+      <div className="rollout" data-testid="rollout">
+        <Bar title={text.updated} count={updated} wanted={wanted} />
+        <Bar title={text.ready} count={ready} wanted={wanted} />
+        <Bar title={text.available} count={available} wanted={wanted} />
+      </div>
     </Panel>
   );
 }
 
-function Bar({
-  title,
-  count,
-  wanted,
-  color,
-}: {
-  title: string;
-  count: number;
-  wanted: number;
-  color: string;
-}) {
+function Bar({ title, count, wanted }: { title: string; count: number; wanted: number }) {
   const told = messages.rollout.of(count, wanted);
   return (
     <div>
@@ -40,7 +30,8 @@ function Bar({
       </Group>
       <Progress
         value={wanted > 0 ? (100 * Math.min(count, wanted)) / wanted : 0}
-        color={color}
+        size="sm"
+        color={count < wanted ? "yellow" : "teal"}
         aria-label={`${title}: ${told}`}
       />
     </div>

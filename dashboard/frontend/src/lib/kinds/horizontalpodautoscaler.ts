@@ -5,16 +5,30 @@ import * as columns from "./columns";
 import { define } from "./info";
 import { type Health, Resource } from "./resource";
 
+interface Amount {
+  averageUtilization?: number;
+  averageValue?: string;
+  value?: string;
+}
+
+/** Of the spec with a target, of the status with what is now. */
+export interface ResourceMetric {
+  type: string;
+  resource?: { name: string; target?: Amount; current?: Amount };
+}
+
 export interface AutoscalerWire extends WireObject {
   spec: {
     scaleTargetRef: { apiVersion?: string; kind: string; name: string };
     minReplicas?: number;
     maxReplicas: number;
+    metrics?: ResourceMetric[];
   };
   status?: {
     currentReplicas?: number;
     desiredReplicas?: number;
     lastScaleTime?: string;
+    currentMetrics?: ResourceMetric[];
     conditions?: Condition[];
   };
 }
@@ -41,6 +55,27 @@ const replicas: Column<HorizontalPodAutoscaler> = {
   as: "number",
 };
 
+const metrics: Column<HorizontalPodAutoscaler> = {
+  id: "metrics",
+  header: fields.metrics,
+  value: ({ wire: { spec, status } }) =>
+    (spec.metrics ?? [])
+      .flatMap(({ resource }) => {
+        if (!resource) return [];
+        const now = status?.currentMetrics?.find(
+          (metric) => metric.resource?.name === resource.name,
+        )?.resource;
+        return [`${resource.name} ${amount(now?.current)} of ${amount(resource.target)}`];
+      })
+      .join(", "),
+  as: "number",
+};
+
+function amount(of: Amount | undefined): string {
+  if (of?.averageUtilization !== undefined) return `${of.averageUtilization} %`;
+  return of?.averageValue ?? of?.value ?? "–";
+}
+
 export class HorizontalPodAutoscaler extends Resource<AutoscalerWire> {
   static readonly info = define({
     group: "autoscaling",
@@ -52,7 +87,12 @@ export class HorizontalPodAutoscaler extends Resource<AutoscalerWire> {
     subresources: ["status"],
   });
 
-  static readonly columns = columns.between<HorizontalPodAutoscaler>(columns.state, target, replicas);
+  static readonly columns = columns.between<HorizontalPodAutoscaler>(
+    columns.state,
+    target,
+    metrics,
+    replicas,
+  );
 
   override get info() {
     return HorizontalPodAutoscaler.info;
@@ -78,6 +118,7 @@ export class HorizontalPodAutoscaler extends Resource<AutoscalerWire> {
   override get facts(): readonly Fact[] {
     return [
       target,
+      metrics,
       replicas,
       { id: "lastScale", header: fields.lastScale, value: () => this.wire.status?.lastScaleTime, as: "age" },
     ];
