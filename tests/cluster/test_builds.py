@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from tests import registry
 from tests.cluster.builds import BUILDS, MANAGE, Builder, states
-from tests.cluster.instance import Wire, running, wait_for
+from tests.cluster.instance import ROOT, Wire, running, wait_for
 from tests.cluster.pods import pod
 from tests.ports import free_port
 
@@ -216,14 +217,9 @@ def again(builder: Builder, name: str) -> Wire:
     return status
 
 
-def test_an_image_may_stay_on_its_node(builder: Builder) -> None:
-    """Pods run it there, and others are built upon it."""
-    tag = f"{builder.plain.host}/stays:1"
-    status = builder.built("stays", f'FROM {builder.base}\nCMD ["/bin/sleep", "60"]\n', tags=[tag], push=False)
-    builder.instance.create(pod("stays", {"name": "main", "image": tag, "imagePullPolicy": "Never"}))
-    ran = builder.instance.wait_running("stays")
-    assert ran["status"]["containerStatuses"][0]["imageID"].endswith(status["digest"])
-    builder.instance.delete_pod("stays")
+def test_an_image_that_only_the_node_has_can_be_built_upon(builder: Builder) -> None:
+    tag = f"{builder.plain.host}/upon:1"
+    builder.built("stays-here", f'FROM {builder.base}\nCMD ["/bin/sleep", "60"]\n', tags=[tag], push=False)
     warnings = builder.built("upon", f"FROM {tag}\nRUN true\n")["warnings"]
     assert any("this node's own is used" in warning for warning in warnings)
 
@@ -231,6 +227,49 @@ def test_an_image_may_stay_on_its_node(builder: Builder) -> None:
 def gateway_of(builder: Builder) -> str:
     node = builder.instance.api.get(f"/api/v1/nodes/{builder.instance.node}").json()
     return str(next(ipaddress.ip_network(node["spec"]["podCIDR"]).hosts()))
+
+
+def test_from_build_to_registry_and_back_it_stays_one_digest(builder: Builder) -> None:
+    """Built and kept on its node, run there while nothing answers for the registry, tagged, pushed, removed, and pulled again."""
+    first, second = "docker.io/library/stays:1", f"{builder.own}/default/stays:2"
+    status = builder.built(
+        "stays", f'FROM {builder.base}\nRUN echo 1 > /made\nCMD ["/bin/sleep", "60"]\n', tags=[first], push=False
+    )
+    digest = status["digest"]
+    hub = builder.instance.pid_of("registry")
+    os.kill(hub, signal.SIGSTOP)
+    try:
+        assert digest_that_runs(builder, first, "IfNotPresent") == digest
+    finally:
+        os.kill(hub, signal.SIGCONT)
+    login = {"REGISTRY_PASSWORD": builder.instance.password}
+    image(builder, "tag", first, second)
+    assert image(builder, "push", second, "--username", "admin", **login).split()[-1] == digest
+    for name in (first, second):
+        image(builder, "remove", name)
+    assert digest not in image(builder, "list", "--json")
+    assert digest_that_runs(builder, second, "IfNotPresent") == digest
+
+
+def digest_that_runs(builder: Builder, tag: str, policy: str) -> str:
+    builder.instance.create(pod("stays", {"name": "main", "image": tag, "imagePullPolicy": policy}))
+    ran = builder.instance.wait_running("stays")
+    builder.instance.delete_pod("stays")
+    return str(ran["status"]["containerStatuses"][0]["imageID"].partition("@")[2])
+
+
+def image(builder: Builder, *words: str, **environment: str) -> str:
+    """``nodeagent image`` on the builder's node."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nodeagent", "image", *words, "--home", str(builder.instance.home / "node")],
+        cwd=ROOT,
+        env={**builder.instance.environment, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture
