@@ -4,7 +4,8 @@
 
 An instance with its registry and, where dockerd is installed and no ``--docker-host`` is given, a dockerd of its own are
 started. The Dockerfile copies 200 files, runs eight steps (one of which writes 20 MB) and copies again. Cold: nothing is
-cached. Cached: the same again. Ours is the sender from start to exit: packing, sending, building, pushing and putting the
+cached. Cached: the same again (ours takes the image of the first: `controlplane.builds.reuse`).
+Ours is the sender from start to exit: packing, sending, building, pushing and putting the
 image among the node's. Docker's is ``docker build`` followed by ``docker push``. Rounds take turns.
 """
 

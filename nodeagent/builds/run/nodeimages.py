@@ -13,8 +13,8 @@ from nodeagent.builds.places import WORK
 from nodeagent.builds.run import buildah, cache
 from nodeagent.builds.run.errors import Failure, Passing
 from nodeagent.errors import ImageError
-from nodeagent.images.reference import Reference
 from nodeagent.images.disk.state import StateFile
+from nodeagent.images.reference import Reference
 
 _OPEN = ("", "public")
 """`peers.access`: it was loaded or built here, or everybody may pull it."""
