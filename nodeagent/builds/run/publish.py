@@ -122,7 +122,7 @@ def keep_here(image: str, tags: Sequence[Reference], registry: Registries, home:
     """Put what is not pushed among the node's images. Returns its digest. Raises `Failure`."""
     digest = _export(image, [str(tag) for tag in tags])
     try:
-        asyncio.run(_load(home, registry))
+        asyncio.run(_load(home, registry, keep=True))
     except ImageError as error:
         print(f"error: {error}", flush=True)
         raise Failure("StoreFailed", f"the image could not be put among the node's images: {error}") from None
@@ -163,16 +163,17 @@ async def _opened(home: Path, registry: Registries) -> AsyncIterator[ImageStore]
 
     store = ImageStore(home, registry.image_settings())
     store.use_registry(registry.own())
-    if not pull:
-        store.keep_blobs()  # no registry has them; so it can still be pushed from here
     try:
         yield store
     finally:
         await store.close()
 
 
-async def _load(home: Path, registry: Registries) -> list[str]:
+async def _load(home: Path, registry: Registries, *, keep: bool = False) -> list[str]:
+    """``keep``: no registry has its layers, and so that it can be pushed from here they stay as they are."""
     async with _opened(home, registry) as store:
+        if keep:
+            store.keep_blobs()
         return [image.image_id for image in await store.load(_LAYOUT)]
 
 
