@@ -27,17 +27,23 @@ def index(request: HttpRequest, path: str = "") -> HttpResponse:
     except assets.NotBuilt as error:
         return HttpResponse(f"{error}\n", status=HTTPStatus.SERVICE_UNAVAILABLE, content_type="text/plain")
     nonce = secrets.token_urlsafe(16)
-    response = render(request, "dashboard/index.html", {"assets": built, "nonce": nonce})
+    response = render(request, "dashboard/index.html", _shown(request, built, nonce))
     response["Content-Security-Policy"] = _policy(nonce)
     response["Cache-Control"] = "no-store"
     return response
 
 
+def _shown(request: HttpRequest, built: assets.Assets, nonce: str) -> dict[str, object]:
+    """With what ``GET /session`` answers, which the page would ask for before anything else."""
+    return {"assets": built, "boot": assets.BOOT, "nonce": nonce, "session": json.dumps(_who(request))}
+
+
 def _policy(nonce: str) -> str:
-    """Scripts come from our own files only. Mantine and xterm make styles while they run; those carry the nonce."""
+    """Scripts come from our own files only, and the one that loads them. Mantine and xterm make styles while they run; those
+    carry the nonce."""
     return (
-        f"default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        f"default-src 'none'; script-src 'self' '{assets.BOOT_HASH}'; style-src 'self' 'nonce-{nonce}'; "
+        "img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 
 
@@ -65,10 +71,14 @@ class SessionView(View):
 
 
 def _session(request: HttpRequest) -> JsonResponse:
-    user = request.user.get_username() if request.user.is_authenticated else ""
-    response = JsonResponse({"user": user, "csrfToken": get_token(request)})
+    response = JsonResponse(_who(request))
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _who(request: HttpRequest) -> dict[str, str]:
+    user = request.user.get_username() if request.user.is_authenticated else ""
+    return {"user": user, "csrfToken": get_token(request)}
 
 
 def _failure(code: HTTPStatus, message: str) -> JsonResponse:

@@ -9,7 +9,7 @@ from nodeagent.settings import Settings
 from schema.base import Wire
 
 if TYPE_CHECKING:
-    from nodeagent.images.state import State
+    from nodeagent.images.disk.state import State
 
 
 def real(settings: Settings) -> Facilities:
@@ -17,7 +17,7 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.builds import settings as build_settings
     from nodeagent.builds.client import Client
     from nodeagent.credential import Credential
-    from nodeagent.images.own import RegistryConsumer
+    from nodeagent.images.registry.own import RegistryConsumer
     from nodeagent.images.settings import from_environment
     from nodeagent.images.store import ImageStore
     from nodeagent.ingress.consumer import Ingresses
@@ -25,6 +25,7 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.network.overlay import Overlay
     from nodeagent.network.pods import BridgeNetwork
     from nodeagent.network.policies import Policies
+    from nodeagent.network.shortcut import Shortcut
     from nodeagent.runtime import assemble
     from nodeagent.runtime.oci import OciRuntime
     from nodeagent.volumes.pods import HostVolumes
@@ -36,8 +37,9 @@ def real(settings: Settings) -> Facilities:
     building = builds.BuildImages(
         images, settings.home, Client(settings, credential), from_environment(), build_settings.from_environment()
     )
-    policies = Policies(settings)
-    network = BridgeNetwork(settings, policies=policies)
+    shortcut = Shortcut()
+    policies = Policies(settings, hold=shortcut.hold)
+    network = BridgeNetwork(settings, policies=policies, shortcut=shortcut)
     overlay = Overlay(settings)
     return Facilities(
         runtime=OciRuntime(settings),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from controlplane.builds import contexts
 from controlplane.builds.contexts import State
 from controlplane.controllers.ownership import controller_of
@@ -9,7 +11,7 @@ from controlplane.store import objects
 from controlplane.store.errors import NotFound
 from schema import kinds, meta
 from schema.base import Wire
-from schema.slipway.build import pod_name
+from schema.slipway.building import ENDED, pod_name
 
 
 def wants_upload(build: Wire) -> bool:
@@ -66,22 +68,38 @@ def _is_plain(pod: Wire) -> bool:
     return len(containers) == 1 and not others and containers[0].keys() <= _PLAIN and not spec.get("hostPID")
 
 
-PROGRESS = ("steps", "image", "digest", "imageID", "tags", "sizeBytes", "warnings", "failure")
+PROGRESS = ("steps", "sources", "image", "digest", "imageID", "tags", "sizeBytes", "warnings", "failure")
 """Fields of the status that the node which builds writes."""
 
 
 def write_progress(build: Wire, attempt: int, told: Wire) -> None:
+    """What the node says while it builds replaces what it said before; after the attempt's end it only adds."""
     metadata = build["metadata"]
 
     def change(stored: Wire) -> Wire | None:
         status = stored.get("status") or {}
         if stored["metadata"]["uid"] != metadata["uid"] or status.get("attempt") != attempt:
             return None
-        kept = {name: value for name, value in status.items() if name not in PROGRESS}
-        merged = {**kept, **{name: told[name] for name in PROGRESS if told.get(name)}}
+        merged = _merged(status, {name: told[name] for name in PROGRESS if told.get(name)})
         return None if merged == status else {**stored, "status": merged}
 
     objects.mutate(kinds.BUILD, metadata["namespace"], metadata["name"], change, subresource="status")
+
+
+def _merged(status: Wire, told: Wire) -> Wire:
+    """The controller ends an attempt by the last word of its pod, which may come before what was said earlier: the result and
+    the failure that it wrote stay, and the steps are what the node says last."""
+    if status.get("phase") not in ENDED:
+        return {**{name: value for name, value in status.items() if name not in PROGRESS}, **told}
+    added = {name: value for name, value in told.items() if name != "failure"}
+    steps = added.get("steps") or ()
+    newer = steps and len(steps) >= len(status.get("steps") or ())
+    return {**added, **status, **({"steps": ended_steps(steps)} if newer else {})}
+
+
+def ended_steps(steps: Sequence[Wire]) -> list[Wire]:
+    """Of an attempt that is over: what was running then has failed with it."""
+    return [{**step, "state": "Failed"} if step.get("state") == "Running" else step for step in steps]
 
 
 def sweep() -> None:

@@ -35,9 +35,10 @@ QUEUED_SECONDS = 10
 LEASE_SECONDS = 10
 """How long a key outlives the process that works on it; while it lives, it renews its keys."""
 RENEW_SECONDS = 3.0
-BLOCKED_SECONDS = max(QUEUED_SECONDS, LEASE_SECONDS) + 1.0
-"""After this nothing that was lost on the way to Redis keeps a key from being queued."""
 TIMEOUT_SECONDS = 2.0
+BLOCKED_SECONDS = max(QUEUED_SECONDS, LEASE_SECONDS) + 2 * TIMEOUT_SECONDS
+"""After this nothing that was lost on the way to Redis keeps a key from being queued: a call that was given up may be carried
+out late, and so may the renewal that was under way beside it."""
 
 Result = TypeVar("Result")
 

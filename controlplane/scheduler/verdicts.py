@@ -129,7 +129,7 @@ def of_workload(
 def _lacking(
     workload: Wire, counts: dict[str, int], bad: Sequence[tuple[Wire, Verdict]], events: Sequence[Wire], details: Wire
 ) -> Verdict:
-    parts = [f"{counts['missing']} of {counts['wanted']} pods are missing"]
+    parts = [f"{counts['missing']} of {counts['wanted']} pods are missing"] if counts["missing"] > 0 else []
     if counts["made"] < counts["wanted"]:
         refused = _refusal(workload, events)
         unmade = counts["wanted"] - counts["made"]

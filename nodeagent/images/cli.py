@@ -10,14 +10,16 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
 from nodeagent.errors import ImageError
 from nodeagent.facilities import Credentials, Progress
-from nodeagent.images import cli_show, credentials, own, reference, settings
-from nodeagent.images.state import State
+from nodeagent.images import cli_show, reference, settings
+from nodeagent.images.disk.state import State
+from nodeagent.images.registry import credentials, own
 from nodeagent.images.store import ImageStore
 
 _REDRAW_SECONDS = 0.1
@@ -93,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(args: argparse.Namespace) -> int:
-    store = ImageStore(args.home / "images", settings.from_environment())
+    store = ImageStore(args.home / "images", replace(settings.from_environment(), is_by_hand=True))
     store.keep_blobs()
     store.use_registry(own.of_home(args.home))
     try:

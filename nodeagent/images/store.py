@@ -10,20 +10,23 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from nodeagent.errors import DiskStaysFull
 from nodeagent.facilities import Credentials, Image, Progress
-from nodeagent.images import archive, errors, gc, locks, reference
-from nodeagent.images.credentials import for_repository
+from nodeagent.images import errors, reference
+from nodeagent.images.disk import gc, locks
+from nodeagent.images.disk.roots import Roots
+from nodeagent.images.disk.shelf import PARTIAL_KEEP_SECONDS, Shelf
+from nodeagent.images.disk.state import State
 from nodeagent.images.flights import Flights, in_thread
-from nodeagent.images.own import OwnRegistry
 from nodeagent.images.peers.client import Patience
 from nodeagent.images.peers.service import Peers
-from nodeagent.images.pull import Puller
 from nodeagent.images.reference import Reference
-from nodeagent.images.roots import Roots
+from nodeagent.images.registry.credentials import for_repository
+from nodeagent.images.registry.own import OwnRegistry
 from nodeagent.images.settings import ImageSettings
-from nodeagent.images.shelf import PARTIAL_KEEP_SECONDS, Shelf
-from nodeagent.images.state import State
 from nodeagent.images.told import Teller
+from nodeagent.images.transfers import archive
+from nodeagent.images.transfers.pull import Puller
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +133,7 @@ class ImageStore:
             return b""
 
     async def load(self, path: Path | None, progress: Callable[[Progress], None] | None = None) -> list[Image]:
-        """Images out of a ``docker save`` file or OCI layout (None: standard input). See `archive`."""
+        """Images out of a ``docker save`` file or OCI layout (None: standard input). See `transfers.archive`."""
         async with self._bringing_in(str(path or "standard input")):
             return await archive.load(path, self._shelf, self._puller, progress or _nobody)
 
@@ -148,6 +151,7 @@ class ImageStore:
         await self._roots.unmount(container_id)
 
     async def collect(self, in_use: set[str]) -> None:
+        """Raises `DiskStaysFull`, with all done that could be."""
         for container_id in [one for one in self._roots.present() if one not in in_use]:
             await self._roots.unmount(container_id)
         await in_thread(self._drop_half_done)
@@ -155,6 +159,16 @@ class ImageStore:
         await in_thread(self._trim_blobs)
         await in_thread(self._collect_garbage)
         await in_thread(self._shelf.drop_unused_layers)
+        await in_thread(self._check_disk)
+
+    def _check_disk(self) -> None:
+        disk, mark = self._shelf.disk(), self._settings.disk_high_percent
+        if disk.is_over(mark):
+            count = len(self._shelf.read().images)
+            raise DiskStaysFull(
+                f"the disk of the images is {disk.used_percent:.0f}% full, over the {mark:.0f}% from which on images go, "
+                f"and the {count} that are here are in use or have just come; make room in the file system of {self._shelf.home}"
+            )
 
     async def remove(self, reference_text: str) -> list[str]:
         """Take away a name; with the image's last name, or by its id, the image. Returns what was removed.

@@ -305,12 +305,8 @@ async def test_thousands_of_pods_are_few_steps(world):
         for n in range(5000)
     ]
     await world.set(*pods, into(WEB, {"from": [LAB]}))
-    loop = asyncio.get_running_loop()
-    began = loop.time()
     await world.set(*pods[:-1], into(WEB, {"from": [LAB]}))
-    took = loop.time() - began
     assert "delete element" in world.nodes["a"].scripts[-1]
     assert len(world.nodes["a"].scripts[-1]) < 200
-    assert took < 2, took  # twice over, on whatever runs the tests
     with contextlib.suppress(AgentError):
         await world.set()

@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -268,9 +267,7 @@ def test_wait_sees_a_condition_come(kubectl: Kubectl):
         output, error = waiting.communicate(timeout=DEADLINE_SECONDS)
     assert (waiting.returncode, output) == (0, "pod/web condition met\n"), error
     assert kubectl.run("wait", "pod/web", "--for=jsonpath={.status.phase}=Pending", "--timeout=5s")
-    began = time.monotonic()
     assert "timed out" in kubectl.run("wait", "pod/web", "--for=condition=Other", "--timeout=1s", fails=True)
-    assert time.monotonic() - began < DEADLINE_SECONDS
 
 
 def test_cordon_taint_and_drain(kubectl: Kubectl):

@@ -1,130 +1,126 @@
-"""The screenshots in docs/pictures/, of a small seeded cluster: ``python -m tests.browser.pictures`` (``make pictures``).
+"""The screenshots in docs/pictures/, of the demo cluster: ``make pictures``, or by name ``make pictures ONLY="pods why"``.
 
-A page is a line in `PAGES`. Each is taken in both themes, at 1440 and 390 px.
+A page is a line in `demo/shots.py`. Each is taken in both themes, at 1440 and 390 px. One that cannot be taken does not stop
+the others; the run fails at its end and names it. ``--at ADDRESS PASSWORD_FILE`` takes them of a demo that runs already
+(``python -m tests.browser.demo.cluster`` prints both).
 """
 
 from __future__ import annotations
 
+import argparse
 import io
-from dataclasses import dataclass
-from typing import Any
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests import images, registry
 from tests.browser.conftest import BROWSER_ARGUMENTS, CHROMIUM
-from tests.cluster.instance import ROOT, Instance, running, wait_for
-from tests.cluster.pods import container, limits, pod
+from tests.browser.demo.cluster import NODES, cluster
+from tests.browser.demo.seed import NAMESPACE, Demo
+from tests.browser.demo.shots import PAGES, Shot
+from tests.browser.demo.walk import settle, sign_in, visit
+from tests.cluster.instance import ROOT
 
-TALK = 'i=0; while true; do i=$((i+1)); echo "$(date -u +%T) order $i accepted"; sleep 0.3; done'
 PICTURES = ROOT / "docs" / "pictures"
 WIDTHS = {1440: 900, 390: 844}
 THEMES = ("light", "dark")
-COLOURS = 128
+COLOURS = 256
 """Of a picture: screens have few, and it is a third of the size."""
-
-
-@dataclass(frozen=True)
-class Shot:
-    name: str
-    address: str
-    awaited: str
-    """A text that is there when the page is complete."""
-
-
-PAGES = (
-    Shot("overview", "/", "Needs attention"),
-    Shot("pods", "/pods", "CrashLoopBackOff"),
-    Shot("deployments", "/deployments", "shop-web"),
-    Shot("deployment", "/deployments/default/shop-web", "3 of 3"),
-    Shot("revisions", "/deployments/default/shop-web?tab=revisions", "Revision 1"),
-    Shot("why", "/pods/default/training", "Why?"),
-    Shot("logs", "/pods/default/shop-orders?tab=logs", " accepted"),
-    Shot("create", "/create", "What will be made"),
-    Shot("create-yaml", "/create?as=yaml", "Review"),
-    Shot("edit", "/deployments/default/shop-web?tab=yaml&edit=1", "Review the changes"),
-    Shot("configmap", "/configmaps/default/shop-settings", "listen 8080"),
-    Shot("secret", "/secrets/default/shop-database", "Reveal the values"),
-    Shot("nodes", "/nodes", "harbour-1"),
-    Shot("events", "/events", "FailedScheduling"),
-)
-README = {"dashboard.png": "pods-light-1440", "pod.png": "logs-light-1440"}
+README = {"dashboard.png": "overview-light-1440", "pod.png": "logs-light-1440"}
 """Those that the README shows, under names of their own."""
+SETTLED_MS = 180_000
+"""Before the first picture of a fresh demo: charts and sparklines have something to draw."""
 
 
-def seed(instance: Instance, image: str) -> None:
-    small = limits(cpu="100m", memory="64Mi")
-    instance.create(_config())
-    instance.create(_secret())
-    instance.create(_web(image))
-    instance.create(pod("shop-orders", container("api", image, TALK, resources=small), container("cache", image)))
-    instance.create(pod("nightly-report", container("report", image, "echo done"), restartPolicy="Never"))
-    instance.create(pod("import", container("import", image, "exit 3", resources=small)))
-    instance.create(pod("training", container("gpu", image), nodeSelector={"accelerator": "yes"}))
-    instance.wait_running("shop-orders")
-    path = "/apis/apps/v1/namespaces/default/deployments/shop-web"
-    wait_for("the shop is open", lambda: instance.api.get(path).json()["status"].get("readyReplicas") == 3, seconds=90)
+class Camera:
+    def __init__(self, browser: Browser, address: str, password: str, target: Path) -> None:
+        self.target = target
+        self.password = password
+        self.inside = browser.new_page(base_url=address)
+        self.outside = browser.new_page(base_url=address)
+        for page in (self.inside, self.outside):
+            page.set_default_timeout(20_000)
+        sign_in(self.inside, password)
+
+    def take(self, shot: Shot) -> None:
+        page = self.inside if shot.signed_in else self.outside
+        is_first = True
+        for width, height in WIDTHS.items():
+            page.set_viewport_size({"width": width, "height": height})
+            if is_first or shot.anew:
+                page.emulate_media(color_scheme="light")
+                visit(page, shot, namespace=NAMESPACE, node=NODES[0])
+                is_first = False
+            for theme in THEMES:
+                page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+                settle(page)
+                self._save(page, f"{shot.name}-{theme}-{width}")
+
+    def _save(self, page: Page, name: str) -> None:
+        picture = page.screenshot(animations="disabled")
+        image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, kmeans=1, dither=Image.Dither.NONE)
+        image.save(self.target / f"{name}.png", optimize=True)
 
 
-def _config() -> dict[str, Any]:
-    data = {"currency": "EUR", "web.conf": "listen 8080;\nroot /srv/shop;\nkeepalive 30s;\n"}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop-settings"}, "data": data}
+def take_all(camera: Camera, shots: Sequence[Shot]) -> list[str]:
+    """What could not be taken, with the reason."""
+    missing = []
+    for shot in shots:
+        try:
+            camera.take(shot)
+            print(f"  {shot.name}", flush=True)
+        except Exception as error:  # the others are still taken
+            reason = str(error).strip().splitlines()
+            missing.append(f"{shot.name}: {reason[0] if reason else type(error).__name__}")
+            print(f"  {missing[-1]}", file=sys.stderr, flush=True)
+    return missing
 
 
-def _secret() -> dict[str, Any]:
-    data = {"username": "shop", "password": "only for pictures"}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "shop-database"}, "stringData": data}
+@contextmanager
+def demo(at: Sequence[str] | None) -> Iterator[tuple[str, str, bool]]:
+    """Address, password, whether it is fresh."""
+    if at:
+        yield at[0], Path(at[1]).read_text().strip(), False
+        return
+    with cluster() as lab:
+        Demo(lab).seed()
+        yield f"http://127.0.0.1:{lab.http_port}", lab.password, True
 
 
-def _web(image: str) -> dict[str, Any]:
-    labels = {"app": "shop-web", "tier": "front"}
-    settings = {"name": "settings", "configMap": {"name": "shop-settings"}}
-    main = container("web", image, resources=limits(cpu="100m", memory="64Mi"))
-    mounted = {**main, "volumeMounts": [{"name": "settings", "mountPath": "/etc/shop"}]}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [mounted], "volumes": [settings]}}
-    spec = {"replicas": 3, "selector": {"matchLabels": labels}, "template": template}
-    metadata = {"name": "shop-web", "labels": labels}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
-
-
-def signed_in(browser: Browser, instance: Instance) -> Page:
-    page = browser.new_page(base_url=f"http://127.0.0.1:{instance.http_port}")
-    page.set_default_timeout(20_000)
-    page.goto("/")
-    page.get_by_role("textbox", name="Password").fill(instance.password)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Nodes").wait_for()
-    return page
-
-
-def take(page: Page, shot: Shot) -> None:
-    for width, height in WIDTHS.items():
-        page.set_viewport_size({"width": width, "height": height})
-        page.goto(shot.address)
-        page.get_by_text(shot.awaited).filter(visible=True).first.wait_for()
-        for theme in THEMES:
-            page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
-            save(page.screenshot(animations="disabled"), f"{shot.name}-{theme}-{width}")
-
-
-def save(picture: bytes, name: str) -> None:
-    image = Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS)
-    image.save(PICTURES / f"{name}.png", optimize=True)
-
-
-def main() -> None:
-    PICTURES.mkdir(exist_ok=True)
-    with registry.start() as store, running(SLIPWAY_NODE_NAME="harbour-1") as instance, sync_playwright() as playwright:
-        seed(instance, images.busybox().push(store, "busybox:latest"))
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.browser.pictures", description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which (default: all)")
+    parser.add_argument("--at", nargs=2, metavar=("ADDRESS", "PASSWORD_FILE"), help="a demo that runs already")
+    parser.add_argument("--into", type=Path, default=PICTURES, metavar="DIRECTORY")
+    options = parser.parse_args(arguments)
+    unknown = set(options.names) - {shot.name for shot in PAGES}
+    if unknown:
+        parser.error(f"no such picture: {', '.join(sorted(unknown))}")
+    shots = [shot for shot in PAGES if not options.names or shot.name in options.names]
+    options.into.mkdir(parents=True, exist_ok=True)
+    with demo(options.at) as (address, password, is_fresh), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
-        page = signed_in(browser, instance)
-        for shot in PAGES:
-            take(page, shot)
+        camera = Camera(browser, address, password, options.into)
+        if is_fresh:
+            camera.inside.wait_for_timeout(SETTLED_MS)
+        missing = take_all(camera, shots)
         browser.close()
+    if options.into == PICTURES:
+        _copy_for_readme()
+    if missing:
+        print("not taken:", *missing, sep="\n  ", file=sys.stderr)
+    return 1 if missing else 0
+
+
+def _copy_for_readme() -> None:
     for name, source in README.items():
-        (ROOT / "docs" / name).write_bytes((PICTURES / f"{source}.png").read_bytes())
+        picture = PICTURES / f"{source}.png"
+        if picture.exists():
+            (ROOT / "docs" / name).write_bytes(picture.read_bytes())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

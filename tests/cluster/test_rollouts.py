@@ -148,7 +148,8 @@ def sight(kubectl: Tool) -> str:
 
 
 def test_create_deployment_and_orphan(kubectl: Tool, busybox: str) -> None:
-    kubectl("create", "deployment", "web", f"--image={busybox}", "--replicas=1", "--", "sleep", "3600")
+    ends = ("sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait")  # its grace period is Kubernetes' default
+    kubectl("create", "deployment", "web", f"--image={busybox}", "--replicas=1", "--", *ends)
     kubectl("rollout", "status", "deploy/web", "--timeout=60s")
     (kept,) = kubectl.pods("web")
     kubectl("delete", "deploy", "web", "--cascade=orphan")

@@ -27,6 +27,7 @@ export function App() {
   const session = useQuery({
     queryKey: SESSION,
     queryFn: sessions.current,
+    initialData: sessions.given,
     staleTime: Number.POSITIVE_INFINITY,
   });
   // Who was signed in last: their pages stay as they are while they sign in again.
@@ -36,7 +37,7 @@ export function App() {
     await sessions.logout();
     last.current = null;
     forgetDrafts();
-    queries.clear();
+    queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== SESSION[0] });
     // A fresh CSRF token comes with the question.
     queries.setQueryData(SESSION, await sessions.current());
   }, [queries]);

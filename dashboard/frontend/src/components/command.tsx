@@ -28,6 +28,20 @@ export function ShowCommand({ command }: { command: Command }) {
   );
 }
 
+/** A command in a line of text, which wraps between its words. */
+export function CommandText({ text }: { text: string }) {
+  return (
+    <span className="mono breakable">
+      {text.split(" ").map((word, index) => (
+        <span key={index}>
+          {index > 0 && " "}
+          <span className="command-word">{word}</span>
+        </span>
+      ))}
+    </span>
+  );
+}
+
 export function CommandLines({ command }: { command: Command }) {
   return (
     <Stack>

@@ -5,6 +5,7 @@ import type { ReactNode } from "react";
 import type { Command } from "../lib/commands";
 import { messages } from "../lib/messages";
 import { ErrorText } from "./errorText";
+import { CommandText } from "./command";
 import { CopyButton } from "./copyButton";
 
 interface Props {
@@ -64,7 +65,7 @@ export function Confirm({
           )}
           {command && (
             <Group justify="space-between" wrap="nowrap" className="command-line">
-              <span className="mono breakable">{command.kubectl}</span>
+              <CommandText text={command.kubectl} />
               <CopyButton text={command.kubectl} />
             </Group>
           )}

@@ -34,20 +34,24 @@ export function Page({ title, crumbs = [], status, subtitle, actions, children }
             </Breadcrumbs>
           </nav>
         )}
-        <Group justify="space-between" gap="sm">
+        <div className="page-head">
           <Group gap="sm" className="page-title">
             <Title order={1} size="h3" className="breakable">
               {title}
             </Title>
             {status}
           </Group>
-          {actions && <Group gap="xs">{actions}</Group>}
-        </Group>
-        {subtitle && (
-          <Text size="sm" c="dimmed" component="div">
-            {subtitle}
-          </Text>
-        )}
+          {actions && (
+            <Group gap="xs" className="page-actions">
+              {actions}
+            </Group>
+          )}
+          {subtitle && (
+            <Text size="sm" c="dimmed" component="div" className="page-subtitle">
+              {subtitle}
+            </Text>
+          )}
+        </div>
       </Stack>
       {children}
     </Stack>

@@ -7,9 +7,8 @@ import { IconArrowDown, IconArrowUp } from "@tabler/icons-react";
 import {
   type ColumnDef,
   flexRender,
+  functionalUpdate,
   getCoreRowModel,
-  getSortedRowModel,
-  type Row,
   type SortingState,
   useReactTable,
 } from "@tanstack/react-table";
@@ -18,17 +17,20 @@ import {
   type KeyboardEvent,
   memo,
   type MouseEvent,
+  useCallback,
   useLayoutEffect,
   useMemo,
   useRef,
   useState,
   useSyncExternalStore,
 } from "react";
-import { useLocation } from "wouter";
+import { navigate } from "wouter/use-browser-location";
 import { parseQuantity } from "../lib/format/quantity";
 import type { Column } from "../lib/kinds/column";
 import type { Resource } from "../lib/kinds/resource";
 import * as links from "../lib/links";
+import { messages } from "../lib/messages";
+import * as sortings from "../lib/sorting";
 import { usageStore } from "../lib/usage/store";
 import type { WireObject } from "../lib/wire";
 import { Cell } from "./cell";
@@ -41,39 +43,64 @@ interface Props {
   columns: readonly Column<any>[];
   /** Where a row leads; by default to the object's page. */
   linkTo?: (item: Any) => string | undefined;
+  /** Kept by whoever shows the table; otherwise the table keeps it. */
+  sorting?: { by: string; set: (by: string) => void };
+  /** Rows can be selected. */
+  selection?: Selection;
 }
 
+export interface Selection {
+  selected: ReadonlySet<string>;
+  /** Of some rows, by uid. */
+  select: (uids: readonly string[], isSelected: boolean) => void;
+}
+
+const NO_ROWS: Any[] = [];
 const ROW_HEIGHT = 41;
 /** Fewer rows than this are all drawn: no need to measure them, and the browser's own search finds them. */
 const SMALL = 80;
 
-export function ResourceTable({ label, items, columns, linkTo = defaultLink }: Props) {
-  const [sorting, setSorting] = useState<SortingState>([]);
+export function ResourceTable({
+  label,
+  items,
+  columns,
+  linkTo = defaultLink,
+  sorting: kept,
+  selection,
+}: Props) {
+  const own = useState("");
+  const [by, setBy] = kept ? [kept.by, kept.set] : own;
+  const sorting = useMemo(() => sortings.parse(by), [by]);
   const definitions = useMemo(() => columns.map(definition), [columns]);
-  const data = useSorted(items, columns, sorting);
+  const rows = useSorted(items, columns, sorting);
+  // Columns and sorting are the table's; rows are ours: of thousands that change several times a second it would make
+  // objects of its own each time, for the few that are drawn.
   const table = useReactTable({
-    data,
+    data: NO_ROWS,
     columns: definitions,
     state: { sorting },
-    onSortingChange: setSorting,
-    getRowId: (item) => item.uid,
+    manualSorting: true,
+    onSortingChange: (change) => setBy(sortings.format(functionalUpdate(change, sorting))),
     getCoreRowModel: getCoreRowModel(),
-    getSortedRowModel: getSortedRowModel(),
   });
-  const { rows } = table.getRowModel();
+  const pick = usePick(rows, selection);
+  const body = { columns, linkTo, pick, selected: selection?.selected };
   return (
     <div className="table-frame">
       <Table verticalSpacing={8} aria-label={label} aria-rowcount={rows.length + 1} className="resources">
         <Table.Thead>
           {table.getHeaderGroups().map((group) => (
             <Table.Tr key={group.id} aria-rowindex={1}>
+              {selection && <PickAll items={items} selection={selection} />}
               {group.headers.map(({ id, column, getContext }) => {
                 const sorted = column.getIsSorted();
-                const { priority } = column.columnDef.meta as Meta;
+                const { priority, align } = column.columnDef.meta as Meta;
                 return (
                   <Table.Th
                     key={id}
                     data-priority={priority}
+                    data-column={id}
+                    data-align={align}
                     aria-sort={sorted ? (sorted === "asc" ? "ascending" : "descending") : "none"}
                   >
                     <UnstyledButton onClick={column.getToggleSortingHandler()} className="sort">
@@ -90,11 +117,11 @@ export function ResourceTable({ label, items, columns, linkTo = defaultLink }: P
         {rows.length <= SMALL ? (
           <Table.Tbody onKeyDown={moveFocus}>
             {rows.map((row, index) => (
-              <ItemRow key={row.id} item={row.original} columns={columns} index={index} linkTo={linkTo} />
+              <ItemRow key={row.uid} {...rowProps(body, row)} index={index} />
             ))}
           </Table.Tbody>
         ) : (
-          <VirtualBody rows={rows} columns={columns} linkTo={linkTo} />
+          <VirtualBody rows={rows} body={body} />
         )}
       </Table>
     </div>
@@ -102,21 +129,30 @@ export function ResourceTable({ label, items, columns, linkTo = defaultLink }: P
 }
 
 /** Use comes after the rows: when it is what they are sorted by, they are sorted anew with it. */
-function useSorted(items: readonly Any[], columns: Props["columns"], sorting: SortingState): Any[] {
+function useSorted(items: readonly Any[], columns: Props["columns"], sorting: SortingState): readonly Any[] {
   const byUse = sorting.some(({ id }) => /Use$/.test(columns.find((column) => column.id === id)?.as ?? ""));
   const version = useSyncExternalStore(usageStore.subscribeAll, () => (byUse ? usageStore.version : 0));
-  return useMemo(() => (version ? [...items] : (items as Any[])), [items, version]);
+  return useMemo(() => {
+    const byId = new Map(columns.map((column) => [column.id, column]));
+    const known = sorting.filter(({ id }) => byId.has(id));
+    return sortings.sorted(items, known, (id, item) => sortable(byId.get(id) as Column<any>, item));
+  }, [items, columns, sorting, version]);
 }
 
-function VirtualBody({
-  rows,
-  columns,
-  linkTo,
-}: {
-  rows: Row<Any>[];
+/** What all rows have in common. */
+interface Body {
   columns: Props["columns"];
   linkTo: LinkTo;
-}) {
+  pick: Pick | undefined;
+  selected: ReadonlySet<string> | undefined;
+}
+
+function rowProps({ columns, linkTo, pick, selected }: Body, item: Any) {
+  return { item, columns, linkTo, ...(pick && { pick, isSelected: selected?.has(item.uid) ?? false }) };
+}
+
+function VirtualBody({ rows, body: shared }: { rows: readonly Any[]; body: Body }) {
+  const columnCount = shared.columns.length + (shared.pick ? 1 : 0);
   const body = useRef<HTMLTableSectionElement>(null);
   const [offset, setOffset] = useState(0);
   useLayoutEffect(() => {
@@ -127,29 +163,22 @@ function VirtualBody({
     estimateSize: () => ROW_HEIGHT,
     overscan: 12,
     scrollMargin: offset,
-    getItemKey: (index) => rows[index]?.id ?? index,
+    getItemKey: (index) => rows[index]?.uid ?? index,
   });
   const shown = virtual.getVirtualItems();
   const above = (shown[0]?.start ?? offset) - offset;
   const below = virtual.getTotalSize() - ((shown.at(-1)?.end ?? offset) - offset);
   return (
     <tbody ref={body} onKeyDown={moveFocus}>
-      {above > 0 && <Spacer height={above} columns={columns.length} />}
+      {above > 0 && <Spacer height={above} columns={columnCount} />}
       {shown.map(({ index }) => {
         const row = rows[index];
         if (!row) return null;
         return (
-          <ItemRow
-            key={row.id}
-            item={row.original}
-            columns={columns}
-            index={index}
-            linkTo={linkTo}
-            measure={virtual.measureElement}
-          />
+          <ItemRow key={row.uid} {...rowProps(shared, row)} index={index} measure={virtual.measureElement} />
         );
       })}
-      {below > 0 && <Spacer height={below} columns={columns.length} />}
+      {below > 0 && <Spacer height={below} columns={columnCount} />}
     </tbody>
   );
 }
@@ -170,44 +199,146 @@ interface RowProps {
   index: number;
   linkTo: LinkTo;
   measure?: (element: Element | null) => void;
+  pick?: Pick;
+  isSelected?: boolean;
 }
 
-const ItemRow = memo(function ItemRow({ item, columns, index, linkTo, measure }: RowProps) {
-  const [, navigate] = useLocation();
+/** Plain elements: what a component library puts around them costs more than all that is in them (`.resources .row`). */
+const ItemRow = memo(function ItemRow({
+  item,
+  columns,
+  index,
+  linkTo,
+  measure,
+  pick,
+  isSelected = false,
+}: RowProps) {
   const address = linkTo(item);
   const open = (event: MouseEvent) => {
     // A click that ends a selection of text, or on a link, is not one on the row.
-    if (!address || window.getSelection()?.toString() || (event.target as Element).closest("a,button"))
+    if (!address || window.getSelection()?.toString() || (event.target as Element).closest("a,button,label"))
       return;
     navigate(address);
   };
   return (
-    <Table.Tr
+    <tr
       ref={measure}
       data-index={index}
       aria-rowindex={index + 2}
-      {...(address && { className: "clickable", onClick: open })}
+      className={address ? "row clickable" : "row"}
+      {...(address && { onClick: open })}
+      data-selected={isSelected || undefined}
     >
+      {pick && (
+        <td className="pick">
+          <label>
+            <input
+              type="checkbox"
+              aria-label={messages.list.select(item.name)}
+              checked={isSelected}
+              onChange={(event) => pick(item.uid, (event.nativeEvent as MouseEventInit).shiftKey === true)}
+            />
+          </label>
+        </td>
+      )}
       {columns.map((column) => (
-        <Table.Td key={column.id} data-priority={column.priority ?? 0} data-column={column.id}>
+        <td
+          key={column.id}
+          data-priority={column.priority ?? 0}
+          data-column={column.id}
+          data-align={alignment(column)}
+        >
           <Cell column={column} item={item} />
-        </Table.Td>
+        </td>
       ))}
-    </Table.Tr>
+    </tr>
   );
 });
 
+type Pick = (uid: string, isRange: boolean) => void;
+
+/** Turns one row over; with shift all from the one before to this one. It stays the same function, so that rows are not drawn anew. */
+function usePick(rows: readonly Any[], selection: Selection | undefined): Pick | undefined {
+  const latest = useRef({ rows, selection });
+  latest.current = { rows, selection };
+  const last = useRef("");
+  const pick = useCallback((uid: string, isRange: boolean) => {
+    const { rows: shown, selection: current } = latest.current;
+    if (!current) return;
+    const isSelected = !current.selected.has(uid);
+    const ids = shown.map(({ uid: each }) => each);
+    const [from, to] = [ids.indexOf(last.current), ids.indexOf(uid)].sort((a, b) => a - b) as [
+      number,
+      number,
+    ];
+    current.select(isRange && from >= 0 ? ids.slice(from, to + 1) : [uid], isSelected);
+    last.current = uid;
+  }, []);
+  return selection && pick;
+}
+
+function PickAll({
+  items,
+  selection: { selected, select },
+}: {
+  items: readonly Any[];
+  selection: Selection;
+}) {
+  const count = items.filter(({ uid }) => selected.has(uid)).length;
+  const isAll = count > 0 && count === items.length;
+  return (
+    <Table.Th className="pick">
+      <label>
+        <input
+          type="checkbox"
+          aria-label={messages.list.selectAll}
+          checked={isAll}
+          ref={(box) => {
+            if (box) box.indeterminate = count > 0 && !isAll;
+          }}
+          onChange={() =>
+            select(
+              items.map(({ uid }) => uid),
+              !isAll,
+            )
+          }
+        />
+      </label>
+    </Table.Th>
+  );
+}
+
 interface Meta {
   priority: number;
+  align: "end" | undefined;
 }
+
+const AT_THE_END = new Set<Column["as"]>(["number", "bytes", "cores", "cpuUse", "memoryUse", "age"]);
+
+/** Numbers are compared by their last digits. */
+function alignment({ as }: Column<any>): "end" | undefined {
+  return AT_THE_END.has(as) ? "end" : undefined;
+}
+
+const NUMBERS: ReadonlySet<string> = new Set([
+  "age",
+  "bytes",
+  "cores",
+  "cpuUse",
+  "memoryUse",
+  "number",
+  "replicas",
+]);
 
 function definition(column: Column<any>): ColumnDef<Any> {
   return {
     id: column.id,
     header: column.header,
-    accessorFn: (item) => sortable(column, item),
-    meta: { priority: column.priority ?? 0 } satisfies Meta,
-    sortUndefined: "last",
+    // Never asked for a value, but only what has one can be sorted.
+    accessorFn: () => undefined,
+    // As TanStack finds out by looking at values: texts begin with the first, numbers with the largest.
+    sortDescFirst: NUMBERS.has(column.as ?? "text"),
+    meta: { priority: column.priority ?? 0, align: alignment(column) } satisfies Meta,
   };
 }
 

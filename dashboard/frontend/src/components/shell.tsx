@@ -22,11 +22,12 @@ import {
   IconSun,
   IconUser,
 } from "@tabler/icons-react";
-import { lazy, type ReactNode, Suspense, useEffect, useMemo } from "react";
+import { type ReactNode, Suspense, useEffect, useMemo } from "react";
 import { Link, useLocation } from "wouter";
 import { messages } from "../lib/messages";
 import { useConnection } from "../lib/watch/hooks";
 import { KeyboardHelp } from "./keyboardHelp";
+import { lazy } from "./lazy";
 import { Boundary } from "./states";
 import { Navigation } from "./navigation";
 import { NamespaceSelect } from "./namespaceSelect";
@@ -67,8 +68,8 @@ export function Shell({ user, onLeave, children }: Props) {
         {messages.skip}
       </a>
       <AppShell.Header>
-        <Group h="100%" px="md" gap="sm" justify="space-between" wrap="nowrap">
-          <Group gap="sm" wrap="nowrap">
+        <Group h="100%" px={{ base: "sm", sm: "md" }} gap="sm" justify="space-between" wrap="nowrap">
+          <Group gap="sm" wrap="nowrap" className="header-left">
             <Burger opened={menu} onClick={toggle} hiddenFrom="md" size="sm" aria-label={messages.menu} />
             <Link href="/" className="brand" aria-label={messages.product}>
               <IconSailboat aria-hidden color="var(--mantine-primary-color-filled)" />

@@ -69,6 +69,12 @@ function noun({ kind, name }: Target): string {
   return `${word(kind)}/${quote(name)}`;
 }
 
+/** One after the other. The curl is that of the first. */
+export function together(all: readonly Command[]): Command {
+  const [first, ...more] = all as [Command, ...Command[]];
+  return more.length === 0 ? first : { ...first, kubectl: all.map(({ kubectl }) => kubectl).join("\n") };
+}
+
 export function list(kind: KindInfo, namespace: string, labels = ""): Command {
   const query = labels ? `?labelSelector=${encodeURIComponent(labels)}` : "";
   return {

@@ -1,9 +1,8 @@
-/** The lists of the form: environment, ports, volumes. Each row can be taken out again. */
-import { ActionIcon, Button, Group, Select, Stack, Text, TextInput } from "@mantine/core";
-import { IconPlus, IconX } from "@tabler/icons-react";
-import type { ReactNode } from "react";
-import type { RunForm, VolumeRow, VolumeSource } from "../../lib/create/form";
+/** The lists of the form: environment, ports, volumes, health checks. */
+import { FRESH, type RunForm, takesAll } from "../../lib/create/form";
 import { messages } from "../../lib/messages";
+import type { ObjectOffers } from "./offers";
+import { RowChoice, RowField, Rows, RowSwitch } from "./rowList";
 
 const text = messages.create;
 
@@ -13,41 +12,89 @@ interface Props {
   errorAt: (control: string) => string | undefined;
 }
 
-export function EnvironmentRows({ form, change, errorAt }: Props) {
-  const rows = listOf(form.env, (env) => change({ env }));
+export function EnvironmentRows({ form, change, errorAt, offers }: Props & { offers: ObjectOffers }) {
   return (
-    <Rows title={text.environment} item={text.variable} rows={rows} fresh={{ name: "", value: "" }}>
-      {(row, index, set) => (
-        <>
-          <Field
-            title={text.variable}
-            index={index}
-            value={row.name}
-            onChange={(name) => set({ name })}
-            error={errorAt(`env.${index}.name`)}
-            mono
-          />
-          <Field
-            title={text.value}
-            index={index}
-            value={row.value}
-            onChange={(value) => set({ value })}
-            error={errorAt(`env.${index}.value`)}
-            mono
-          />
-        </>
-      )}
+    <Rows
+      title={text.environment}
+      item={text.variable}
+      rows={form.env}
+      onChange={(env) => change({ env })}
+      fresh={FRESH.env}
+    >
+      {(row, index, set) => {
+        const isSecret = row.from === "secret" || row.from === "allOfSecret";
+        const isAll = takesAll(row.from);
+        return (
+          <>
+            <RowField
+              title={isAll ? text.prefix : text.variable}
+              index={index}
+              value={row.name}
+              onChange={(name) => set({ name })}
+              error={errorAt(`env.${index}.name`)}
+              mono
+              {...(isAll && { hint: text.prefixHint })}
+            />
+            <RowChoice
+              title={text.envFrom}
+              index={index}
+              value={row.from}
+              choices={text.envSources}
+              onChange={(from) => set({ from })}
+            />
+            {row.from === "value" ? (
+              <RowField
+                title={text.value}
+                index={index}
+                value={row.value}
+                onChange={(value) => set({ value })}
+                error={errorAt(`env.${index}.value`)}
+                mono
+              />
+            ) : (
+              <RowField
+                title={text.object}
+                index={index}
+                value={row.object}
+                onChange={(object) => set({ object })}
+                error={errorAt(`env.${index}.object`)}
+                offers={isSecret ? offers.secrets : offers.configMaps}
+              />
+            )}
+            {row.from !== "value" && !isAll && (
+              <RowField
+                title={text.objectKey}
+                index={index}
+                value={row.key}
+                onChange={(key) => set({ key })}
+                error={errorAt(`env.${index}.key`)}
+                offers={offers.keysOf(isSecret ? "secret" : "configMap", row.object)}
+                mono
+              />
+            )}
+          </>
+        );
+      }}
     </Rows>
   );
 }
 
+const PROTOCOLS = { "": "TCP", UDP: "UDP" };
+
 export function PortRows({ form, change, errorAt }: Props) {
-  const rows = listOf(form.ports, (ports) => change({ ports }));
+  const hasNodePort = form.service === "NodePort" || form.service === "LoadBalancer";
+  const hasOwnPort = form.service !== "" && form.service !== "Headless";
   return (
-    <Rows title={text.ports} item={text.port} rows={rows} fresh={{ port: "", name: "" }}>
+    <Rows
+      title={text.ports}
+      item={text.port}
+      rows={form.ports}
+      onChange={(ports) => change({ ports })}
+      fresh={FRESH.port}
+    >
       {(row, index, set) => (
         <>
-          <Field
+          <RowField
             title={text.port}
             index={index}
             value={row.port}
@@ -55,7 +102,7 @@ export function PortRows({ form, change, errorAt }: Props) {
             error={errorAt(`ports.${index}.port`)}
             hint="8080"
           />
-          <Field
+          <RowField
             title={text.portName}
             index={index}
             value={row.name}
@@ -63,22 +110,53 @@ export function PortRows({ form, change, errorAt }: Props) {
             error={errorAt(`ports.${index}.name`)}
             hint="http"
           />
+          <RowChoice
+            title={text.protocol}
+            index={index}
+            value={row.protocol}
+            choices={PROTOCOLS}
+            onChange={(protocol) => set({ protocol })}
+            error={errorAt(`ports.${index}.protocol`)}
+          />
+          {hasOwnPort && (
+            <RowField
+              title={text.servicePort}
+              index={index}
+              value={row.service}
+              onChange={(service) => set({ service })}
+              error={errorAt(`ports.${index}.service`)}
+              hint={text.sameAsPort}
+            />
+          )}
+          {hasNodePort && (
+            <RowField
+              title={text.nodePort}
+              index={index}
+              value={row.node}
+              onChange={(node) => set({ node })}
+              error={errorAt(`ports.${index}.node`)}
+              hint={text.anyPort}
+            />
+          )}
         </>
       )}
     </Rows>
   );
 }
 
-const SOURCES = Object.entries(text.sources).map(([value, label]) => ({ value, label }));
-const FRESH: VolumeRow = { source: "emptyDir", name: "", mountPath: "", size: "" };
-
-export function VolumeRows({ form, change, errorAt }: Props) {
-  const rows = listOf(form.volumes, (volumes) => change({ volumes }));
+export function VolumeRows({ form, change, errorAt, offers }: Props & { offers: ObjectOffers }) {
+  const known = { claim: offers.claims, configMap: offers.configMaps, secret: offers.secrets };
   return (
-    <Rows title={text.volumes} item={messages.fields.volume} rows={rows} fresh={FRESH}>
+    <Rows
+      title={text.volumes}
+      item={messages.fields.volume}
+      rows={form.volumes}
+      onChange={(volumes) => change({ volumes })}
+      fresh={FRESH.volume}
+    >
       {(row, index, set) => (
         <>
-          <Field
+          <RowField
             title={text.mountPath}
             index={index}
             value={row.mountPath}
@@ -87,26 +165,25 @@ export function VolumeRows({ form, change, errorAt }: Props) {
             hint="/data"
             mono
           />
-          <Select
-            aria-label={text.nth(text.volumeSource, index + 1)}
-            data={SOURCES}
+          <RowChoice
+            title={text.volumeSource}
+            index={index}
             value={row.source}
-            onChange={(source) => set({ source: (source ?? "emptyDir") as VolumeSource })}
-            allowDeselect={false}
-            size="xs"
-            className="row-field"
+            choices={text.sources}
+            onChange={(source) => set({ source })}
           />
           {row.source !== "emptyDir" && (
-            <Field
-              title={text.volumeName}
+            <RowField
+              title={row.source === "hostPath" ? text.hostPath : text.volumeName}
               index={index}
               value={row.name}
               onChange={(name) => set({ name })}
               error={errorAt(`volumes.${index}.name`)}
+              {...(row.source !== "hostPath" && { offers: known[row.source] })}
             />
           )}
           {row.source === "claim" && (
-            <Field
+            <RowField
               title={text.size}
               index={index}
               value={row.size}
@@ -115,90 +192,104 @@ export function VolumeRows({ form, change, errorAt }: Props) {
               hint={text.sizeHint}
             />
           )}
+          <RowField
+            title={text.subPath}
+            index={index}
+            value={row.subPath}
+            onChange={(subPath) => set({ subPath })}
+            error={errorAt(`volumes.${index}.subPath`)}
+            hint={text.subPathHint}
+            mono
+          />
+          <RowSwitch
+            title={text.readOnly}
+            index={index}
+            checked={row.readOnly}
+            onChange={(readOnly) => set({ readOnly })}
+          />
         </>
       )}
     </Rows>
   );
 }
 
-interface Listing<T> {
-  all: readonly T[];
-  set: (rows: T[]) => void;
-}
-
-function listOf<T>(all: T[], set: (rows: T[]) => void): Listing<T> {
-  return { all, set };
-}
-
-function Rows<T extends object>({
-  title,
-  item,
-  rows: { all, set },
-  fresh,
-  children,
-}: {
-  title: string;
-  item: string;
-  rows: Listing<T>;
-  fresh: T;
-  children: (row: T, index: number, set: (part: Partial<T>) => void) => ReactNode;
-}) {
-  const changed = (at: number, part: Partial<T>) =>
-    set(all.map((row, index) => (index === at ? { ...row, ...part } : row)));
+export function CheckRows({ form, change, errorAt }: Props) {
+  const ports = form.ports.map(({ name, port }) => name || port).filter(Boolean);
   return (
-    <Stack gap={6} role="group" aria-label={title}>
-      <Group justify="space-between">
-        <Text size="sm" fw={600}>
-          {title}
-        </Text>
-        <Button
-          size="compact-sm"
-          variant="default"
-          leftSection={<IconPlus size={14} aria-hidden />}
-          onClick={() => set([...all, fresh])}
-        >
-          {text.add(item)}
-        </Button>
-      </Group>
-      {all.map((row, index) => (
-        <Group key={index} gap="xs" align="flex-start" wrap="nowrap">
-          <div className="row-fields">{children(row, index, (part) => changed(index, part))}</div>
-          <ActionIcon
-            variant="subtle"
-            color="gray"
-            size={30}
-            aria-label={text.remove(item, index + 1)}
-            onClick={() => set(all.filter((_, at) => at !== index))}
-          >
-            <IconX size={16} />
-          </ActionIcon>
-        </Group>
-      ))}
-    </Stack>
+    <Rows
+      title={text.checks}
+      item={text.check}
+      rows={form.checks}
+      onChange={(checks) => change({ checks })}
+      fresh={{ ...FRESH.check, port: ports[0] ?? "", probe: nextProbe(form) }}
+    >
+      {(row, index, set) => (
+        <>
+          <RowChoice
+            title={text.checkFor}
+            index={index}
+            value={row.probe}
+            choices={text.probes}
+            onChange={(probe) => set({ probe })}
+          />
+          <RowChoice
+            title={text.checkHow}
+            index={index}
+            value={row.how}
+            choices={text.hows}
+            onChange={(how) => set({ how })}
+          />
+          {row.how === "exec" ? (
+            <RowField
+              title={text.checkCommand}
+              index={index}
+              value={row.command}
+              onChange={(command) => set({ command })}
+              error={errorAt(`checks.${index}.command`)}
+              mono
+            />
+          ) : (
+            <RowField
+              title={text.checkPort}
+              index={index}
+              value={row.port}
+              onChange={(port) => set({ port })}
+              error={errorAt(`checks.${index}.port`)}
+              offers={ports}
+            />
+          )}
+          {row.how === "http" && (
+            <RowField
+              title={text.checkPath}
+              index={index}
+              value={row.path}
+              onChange={(path) => set({ path })}
+              error={errorAt(`checks.${index}.path`)}
+              mono
+            />
+          )}
+          <RowField
+            title={text.period}
+            index={index}
+            value={row.periodSeconds}
+            onChange={(periodSeconds) => set({ periodSeconds })}
+            error={errorAt(`checks.${index}.periodSeconds`)}
+          />
+          <RowField
+            title={text.failures}
+            index={index}
+            value={row.failureThreshold}
+            onChange={(failureThreshold) => set({ failureThreshold })}
+            error={errorAt(`checks.${index}.failureThreshold`)}
+          />
+        </>
+      )}
+    </Rows>
   );
 }
 
-interface FieldProps {
-  title: string;
-  index: number;
-  value: string;
-  onChange: (value: string) => void;
-  error: string | undefined;
-  hint?: string;
-  mono?: boolean;
-}
-
-function Field({ title, index, value, onChange, error, hint = title, mono = false }: FieldProps) {
-  return (
-    <TextInput
-      aria-label={text.nth(title, index + 1)}
-      placeholder={hint}
-      value={value}
-      onChange={(event) => onChange(event.currentTarget.value)}
-      error={error}
-      size="xs"
-      className="row-field"
-      {...(mono && { classNames: { input: "mono" } })}
-    />
-  );
+/** One that has no check yet. */
+function nextProbe({ checks }: RunForm) {
+  const taken = new Set(checks.map(({ probe }) => probe));
+  return (["readiness", "liveness", "startup"] as const).find((probe) => !taken.has(probe)) ?? "readiness";
 }

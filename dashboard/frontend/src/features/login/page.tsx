@@ -1,4 +1,17 @@
-import { Alert, Button, Center, Paper, PasswordInput, Stack, Text, TextInput, Title } from "@mantine/core";
+import {
+  Alert,
+  Button,
+  Center,
+  Code,
+  Group,
+  Paper,
+  PasswordInput,
+  Stack,
+  Text,
+  TextInput,
+  Title,
+} from "@mantine/core";
+import { IconSailboat } from "@tabler/icons-react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import type { FormEvent } from "react";
 import { useTitle } from "../../components/hooks";
@@ -8,7 +21,7 @@ import { messages } from "../../lib/messages";
 export function LoginPage() {
   useTitle(messages.login.title);
   return (
-    <Center component="main" mih="100vh" p="md">
+    <Center component="main" mih="100vh" p="md" className="login">
       <Paper withBorder shadow="sm" p="xl" w="100%" maw={400}>
         <LoginForm lead={messages.login.lead} user="admin" />
       </Paper>
@@ -30,11 +43,14 @@ export function LoginForm({ lead, user }: { lead: string; user: string }) {
   return (
     <form onSubmit={submit}>
       <Stack>
-        <Title order={1} size="h2">
-          {messages.product}
-        </Title>
+        <Group gap="sm">
+          <IconSailboat size={32} aria-hidden color="var(--mantine-primary-color-filled)" />
+          <Title order={1} size="h2">
+            {messages.product}
+          </Title>
+        </Group>
         <Text size="sm" c="dimmed">
-          {lead}
+          {lead.split("`").map((part, index) => (index % 2 ? <Code key={part}>{part}</Code> : part))}
         </Text>
         {login.error && (
           <Alert color="red" role="alert">

@@ -63,7 +63,7 @@ export function LogViewer({ sources, options, fileName, controls }: Props) {
 
   return (
     <div className="log-viewer">
-      <Group gap="xs" mb="xs">
+      <Group gap="xs" mb="xs" className="log-tools">
         {controls}
         <TextInput
           aria-label={text.search}

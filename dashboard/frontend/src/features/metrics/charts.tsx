@@ -65,6 +65,8 @@ export function UsageCharts({ queryKey, read, path, partName, partsTitle, limits
 }
 
 const SECONDS: Record<string, number> = { "1h": 3600, "6h": 21_600, "24h": 86_400 };
+/** No chart shows less. */
+const LEAST_SECONDS = 300;
 const cores = (value: number) => formatCores(value);
 const rate = (value: number) => text.perSecond(formatBytes(value));
 const percent = (value: number) => `${value >= 10 ? value.toFixed(0) : value.toFixed(1)} %`;
@@ -113,7 +115,7 @@ interface ChartsProps extends Pick<Props, "partName" | "partsTitle"> {
 function Charts({ data, window, partName, partsTitle, limits }: ChartsProps) {
   const steps = axis(data.times, data.stepSeconds);
   const end = Math.max(Math.floor(Date.now() / 1000), steps.x.at(-1) ?? 0);
-  const range = [end - (SECONDS[window] ?? 3600), end] as const;
+  const range = [beginning(steps, end, SECONDS[window] ?? 3600), end] as const;
   const named = data.parts.filter((part) => partName(part) !== "");
   const split = (measure: Measure) => splitLines(data, named, steps, measure, partName);
   const cpu = split("cpuCores");
@@ -150,6 +152,13 @@ function Charts({ data, window, partName, partsTitle, limits }: ChartsProps) {
       )}
     </SimpleGrid>
   );
+}
+
+/** Where nothing is known of the window's first half, it begins with what is known: a young cluster fills its charts. */
+function beginning({ x }: Axis, end: number, seconds: number): number {
+  const first = x[0] ?? end;
+  const known = end - first;
+  return known < seconds / 2 ? end - Math.max(known * 1.02, LEAST_SECONDS) : end - seconds;
 }
 
 function measuresNothing({ total }: UsageHistory): boolean {

@@ -9,7 +9,7 @@ import { StatusBadge } from "../../components/statusBadge";
 import * as exposure from "../../lib/api/exposure";
 import type { Health, Resource } from "../../lib/kinds/resource";
 import { messages } from "../../lib/messages";
-import { targetOf } from "../resources/actions";
+import { targetOf } from "../resources/dialogs";
 
 const text = messages.network;
 
@@ -71,7 +71,7 @@ function Addresses({ addresses }: { addresses: readonly exposure.ExposedAddress[
             <Table.Th data-priority="1">{text.how}</Table.Th>
             <Table.Th data-priority="1">{text.reach}</Table.Th>
             <Table.Th>{text.result}</Table.Th>
-            <Table.Th>{text.seenFrom}</Table.Th>
+            <Table.Th data-priority="1">{text.seenFrom}</Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
@@ -86,23 +86,32 @@ function Addresses({ addresses }: { addresses: readonly exposure.ExposedAddress[
               <Table.Td data-priority="1">{text.reaches[one.reach] ?? one.reach}</Table.Td>
               <Table.Td>
                 <Outcome of={one} />
+                <div className="on-phones">
+                  <SeenFrom all={one.from ?? []} />
+                </div>
               </Table.Td>
-              <Table.Td>
-                <Stack gap={2}>
-                  {(one.from ?? []).map((each) => (
-                    <Outcome
-                      key={`${each.node} ${each.as}`}
-                      of={each}
-                      from={`${each.node} (${each.pod ?? text.as_[each.as] ?? each.as})`}
-                    />
-                  ))}
-                </Stack>
+              <Table.Td data-priority="1">
+                <SeenFrom all={one.from ?? []} />
               </Table.Td>
             </Table.Tr>
           ))}
         </Table.Tbody>
       </Table>
     </div>
+  );
+}
+
+function SeenFrom({ all }: { all: NonNullable<exposure.ExposedAddress["from"]> }) {
+  return (
+    <Stack gap={2}>
+      {all.map((each) => (
+        <Outcome
+          key={`${each.node} ${each.as}`}
+          of={each}
+          from={`${each.node} (${each.pod ?? text.as_[each.as] ?? each.as})`}
+        />
+      ))}
+    </Stack>
   );
 }
 

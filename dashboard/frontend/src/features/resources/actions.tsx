@@ -1,5 +1,5 @@
-/** What can be done to an object. Each asks first, shows the command that does the same, and tells what went wrong. */
-import { ActionIcon, Button, Menu, NumberInput, Slider, Stack } from "@mantine/core";
+/** What can be done to an object, or to several of a list. Each asks first and shows the command that does the same. */
+import { ActionIcon, Button, Group, Menu, Text } from "@mantine/core";
 import {
   IconBan,
   IconDots,
@@ -11,42 +11,39 @@ import {
   IconTag,
   IconTrash,
 } from "@tabler/icons-react";
-import { useState } from "react";
-import { Confirm } from "../../components/confirm";
-import * as actions from "../../lib/api/actions";
-import * as objects from "../../lib/api/objects";
-import * as commands from "../../lib/commands";
+import { type ComponentType, useState } from "react";
 import { CronJob } from "../../lib/kinds/cronjob";
 import { Deployment } from "../../lib/kinds/deployment";
 import { Job } from "../../lib/kinds/job";
 import { Node } from "../../lib/kinds/node";
 import type { Resource } from "../../lib/kinds/resource";
-import { Workload } from "../../lib/kinds/workload";
 import { messages } from "../../lib/messages";
 import type { WireObject } from "../../lib/wire";
 import { CordonDialog, LabelsDialog } from "../nodes/dialogs";
 import { DrainDialog } from "../nodes/drain";
-import { runNow } from "../workloads/runNow";
 import { DeleteDialog } from "./deleteDialog";
-
-interface DialogProps {
-  item: Resource<any>;
-  onClose: () => void;
-}
+import {
+  type DialogProps,
+  isSuspended,
+  PauseDialog,
+  RestartDialog,
+  RunNowDialog,
+  ScaleDialog,
+  single,
+  SuspendDialog,
+} from "./dialogs";
 
 interface Action {
   id: string;
   title: (item: Resource<any>) => string;
   icon: typeof IconDots;
   when: (item: Resource<any>) => boolean;
-  dialog: (props: DialogProps) => React.ReactNode;
+  dialog: ComponentType<DialogProps>;
+  /** For several of a list at once, too. */
+  isBulk?: boolean;
   /** Shown as a button of its own instead of in the menu. */
   prominent?: boolean;
   danger?: boolean;
-}
-
-function isSuspended(item: Resource<any>): boolean {
-  return (item instanceof CronJob || item instanceof Job) && item.isSuspended;
 }
 
 const ROLLED_OUT = new Set(["Deployment", "StatefulSet", "DaemonSet"]);
@@ -59,6 +56,7 @@ const ACTIONS: readonly Action[] = [
     icon: IconResize,
     when: (item) => item.info.subresources.includes("scale"),
     dialog: ScaleDialog,
+    isBulk: true,
     prominent: true,
   },
   {
@@ -67,6 +65,7 @@ const ACTIONS: readonly Action[] = [
     icon: IconRotateClockwise,
     when: (item) => ROLLED_OUT.has(item.info.kind),
     dialog: RestartDialog,
+    isBulk: true,
     prominent: true,
   },
   {
@@ -83,6 +82,7 @@ const ACTIONS: readonly Action[] = [
     icon: IconPlayerPause,
     when: (item) => item instanceof Deployment,
     dialog: PauseDialog,
+    isBulk: true,
   },
   {
     id: "suspend",
@@ -90,6 +90,7 @@ const ACTIONS: readonly Action[] = [
     icon: IconPlayerPause,
     when: (item) => item instanceof CronJob || (item instanceof Job && !item.isComplete),
     dialog: SuspendDialog,
+    isBulk: true,
   },
   {
     id: "cordon",
@@ -97,7 +98,7 @@ const ACTIONS: readonly Action[] = [
       item instanceof Node && item.isCordoned ? messages.nodes.uncordon : messages.nodes.cordon,
     icon: IconBan,
     when: (item) => item instanceof Node,
-    dialog: CordonDialog as Action["dialog"],
+    dialog: single(CordonDialog),
     prominent: true,
   },
   {
@@ -105,7 +106,7 @@ const ACTIONS: readonly Action[] = [
     title: () => messages.nodes.drain,
     icon: IconDropletDown,
     when: (item) => item instanceof Node,
-    dialog: DrainDialog as Action["dialog"],
+    dialog: single(DrainDialog),
     prominent: true,
   },
   {
@@ -113,7 +114,7 @@ const ACTIONS: readonly Action[] = [
     title: () => messages.nodes.edit,
     icon: IconTag,
     when: (item) => item instanceof Node,
-    dialog: LabelsDialog as Action["dialog"],
+    dialog: single(LabelsDialog),
   },
   {
     id: "delete",
@@ -121,6 +122,7 @@ const ACTIONS: readonly Action[] = [
     icon: IconTrash,
     when: () => true,
     dialog: DeleteDialog,
+    isBulk: true,
     danger: true,
   },
 ];
@@ -165,99 +167,43 @@ export function Actions({ item }: { item: Resource<WireObject> }) {
             ))}
         </Menu.Dropdown>
       </Menu>
-      {Dialog && <Dialog item={item} onClose={() => setOpen(null)} />}
+      {Dialog && <Dialog items={[item]} onClose={() => setOpen(null)} />}
     </>
   );
 }
 
-export function targetOf(item: Resource<any>): objects.Key {
-  return { kind: item.info, namespace: item.namespace, name: item.name };
-}
-
-function ScaleDialog({ item, onClose }: DialogProps) {
-  const before = item instanceof Workload ? item.wanted : 1;
-  const [replicas, setReplicas] = useState(before);
-  const target = targetOf(item);
+/** For those of a list that are selected; what not all of them know is not offered. */
+export function BulkActions({ items, onClear }: { items: readonly Resource<any>[]; onClear: () => void }) {
+  // The dialog keeps those it was opened for: what it has deleted leaves the list.
+  const [open, setOpen] = useState<{ action: Action; items: readonly Resource<any>[] } | null>(null);
+  const [first] = items;
+  const offered = first ? ACTIONS.filter(({ when, isBulk }) => isBulk && items.every(when)) : [];
+  const Dialog = open?.action.dialog;
   return (
-    <Confirm
-      title={`${text.scale} ${item.name}`}
-      action={text.scale}
-      command={commands.scale(target, replicas)}
-      run={() => actions.scale(target, replicas)}
-      onClose={onClose}
-    >
-      <Stack>
-        <NumberInput
-          label={text.scaleTo}
-          value={replicas}
-          onChange={(value) => setReplicas(Number(value) || 0)}
-          min={0}
-          allowDecimal={false}
-          data-autofocus
-        />
-        <Slider
-          aria-hidden
-          thumbProps={{ "aria-label": text.scaleTo }}
-          value={replicas}
-          onChange={setReplicas}
-          min={0}
-          max={Math.max(10, before * 3)}
-        />
-      </Stack>
-    </Confirm>
-  );
-}
-
-function RestartDialog({ item, onClose }: DialogProps) {
-  const target = targetOf(item);
-  return (
-    <Confirm
-      title={`${text.restart} ${item.name}`}
-      text={text.restartAsk(item.name)}
-      action={text.restart}
-      command={commands.restart(target)}
-      run={() => actions.restart(target)}
-      onClose={onClose}
-    />
-  );
-}
-
-function RunNowDialog({ item, onClose }: DialogProps) {
-  return (
-    <Confirm
-      title={`${text.runNow}: ${item.name}`}
-      action={text.runNow}
-      command={commands.runNow(targetOf(item), (item as unknown as CronJob).wire.spec.jobTemplate)}
-      run={() => runNow(item as unknown as CronJob)}
-      onClose={onClose}
-    />
-  );
-}
-
-function PauseDialog({ item, onClose }: DialogProps) {
-  const target = targetOf(item);
-  const pause = !(item instanceof Deployment && item.isPaused);
-  return (
-    <Confirm
-      title={`${pause ? text.pause : text.resume} ${item.name}`}
-      action={pause ? text.pause : text.resume}
-      command={commands.setPaused(target, pause)}
-      run={() => actions.setPaused(target, pause)}
-      onClose={onClose}
-    />
-  );
-}
-
-function SuspendDialog({ item, onClose }: DialogProps) {
-  const target = targetOf(item);
-  const suspend = !isSuspended(item);
-  return (
-    <Confirm
-      title={`${suspend ? text.suspend : text.unsuspend}: ${item.name}`}
-      action={suspend ? text.suspend : text.unsuspend}
-      command={commands.setSuspended(target, suspend)}
-      run={() => actions.setSuspended(target, suspend)}
-      onClose={onClose}
-    />
+    <>
+      {first && (
+        <Group gap="xs" className="bulk" role="group" aria-label={messages.list.bulk}>
+          <Text size="sm" fw={600} role="status">
+            {messages.list.selected(items.length)}
+          </Text>
+          {offered.map((action) => (
+            <Button
+              key={action.id}
+              size="xs"
+              variant="default"
+              leftSection={<action.icon size={14} aria-hidden />}
+              {...(action.danger && { c: "red" })}
+              onClick={() => setOpen({ action, items })}
+            >
+              {action.title(first)}
+            </Button>
+          ))}
+          <Button size="xs" variant="subtle" onClick={onClear}>
+            {messages.list.unselect}
+          </Button>
+        </Group>
+      )}
+      {open && Dialog && <Dialog items={open.items} onClose={() => setOpen(null)} isBulk />}
+    </>
   );
 }

@@ -6,43 +6,64 @@ import { useLocation } from "wouter";
 import { Confirm } from "../../components/confirm";
 import { ResourceLink } from "../../components/resourceLink";
 import { Loading } from "../../components/states";
+import { each } from "../../lib/api/each";
+import { ApiError } from "../../lib/api/errors";
 import * as dependents from "../../lib/api/dependents";
 import * as objects from "../../lib/api/objects";
 import * as commands from "../../lib/commands";
 import type { Resource } from "../../lib/kinds/resource";
 import * as links from "../../lib/links";
 import { messages } from "../../lib/messages";
+import { type DialogProps, nameOf, targetOf, Which } from "./dialogs";
 
 const text = messages.deletion;
 const CASCADES = Object.entries(text.cascades).map(([value, label]) => ({ value, label }));
 const SHOWN = 50;
 
-export function DeleteDialog({ item, onClose }: { item: Resource<any>; onClose: () => void }) {
+/** Of so many it is asked what goes with them. */
+const ASKED = 20;
+
+export function DeleteDialog({ items, onClose, isBulk = false }: DialogProps) {
   const [propagation, setPropagation] = useState<objects.Propagation>("Background");
   const [grace, setGrace] = useState("");
   const [, navigate] = useLocation();
-  const target = { kind: item.info, namespace: item.namespace, name: item.name };
+  const asked = items.slice(0, ASKED).map(({ uid }) => uid);
   const owned = useQuery({
-    queryKey: ["dependents", item.uid],
-    queryFn: ({ signal }) => dependents.of(item.uid, signal),
+    queryKey: ["dependents", ...asked],
+    queryFn: ({ signal }) => ownedBy(asked, signal),
     gcTime: 0,
   });
+  const [first] = items;
+  if (!first) return null;
+  const { kind } = first.info;
   const owns = (owned.data?.items.length ?? 0) > 0;
   const options = { propagation, ...(grace.trim() !== "" && { grace: grace.trim() }) };
+  const remove = (item: Resource<any>) =>
+    objects.remove(targetOf(item), options).catch((error: unknown) => {
+      // Of several, what is gone already is what was wanted.
+      if (!(items.length > 1 && error instanceof ApiError && error.isNotFound)) throw error;
+    });
   return (
     <Confirm
-      title={messages.actions.deleteAsk(item.info.kind, item.name)}
+      title={
+        items.length > 1
+          ? messages.actions.deleteMany(items.length, kind)
+          : messages.actions.deleteAsk(kind, first.name)
+      }
       action={messages.actions.delete}
       danger
-      command={commands.remove(target, options)}
-      run={() => objects.remove(target, options)}
+      command={commands.together(items.map((item) => commands.remove(targetOf(item), options)))}
+      run={() => each(items, nameOf, remove, messages.actions.someFailed)}
       onClose={onClose}
-      onDone={() => navigate(links.list(item.info))}
+      {...(!isBulk && { onDone: () => navigate(links.list(first.info)) })}
     >
       <Stack gap="sm">
-        {item.info.kind === "Namespace" && <Alert color="orange">{text.namespace}</Alert>}
+        {items.length > 1 && <Which items={items} />}
+        {kind === "Namespace" && <Alert color="orange">{text.namespace}</Alert>}
         {owned.isPending && <Loading rows={2} />}
-        {owned.data && owns && <Owned list={owned.data} root={item.uid} stays={propagation === "Orphan"} />}
+        {owned.data && owns && (
+          <Owned list={owned.data} roots={new Set(asked)} stays={propagation === "Orphan"} />
+        )}
         {owns && (
           <Select
             label={text.cascade}
@@ -52,7 +73,7 @@ export function DeleteDialog({ item, onClose }: { item: Resource<any>; onClose: 
             allowDeselect={false}
           />
         )}
-        {item.info.kind === "Pod" && (
+        {kind === "Pod" && (
           <TextInput
             label={text.grace}
             placeholder={text.graceHint}
@@ -66,8 +87,22 @@ export function DeleteDialog({ item, onClose }: { item: Resource<any>; onClose: 
   );
 }
 
-function Owned({ list, root, stays }: { list: dependents.DependentList; root: string; stays: boolean }) {
-  const shown = stays ? list.items.filter(({ owner }) => owner === root) : list.items;
+async function ownedBy(uids: readonly string[], signal: AbortSignal): Promise<dependents.DependentList> {
+  const lists = await Promise.all(uids.map((uid) => dependents.of(uid, signal)));
+  return {
+    items: lists.flatMap(({ items }) => items),
+    truncated: lists.some(({ truncated }) => truncated),
+  };
+}
+
+interface OwnedProps {
+  list: dependents.DependentList;
+  roots: ReadonlySet<string>;
+  stays: boolean;
+}
+
+function Owned({ list, roots, stays }: OwnedProps) {
+  const shown = stays ? list.items.filter(({ owner }) => roots.has(owner)) : list.items;
   return (
     <div>
       <Text size="sm" fw={600}>

@@ -1,7 +1,7 @@
 /** The list of any kind: live, filtered, sorted. What differs between kinds are their columns. */
 import { Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { useNamespace } from "../../components/hooks";
 import { ShowCommand } from "../../components/command";
 import { Page } from "../../components/page";
@@ -15,6 +15,10 @@ import type { Column } from "../../lib/kinds/column";
 import type { Resource, ResourceClass } from "../../lib/kinds/resource";
 import { messages } from "../../lib/messages";
 import { type Listed, useResources } from "../../lib/watch/hooks";
+import { CreateButton } from "../create/button";
+import { BulkActions } from "./actions";
+import "./list.css";
+import { ColumnChooser, useListSettings } from "./settings";
 import { ClearFilters, Filters, useFilter } from "./filters";
 
 export function ListPage({ kind }: { kind: ResourceClass }) {
@@ -27,7 +31,12 @@ export function ListPage({ kind }: { kind: ResourceClass }) {
   return (
     <Page
       title={titleOf(kind)}
-      actions={<ShowCommand command={commands.list(info, namespace, controls.filter.labels)} />}
+      actions={
+        <>
+          <CreateButton info={info} />
+          <ShowCommand command={commands.list(info, namespace, controls.filter.labels)} />
+        </>
+      }
     >
       <FilteredTable
         kind={kind}
@@ -48,6 +57,8 @@ interface TableProps {
   controls: ReturnType<typeof useFilter>;
 }
 
+const NOTHING: ReadonlySet<string> = new Set();
+
 /** Filters over the table, and what to say when there is nothing to show. */
 export function FilteredTable({
   kind,
@@ -57,6 +68,13 @@ export function FilteredTable({
   controls,
 }: TableProps) {
   const { filter } = controls;
+  const settings = useListSettings(kind.info, columns);
+  const [selected, setSelected] = useState<ReadonlySet<string>>(NOTHING);
+  const select = (uids: readonly string[], isSelected: boolean) => {
+    const next = new Set(selected);
+    for (const uid of uids) next[isSelected ? "add" : "delete"](uid);
+    setSelected(next);
+  };
   const shown = useMemo(
     () => filters.apply(items, filter),
     [items, filter.text, filter.labels, filter.state],
@@ -68,21 +86,34 @@ export function FilteredTable({
     return (
       <Empty
         text={messages.list.empty(info.kind, namespace)}
-        hint={messages.list.emptyHint}
-        command={`kubectl create -f examples/${info.kind.toLowerCase()}.yaml`}
-      />
+        hint={messages.list.emptyHints[info.kind] ?? ""}
+      >
+        <CreateButton info={info} isMain />
+      </Empty>
     );
   }
   return (
     <>
-      <Filters controls={controls} items={items} />
+      <Filters controls={controls} items={items}>
+        <ColumnChooser settings={settings} />
+      </Filters>
       {shown.length === 0 ? (
         <Empty text={messages.list.noMatch}>
           <ClearFilters controls={controls} />
         </Empty>
       ) : (
-        <ResourceTable label={titleOf(kind)} items={shown} columns={columns} />
+        <ResourceTable
+          label={titleOf(kind)}
+          items={shown}
+          columns={settings.columns}
+          sorting={settings.sorting}
+          selection={{ selected, select }}
+        />
       )}
+      <BulkActions
+        items={selected.size > 0 ? shown.filter(({ uid }) => selected.has(uid)) : []}
+        onClear={() => setSelected(NOTHING)}
+      />
       <Text size="xs" c="dimmed" role="status">
         {messages.list.count(shown.length, items.length)}
       </Text>
@@ -148,7 +179,8 @@ function usePrinterColumns(kind: ResourceClass, namespace: string, items: readon
             : String(cell);
       },
       as: column.type === "integer" || column.type === "number" ? "number" : "text",
-      priority: column.priority > 0 ? 2 : 1,
+      // After the name, the first says the most.
+      priority: column.priority > 0 ? 2 : index <= 1 ? 0 : 1,
     }));
     const [name, ...rest] = kind.columns.filter(({ id }) => id !== "state");
     const own = theirs.filter(({ header }) => !OURS.has(header.toLowerCase()));

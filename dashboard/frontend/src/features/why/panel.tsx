@@ -8,6 +8,7 @@ import { ResourceLink } from "../../components/resourceLink";
 import { StatusBadge } from "../../components/statusBadge";
 import * as why from "../../lib/api/why";
 import * as commands from "../../lib/commands";
+import { formatTime } from "../../lib/format/age";
 import type { Resource } from "../../lib/kinds/resource";
 import { messages } from "../../lib/messages";
 import type { WireObject } from "../../lib/wire";
@@ -101,14 +102,31 @@ function Evidence({ cause: { evidence = {} } }: { cause: why.Cause }) {
   return (
     <dl className="facts evidence" aria-label={messages.why.evidence}>
       {told.map(([key, value]) => (
-        <div key={key}>
+        <div key={key} {...(typeof value === "object" && { className: "wide" })}>
           <dt>{key.replace(/([A-Z])/g, " $1").toLowerCase()}</dt>
           <dd className="mono breakable">
-            {typeof value === "object" ? JSON.stringify(value) : String(value)}
+            <Value of={value} />
           </dd>
         </div>
       ))}
     </dl>
+  );
+}
+
+/** Of an event what it says; of anything else with parts each part. */
+function Value({ of: value }: { of: unknown }) {
+  if (typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value)) return <>{formatTime(value)}</>;
+  if (typeof value !== "object" || value === null) return <>{String(value)}</>;
+  const { reason, message, count } = value as Record<string, unknown>;
+  if (typeof message === "string") {
+    return <>{`${reason ? `${reason}: ` : ""}${message}${Number(count) > 1 ? ` (${count} ×)` : ""}`}</>;
+  }
+  return (
+    <>
+      {Object.entries(value)
+        .map(([key, part]) => `${key}: ${typeof part === "object" ? JSON.stringify(part) : String(part)}`)
+        .join(", ")}
+    </>
   );
 }
 

@@ -51,6 +51,7 @@ function info(group: string, version: string, entry: ResourceEntry): KindInfo {
     namespaced: entry.scope === "Namespaced",
     shortNames: entry.shortNames ?? [],
     section: "custom",
+    verbs: entry.verbs,
     subresources: entry.subresources?.map(({ subresource }) => subresource) ?? [],
   };
 }

@@ -1,8 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { ApiError, Unreachable } from "../api/errors";
+import { commandOf } from "./command";
 import { contextOf } from "./context";
-import { buildOf, freeName, parseArgs } from "./form";
+import { foldersOf, type Entry } from "./drop";
+import { baseName, buildOf, controlOf, EMPTY, freeName, type Typed } from "./form";
 import { Ignore } from "./ignore";
 import { header, Tar, withDirectories } from "./tar";
 import { type Send, upload } from "./upload";
@@ -63,7 +65,7 @@ describe("the archive", () => {
       for (let at = 0; at < tar.size; at += size) pieces.push(tar.slice(at, Math.min(tar.size, at + size)));
       expect(new Uint8Array(await new Blob(pieces).arrayBuffer())).toEqual(whole);
     }
-  });
+  }, 60_000);
 
   test("says how large a file beyond 8 GiB is", () => {
     const text = new TextDecoder().decode(header("big", 9 * 1024 ** 3, "0"));
@@ -82,6 +84,38 @@ describe("a folder", () => {
     ]);
     const context = await contextOf({ name: "f", files }, "Dockerfile");
     expect([context.sent, context.ignored, context.hasDockerfile]).toEqual([3, 1, true]);
+  });
+});
+
+describe("what is dropped", () => {
+  const file = (path: string): Entry => ({
+    name: path.split("/").at(-1) ?? "",
+    isFile: true,
+    isDirectory: false,
+    file: (done: (file: File) => void) => done(new File([path], path)),
+  });
+  /** As browsers do it: some of the entries at a time, then none. */
+  const directory = (name: string, ...entries: Entry[]): Entry => ({
+    name,
+    isFile: false,
+    isDirectory: true,
+    createReader: () => {
+      const left = [...entries];
+      return { readEntries: (done: (some: Entry[]) => void) => done(left.splice(0, 1)) };
+    },
+  });
+
+  test("is read with all that is in it", async () => {
+    const shop = directory("shop", file("Dockerfile"), directory("src", file("a"), file("b")));
+    const folder = await foldersOf([shop]);
+    expect(folder?.name).toBe("shop");
+    expect([...(folder?.files.keys() ?? [])]).toEqual(["Dockerfile", "src/a", "src/b"]);
+  });
+
+  test("may be single files", async () => {
+    const folder = await foldersOf([file("Dockerfile"), file("a")]);
+    expect([...(folder?.files.keys() ?? [])]).toEqual(["Dockerfile", "a"]);
+    expect(await foldersOf([])).toBeNull();
   });
 });
 
@@ -126,41 +160,82 @@ describe("an upload", () => {
 });
 
 describe("the form", () => {
-  test.each([
-    [
-      "A=1\n\nB=x=y",
-      [
-        { name: "A", value: "1" },
-        { name: "B", value: "x=y" },
-      ],
-      "",
-    ],
-    ["A=1\nnonsense", [], "nonsense"],
-    ["1A=2", [], "1A=2"],
-    ["", [], ""],
-  ])("reads arguments %j", (text, args, bad) => {
-    expect(parseArgs(text)).toEqual({ args, bad });
-  });
+  const typed = { ...EMPTY, name: "x-1", tags: ["a:1", "b:2"], dockerfile: "FROM a" };
 
   test("makes a Build of what was typed, without what was left out", () => {
-    const typed = {
-      name: "x-1",
-      tags: "a:1\nb:2 ",
-      dockerfile: "FROM a",
-      dockerfilePath: "Dockerfile",
-      args: "",
-      target: "",
-      useCache: true,
-    };
-    expect(buildOf({ ...typed, source: "dockerfile" }, "default").spec).toEqual({
-      tags: ["a:1", "b:2"],
-      dockerfile: "FROM a",
-    });
+    expect(buildOf(typed, "default").spec).toEqual({ tags: ["a:1", "b:2"], dockerfile: "FROM a" });
     expect(buildOf({ ...typed, source: "folder", useCache: false }, "default").spec).toEqual({
       tags: ["a:1", "b:2"],
       context: { upload: true },
       cache: false,
     });
+  });
+
+  test("says where the files are and what may be used", () => {
+    const full: Typed = {
+      ...typed,
+      source: "git",
+      url: "https://example.com/shop.git",
+      ref: "v1",
+      gitSecret: "git",
+      dockerfilePath: "docker/Dockerfile",
+      args: [{ name: "MODE", value: "" }],
+      secrets: [{ id: "npm", secret: "tokens", key: "" }],
+      logins: ["hub"],
+      push: false,
+      timeoutSeconds: "60",
+      memory: "1Gi",
+    };
+    expect(buildOf(full, "default").spec).toEqual({
+      tags: ["a:1", "b:2"],
+      context: { git: { url: "https://example.com/shop.git", ref: "v1", secretName: "git" } },
+      dockerfilePath: "docker/Dockerfile",
+      args: [{ name: "MODE", value: "" }],
+      secrets: [{ id: "npm", secretName: "tokens" }],
+      imagePullSecrets: [{ name: "hub" }],
+      push: false,
+      resources: { limits: { memory: "1Gi" } },
+      timeoutSeconds: 60,
+    });
+  });
+
+  test("is a command, too", () => {
+    const git = {
+      ...typed,
+      source: "git" as const,
+      url: "https://e.org/a.git",
+      subdirectory: "web",
+      push: false,
+    };
+    const args = [{ name: "A", value: "b c" }];
+    expect(commandOf({ ...git, args }, "shop").kubectl).toBe(
+      "manage.py build --git 'https://e.org/a.git#:web' -t a:1 -t b:2 --build-arg 'A=b c' --no-push -n shop",
+    );
+    expect(commandOf(typed, "shop").kubectl).toContain(
+      "kubectl create -f - <<'EOF'\napiVersion: slipway.dev/v1\n",
+    );
+  });
+
+  test.each([
+    ["metadata.name", "name"],
+    ["spec.tags[1]", "tags"],
+    ["spec.dockerfile", "dockerfile"],
+    ["spec.context.git.url", "url"],
+    ["spec.context.git.secretName", "gitSecret"],
+    ["spec.args[1].name", "args.1.name"],
+    ["spec.secrets[0].secretName", "secrets.0.secret"],
+    ["spec.resources.limits[memory]", "memory"],
+    ["spec.nodeSelector", ""],
+  ])("shows what is wrong with %s at %j", (field, control) => {
+    expect(controlOf(field)).toBe(control);
+  });
+
+  test.each([
+    ["folder", "My Shop", "", "my-shop"],
+    ["git", "", "https://example.com/team/shop.git/", "shop"],
+    ["dockerfile", "ignored", "", "app"],
+  ] as const)("calls a build from a %s after it", (source, folder, url, name) => {
+    expect(baseName(source, folder, url)).toBe(name);
   });
 
   test("finds a name that is free", () => {

@@ -1,197 +1,187 @@
-/** "Run an image": what is typed into the form, the objects that it means, and which control a field of theirs is. Pure. */
+/** "Run an image": what is typed into the form. What it means is in `objects.ts`; which control a field is, in `controls.ts`. Pure. */
 import { words } from "../words";
 
+export const KINDS = ["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"] as const;
+export type RunKind = (typeof KINDS)[number];
+
+/** A text of its own, one key of a ConfigMap or Secret, or all of its keys. */
+export type EnvSource = "value" | "configMap" | "secret" | "allOfConfigMap" | "allOfSecret";
+
 export interface EnvRow {
+  from: EnvSource;
+  /** The variable; what all names begin with, where all keys are taken. */
   name: string;
   value: string;
+  /** The ConfigMap or Secret. */
+  object: string;
+  key: string;
 }
 
 export interface PortRow {
   port: string;
   name: string;
+  protocol: "" | "UDP";
+  /** The service's own port, where it is another one. */
+  service: string;
+  /** Of every node; empty: one is chosen. */
+  node: string;
 }
 
-export type VolumeSource = "emptyDir" | "claim" | "configMap" | "secret";
+export type VolumeSource = "emptyDir" | "claim" | "configMap" | "secret" | "hostPath";
 
 export interface VolumeRow {
   source: VolumeSource;
-  /** Of the claim, ConfigMap or Secret. */
+  /** Of the claim, ConfigMap or Secret; the path of the host. */
   name: string;
   mountPath: string;
   /** Of a claim that is made with it; empty: it is there already. */
   size: string;
+  /** One file or folder of it instead of all. */
+  subPath: string;
+  readOnly: boolean;
 }
 
+export type Probe = "readiness" | "liveness" | "startup";
+export type CheckHow = "http" | "tcp" | "exec";
+
+export interface CheckRow {
+  probe: Probe;
+  how: CheckHow;
+  port: string;
+  path: string;
+  command: string;
+  periodSeconds: string;
+  failureThreshold: string;
+}
+
+export type ServiceType = "" | "ClusterIP" | "Headless" | "NodePort" | "LoadBalancer";
+
 export interface RunForm {
+  kind: RunKind;
   name: string;
   namespace: string;
   image: string;
+  pullSecret: string;
   command: string;
+  args: string;
+  workingDir: string;
   replicas: string;
+  schedule: string;
+  timeZone: string;
+  concurrency: "" | "Forbid" | "Replace";
+  completions: string;
+  parallelism: string;
+  backoffLimit: string;
+  restartPolicy: "" | "Always" | "OnFailure" | "Never";
   env: EnvRow[];
   ports: PortRow[];
   volumes: VolumeRow[];
+  checks: CheckRow[];
+  cpuRequest: string;
+  memoryRequest: string;
   cpu: string;
   memory: string;
-  service: "" | "ClusterIP" | "NodePort" | "LoadBalancer";
+  service: ServiceType;
+  /** The name outside under which an Ingress leads to the first port; empty: none. */
+  host: string;
+  path: string;
 }
 
 export const EMPTY: RunForm = {
+  kind: "Deployment",
   name: "",
   namespace: "default",
   image: "",
+  pullSecret: "",
   command: "",
+  args: "",
+  workingDir: "",
   replicas: "1",
+  schedule: "",
+  timeZone: "",
+  concurrency: "",
+  completions: "",
+  parallelism: "",
+  backoffLimit: "",
+  restartPolicy: "",
   env: [],
   ports: [],
   volumes: [],
+  checks: [],
+  cpuRequest: "",
+  memoryRequest: "",
   cpu: "",
   memory: "",
   service: "",
+  host: "",
+  path: "",
 };
 
-type Wire = Record<string, unknown>;
+export const FRESH = {
+  env: { from: "value", name: "", value: "", object: "", key: "" } satisfies EnvRow as EnvRow,
+  port: { port: "", name: "", protocol: "", service: "", node: "" } satisfies PortRow as PortRow,
+  volume: {
+    source: "emptyDir",
+    name: "",
+    mountPath: "",
+    size: "",
+    subPath: "",
+    readOnly: false,
+  } satisfies VolumeRow as VolumeRow,
+  check: {
+    probe: "readiness",
+    how: "http",
+    port: "",
+    path: "/",
+    command: "",
+    periodSeconds: "",
+    failureThreshold: "",
+  } satisfies CheckRow as CheckRow,
+};
 
-/** In the order in which they are to be made. What is typed goes in as it is: the server judges it. */
-export function objects(form: RunForm): Wire[] {
-  return [...claims(form), deployment(form), ...(form.service ? [service(form)] : [])];
+/** Those that run until they are taken away; the others come to an end. */
+export function isLasting(kind: RunKind): boolean {
+  return kind !== "Job" && kind !== "CronJob";
 }
 
-function metadata(form: RunForm, name = form.name): Wire {
-  return { name, namespace: form.namespace || "default", labels: { app: form.name } };
+export function hasReplicas(kind: RunKind): boolean {
+  return kind === "Deployment" || kind === "StatefulSet";
 }
 
-function deployment(form: RunForm): Wire {
-  const labels = { app: form.name };
-  const volumes = form.volumes.map(volume);
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: metadata(form),
-    spec: {
-      replicas: number(form.replicas),
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: { containers: [container(form)], ...(volumes.length > 0 && { volumes }) },
-      },
-    },
-  };
+/** What may be chosen; the first is what a kind has by itself. */
+export function restartPolicies(kind: RunKind): readonly Exclude<RunForm["restartPolicy"], "">[] {
+  if (!isLasting(kind)) return ["OnFailure", "Never"];
+  return kind === "Pod" ? ["Always", "OnFailure", "Never"] : ["Always"];
 }
 
-function container(form: RunForm): Wire {
-  const command = words(form.command);
-  const limits = { ...(form.cpu && { cpu: form.cpu }), ...(form.memory && { memory: form.memory }) };
-  return {
-    name: form.name,
-    image: form.image,
-    ...(command && command.length > 0 && { command }),
-    ...(form.env.length > 0 && { env: form.env.map(({ name, value }) => ({ name, value })) }),
-    ...(form.ports.length > 0 && {
-      ports: form.ports.map(({ port, name }) => ({ ...(name && { name }), containerPort: number(port) })),
-    }),
-    ...(Object.keys(limits).length > 0 && { resources: { limits } }),
-    ...(form.volumes.length > 0 && {
-      volumeMounts: form.volumes.map(({ mountPath }, index) => ({ name: volumeName(index), mountPath })),
-    }),
-  };
+export function isPublished({ kind, service, host }: RunForm): boolean {
+  return isLasting(kind) && (service !== "" || host.trim() !== "");
 }
 
-const volumeName = (index: number) => `volume-${index + 1}`;
-
-function volume({ source, name }: VolumeRow, index: number): Wire {
-  const from: Record<VolumeSource, Wire> = {
-    emptyDir: { emptyDir: {} },
-    claim: { persistentVolumeClaim: { claimName: name } },
-    configMap: { configMap: { name } },
-    secret: { secret: { secretName: name } },
-  };
-  return { name: volumeName(index), ...from[source] };
+export function takesAll(from: EnvSource): boolean {
+  return from === "allOfConfigMap" || from === "allOfSecret";
 }
 
-function claims(form: RunForm): Wire[] {
-  return form.volumes
-    .filter(({ source, size }) => source === "claim" && size)
-    .map(({ name, size }) => ({
-      apiVersion: "v1",
-      kind: "PersistentVolumeClaim",
-      metadata: metadata(form, name),
-      spec: { accessModes: ["ReadWriteOnce"], resources: { requests: { storage: size } } },
-    }));
-}
-
-function service(form: RunForm): Wire {
-  return {
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: metadata(form),
-    spec: {
-      type: form.service,
-      selector: { app: form.name },
-      ports: form.ports.map(({ port, name }, index) => ({
-        name: name || `port-${index + 1}`,
-        port: number(port),
-        targetPort: number(port),
-      })),
-    },
-  };
-}
-
-/** A number where it is one; else what was typed, which the server refuses with its own words. */
-function number(text: string): number | string {
-  const value = Number(text);
-  return text.trim() !== "" && Number.isFinite(value) ? value : text;
-}
+export type Lack = "needed" | "quote" | "ports";
 
 /** What can be told before the server is asked. Keys are those of `controlOf`. */
-export function check(form: RunForm): Record<string, "needed" | "quote" | "ports"> {
+export function check(form: RunForm): Record<string, Lack> {
   const needed = (["name", "image"] as const).filter((field) => !form[field].trim());
+  const isOpen = (line: string) => words(line) === null;
+  const unclosed = (["command", "args"] as const).filter((field) => isOpen(form[field]));
+  const checks = form.checks.flatMap(({ how, command, port }, index): [string, Lack][] => {
+    if (how === "exec") {
+      const lack = !command.trim() ? "needed" : isOpen(command) ? "quote" : null;
+      return lack ? [[`checks.${index}.command`, lack]] : [];
+    }
+    return port.trim() ? [] : [[`checks.${index}.port`, "needed"]];
+  });
   return {
     ...Object.fromEntries(needed.map((field) => [field, "needed" as const])),
-    ...(words(form.command) === null && { command: "quote" as const }),
-    ...(form.service && form.ports.length === 0 && { service: "ports" as const }),
+    ...Object.fromEntries(unclosed.map((field) => [field, "quote" as const])),
+    ...(form.kind === "CronJob" && !form.schedule.trim() && { schedule: "needed" as const }),
+    ...Object.fromEntries(checks),
+    ...(isPublished(form) &&
+      form.ports.length === 0 && { [form.service ? "service" : "host"]: "ports" as const }),
   };
-}
-
-const CONTAINER = "spec.template.spec.containers[0]";
-const INDEX = /^\[(\d+)\]/;
-
-/** The control that holds a field of one of `objects`: `image`, `env.1.name`. Empty where none does. */
-export function controlOf(form: RunForm, kind: string, name: string, field: string): string {
-  if (kind === "PersistentVolumeClaim") {
-    const row = form.volumes.findIndex((volume) => volume.source === "claim" && volume.name === name);
-    return row < 0 ? "" : `volumes.${row}.${field.startsWith("metadata") ? "name" : "size"}`;
-  }
-  if (field.startsWith("metadata.namespace")) return "namespace";
-  if (/^metadata\.(name|labels)/.test(field) || /^spec\.(selector|template\.metadata)/.test(field))
-    return "name";
-  if (kind === "Service") return rowOf(field, "spec.ports", "ports", ["name"], "port") || "service";
-  if (field === "spec.replicas") return "replicas";
-  if (field.startsWith("spec.template.spec.volumes"))
-    return rowOf(field, "spec.template.spec.volumes", "volumes", [], "name");
-  if (!field.startsWith(CONTAINER)) return "";
-  const inside = field.slice(CONTAINER.length + 1);
-  if (/^resources\S*cpu/.test(inside)) return "cpu";
-  if (/^resources\S*memory/.test(inside)) return "memory";
-  return (
-    rowOf(inside, "env", "env", ["name", "value"], "name") ||
-    rowOf(inside, "ports", "ports", ["name"], "port") ||
-    rowOf(inside, "volumeMounts", "volumes", ["mountPath"], "mountPath") ||
-    (["name", "image", "command"].includes(inside.split(/[.[]/)[0] ?? "")
-      ? (inside.split(/[.[]/)[0] ?? "")
-      : "")
-  );
-}
-
-function rowOf(
-  field: string,
-  start: string,
-  rows: string,
-  own: readonly string[],
-  otherwise: string,
-): string {
-  const index = field.startsWith(start) ? INDEX.exec(field.slice(start.length)) : null;
-  if (!index) return "";
-  const rest = field.slice(start.length + index[0].length + 1);
-  return `${rows}.${index[1]}.${own.find((one) => rest.startsWith(one)) ?? otherwise}`;
 }

@@ -17,5 +17,9 @@ describe("quantities", () => {
     expect(formatBytes(1.5 * 2 ** 30)).toBe("1.5 GiB");
     expect(formatCores(0.25)).toBe("0.25");
     expect(formatCores(2)).toBe("2");
+    expect(formatCores(0)).toBe("0");
+    expect(formatCores(0.0331)).toBe("33m");
+    expect(formatCores(0.0001)).toBe("1m");
+    expect(formatCores(0.0999)).toBe("0.1");
   });
 });

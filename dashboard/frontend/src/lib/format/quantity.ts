@@ -35,6 +35,8 @@ export function formatBytes(bytes: number): string {
   return `${value >= 100 || unit === 0 ? value.toFixed(0) : value.toFixed(1)} ${units[unit]}`;
 }
 
+/** `2`, `0.25`; small ones in thousandths, `3m`, as they are requested. */
 export function formatCores(cores: number): string {
+  if (cores > 0 && cores < 0.0995) return `${Math.max(1, Math.round(cores * 1000))}m`;
   return cores < 10 ? cores.toFixed(2).replace(/\.?0+$/, "") : cores.toFixed(0);
 }

@@ -16,11 +16,19 @@ export interface BuildStep {
 }
 
 export interface BuildSpec {
-  context?: { upload?: boolean; git?: { url: string; ref?: string; subdirectory?: string } };
+  context?: {
+    upload?: boolean;
+    git?: { url: string; ref?: string; subdirectory?: string; secretName?: string };
+  };
   dockerfile?: string;
   dockerfilePath?: string;
   target?: string;
   args?: { name: string; value?: string }[];
+  secrets?: { id: string; secretName: string; key?: string }[];
+  imagePullSecrets?: { name: string }[];
+  resources?: { limits?: Record<string, string> };
+  timeoutSeconds?: number;
+  ttlSecondsAfterFinished?: number;
   tags: string[];
   cache?: boolean;
   push?: boolean;
@@ -33,6 +41,7 @@ export interface BuildWire extends WireObject {
     phase?: string;
     attempt?: number;
     podName?: string;
+    sameAs?: string;
     nodeName?: string;
     queuePosition?: number;
     startTime?: string;

@@ -61,6 +61,30 @@ export const memoryUse: Column<Any> = {
   priority: 1,
 };
 
+/** Shown where somebody asks for them. */
+export const labels: Column<Any> = {
+  id: "labels",
+  header: fields.labels,
+  value: (item) => (Object.keys(item.labels).length > 0 ? item.labels : undefined),
+  as: "labels",
+};
+
+export const owner: Column<Any> = {
+  id: "owner",
+  header: fields.controlledBy,
+  value: ({ controller }) => controller && `${controller.kind} ${controller.name}`,
+  as: "link",
+  to: ({ controller, namespace: where }) =>
+    controller && {
+      kind: controller.kind,
+      group: controller.apiVersion.includes("/") ? (controller.apiVersion.split("/")[0] ?? "") : "",
+      namespace: where,
+      name: controller.name,
+    },
+};
+
+export const uid: Column<Any> = { id: "uid", header: fields.uid, value: (item) => item.uid, as: "mono" };
+
 /** The columns of a kind: name and namespace in front, its own, age at the end. */
 export function between<R extends Any>(...own: Column<R>[]): readonly Column<R>[] {
   return [name as Column<R>, namespace as Column<R>, ...own, age as Column<R>];

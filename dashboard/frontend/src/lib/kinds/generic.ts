@@ -1,5 +1,5 @@
 /** Kinds without a class of their own: custom resources, and whatever a newer control plane serves. */
-import type { Column } from "./column";
+import type { Column, Fact } from "./column";
 import * as columns from "./columns";
 import type { KindInfo } from "./info";
 import { type Health, type LooseObject, Resource, type ResourceClass } from "./resource";
@@ -32,6 +32,39 @@ abstract class Generic extends Resource<LooseObject> {
     const told = this.telling;
     return told && told.status !== "True" ? (told.message ?? "") : "";
   }
+
+  /** What is plain in its spec and status: all that can be told without knowing the kind. */
+  override get facts(): readonly Fact[] {
+    return [...plainFacts(this.wire.spec ?? {}, "spec"), ...plainFacts(this.wire.status ?? {}, "status")];
+  }
+}
+
+const MOST_FACTS = 24;
+
+function plainFacts(of: Record<string, unknown>, under: string): Fact[] {
+  return Object.entries(of)
+    .flatMap(([key, value]): Fact[] => {
+      const id = `${under}.${key}`;
+      if (key === "conditions" || value === null) return [];
+      if (Array.isArray(value)) {
+        return value.every((item) => typeof item !== "object")
+          ? [{ id, header: words(id), value: () => value.join(", ") }]
+          : [];
+      }
+      if (typeof value === "object") return plainFacts(value as Record<string, unknown>, id);
+      const isTime = typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value);
+      return [{ id, header: words(id), value: () => String(value), ...(isTime && { as: "age" as const }) }];
+    })
+    .slice(0, MOST_FACTS);
+}
+
+/** `spec.target.kind`: `Target kind`. */
+function words(path: string): string {
+  const told = path
+    .replace(/^(spec|status)\./, "")
+    .replace(/\./g, " ")
+    .replace(/([a-z])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`);
+  return told.charAt(0).toUpperCase() + told.slice(1);
 }
 
 /** A class for a kind that only discovery knows. */

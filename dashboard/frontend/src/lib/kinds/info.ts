@@ -13,6 +13,8 @@ export interface KindInfo {
   shortNames: readonly string[];
   section: Section;
   subresources: readonly string[];
+  /** Of a kind that discovery has found: what may be done. */
+  verbs?: readonly string[];
 }
 
 interface Given {

@@ -1,9 +1,9 @@
 import { messages } from "../messages";
-import type { WireObject } from "../wire";
+import type { Condition, WireObject } from "../wire";
 import type { Column, Fact } from "./column";
 import * as columns from "./columns";
 import { define } from "./info";
-import { Resource } from "./resource";
+import { type Health, Resource } from "./resource";
 
 export interface IngressBackend {
   service?: { name: string; port?: { name?: string; number?: number } };
@@ -19,7 +19,7 @@ export interface IngressWire extends WireObject {
     }[];
     defaultBackend?: IngressBackend;
   };
-  status?: { loadBalancer?: { ingress?: { ip?: string; hostname?: string }[] } };
+  status?: { loadBalancer?: { ingress?: { ip?: string; hostname?: string }[] }; conditions?: Condition[] };
 }
 
 const { fields } = messages;
@@ -55,6 +55,7 @@ export class Ingress extends Resource<IngressWire> {
   });
 
   static readonly columns = columns.between<Ingress>(
+    columns.state,
     { id: "class", header: fields.class, value: ({ wire }) => wire.spec?.ingressClassName, priority: 1 },
     hosts,
     address,
@@ -63,6 +64,26 @@ export class Ingress extends Resource<IngressWire> {
 
   override get info() {
     return Ingress.info;
+  }
+
+  override get state(): string {
+    if (this.isDeleting) return messages.states.terminating;
+    const ready = this.condition("Ready");
+    if (!ready) return "";
+    return ready.status === "True" ? messages.states.active : (ready.reason ?? messages.states.inactive);
+  }
+
+  override get health(): Health {
+    if (this.isDeleting) return "busy";
+    if (this.condition("Stalled")?.status === "True") return "bad";
+    const ready = this.condition("Ready");
+    if (!ready) return "idle";
+    return ready.status === "True" ? "good" : ready.status === "False" ? "bad" : "busy";
+  }
+
+  override get trouble(): string {
+    const ready = this.condition("Ready");
+    return ready?.status === "False" ? (ready.message ?? "") : "";
   }
 
   get hosts(): string[] {

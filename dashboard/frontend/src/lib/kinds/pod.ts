@@ -76,6 +76,16 @@ export interface PodWire extends WireObject {
 const WORKING = new Set(["Pending", "ContainerCreating", "PodInitializing", "Terminating", "Pulling"]);
 const { fields } = messages;
 
+/** A builder leaves its result as JSON; what failed is in it. */
+function plain(message: string): string {
+  try {
+    const { failure } = JSON.parse(message) as { failure?: { message?: string } };
+    return failure?.message ?? message;
+  } catch {
+    return message;
+  }
+}
+
 const nodeColumn: Column<Pod> = {
   id: "node",
   header: fields.node,
@@ -201,7 +211,8 @@ export class Pod extends Resource<PodWire> {
       if (waiting?.message) return `${name}: ${waiting.message}`;
       const ended = state?.terminated ?? (waiting ? lastState?.terminated : undefined);
       if (ended && ended.exitCode !== 0) {
-        return `${name}: ${ended.reason ?? "Error"}, exit code ${ended.exitCode}${ended.message ? `: ${ended.message}` : ""}`;
+        const said = ended.message ? `: ${plain(ended.message)}` : "";
+        return `${name}: ${ended.reason ?? "Error"}, exit code ${ended.exitCode}${said}`;
       }
     }
     return this.wire.status?.message ?? "";

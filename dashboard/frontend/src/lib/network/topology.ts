@@ -183,8 +183,8 @@ function drawIngresses(drawing: Drawing, { ingresses, services }: Sources): void
       kind: ingress.info.kind,
       title: [...new Set(ingress.hosts)].join(", ") || text.anyHost,
       detail: `${text.entries.ingress} ${ingress.name}`,
-      state: ingress.address,
-      health: "good",
+      state: ingress.health === "bad" ? ingress.state : ingress.address,
+      health: ingress.health,
       to: { kind: "Ingress", namespace: ingress.namespace, name: ingress.name },
     });
     for (const name of ingress.backends) {

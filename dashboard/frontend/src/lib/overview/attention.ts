@@ -138,7 +138,8 @@ function ofCertificate({ metadata, status }: Certificate, now: number): Concern[
       state: status.problem ? attention.unreadable : hasEnded ? attention.expired : attention.expiring,
       health: hasEnded ? "bad" : "busy",
       why: status.problem ?? attention.expires(hosts, formatTime(status.notAfter ?? "")),
-      since: status.notBefore ?? "",
+      // How long it has been valid is no news; when it ends stands in the text.
+      since: "",
       more: 0,
       owner: "",
     },

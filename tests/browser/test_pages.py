@@ -1,0 +1,89 @@
+"""What holds for every page of `demo/shots.py`: axe (WCAG 2.2 AA) in both themes, no error in the console, no sideways scrolling
+at 360 px, and the width of a 4K screen is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import window
+from tests.browser.demo.seed import NAMESPACE, Demo
+from tests.browser.demo.shots import PAGES, Shot
+from tests.browser.demo.walk import settle, visit
+from tests.cluster.instance import Instance
+
+WIDE, HIGH = 3840, 2160
+USED = 0.6
+"""Of a 4K screen by the page at least."""
+
+
+@pytest.fixture(scope="module")
+def shop(instance: Instance) -> Iterator[Instance]:
+    """The demo's shop beside what else there is."""
+    Demo(instance).seed()
+    yield instance
+    instance.api.delete(f"/api/v1/namespaces/{NAMESPACE}")
+
+
+@pytest.fixture(scope="module")
+def visitor(browser: Browser, shop: Instance, login: Any) -> Iterator[Page]:
+    with window(browser, shop, reduced_motion="reduce", storage_state=login) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def stranger(browser: Browser, shop: Instance) -> Iterator[Page]:
+    with window(browser, shop, reduced_motion="reduce") as page:
+        yield page
+
+
+@pytest.mark.parametrize("shot", PAGES, ids=lambda shot: shot.name)
+def test_every_page_is_accessible_and_fits_every_window(
+    shot: Shot,
+    shop: Instance,
+    visitor: Page,
+    stranger: Page,
+    accessible: Callable[[Page], list[str]],
+) -> None:
+    page = visitor if shot.signed_in else stranger
+    troubles: list[str] = page.troubles  # type: ignore[attr-defined]
+    troubles.clear()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.emulate_media(color_scheme="light")
+    visit(page, shot, namespace=NAMESPACE, node=shop.node)
+    found = [f"light: {line}" for line in accessible(page)]
+    page.emulate_media(color_scheme="dark")
+    settle(page)
+    found += [f"dark: {line}" for line in accessible(page)]
+    page.set_viewport_size({"width": WIDE, "height": HIGH})
+    settle(page)
+    if page.locator(".page").count():
+        used = page.locator(".page").evaluate("(page) => page.clientWidth / window.innerWidth")
+        if used < USED:
+            found.append(f"at {WIDE} px {used:.0%} of the width is used")
+    page.set_viewport_size({"width": 360, "height": 780})
+    settle(page)
+    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if over > 0:
+        found.append(f"at 360 px it is {over} px too wide: {_widest(page)}")
+    assert found == []
+    assert [line for line in troubles if not _expected(shot, line)] == []
+
+
+def _expected(shot: Shot, line: str) -> bool:
+    """The browser itself tells of every answer that is no 2xx."""
+    return shot.name in ("gone", "login") and "the server responded with a status of 40" in line
+
+
+def _widest(page: Page) -> str:
+    """What stands out of the window, for whoever has to mend it."""
+    return str(
+        page.evaluate(
+            """() => [...document.querySelectorAll("body *")]
+                .filter((one) => one.getBoundingClientRect().right > innerWidth + 1)
+                .slice(0, 5).map((one) => one.outerHTML.slice(0, 160)).join(" | ")"""
+        )
+    )
