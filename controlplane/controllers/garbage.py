@@ -144,7 +144,8 @@ class GarbageCollector:
 
     def keys_for(self, change: ChangeRecord) -> Iterator[tuple[str, str, str]]:
         """``gone``: the uid of an object that was removed. ``object``: "<apiVersion> <kind>" and "<namespace>/<name>" of one
-        that may wait for its dependents, or whose own owners may be gone."""
+        that may wait for its dependents, or whose own owners may be gone. ``owner``: the same and "/<uid>" of what a new
+        object names as its owner, which may be gone already; so the fifty pods of one owner are one key."""
         metadata = change.object["metadata"]
         if change.type is ChangeType.DELETED:
             if change.kind not in _NEVER_OWNERS:
@@ -153,8 +154,9 @@ class GarbageCollector:
         elif "deletionTimestamp" in metadata:
             if metadata.get("finalizers"):
                 yield "object", _kind_text(change.object), f"{change.namespace}/{change.name}"
-        elif change.type is ChangeType.ADDED and references_of(change.object):
-            yield "object", _kind_text(change.object), f"{change.namespace}/{change.name}"
+        elif change.type is ChangeType.ADDED:
+            for owner in references_of(change.object):
+                yield "owner", _kind_text(owner), f"{change.namespace}/{owner.get('name', '')}/{owner['uid']}"
 
     def _owner_keys(self, change: ChangeRecord) -> Iterator[tuple[str, str, str]]:
         """Owners that may be waiting for this one."""
@@ -168,6 +170,11 @@ class GarbageCollector:
         """One pass over one key, as `keys_for` gives them."""
         if what == "gone":
             self._collect(objects.dependents_of(first))
+            return DONE
+        if what == "owner":
+            key, _, uid = second.rpartition("/")
+            if _fate(first, key, uid) is not Owner.LIVING:
+                self._collect(objects.dependents_of(uid))
             return DONE
         found = _find(first, second)
         if found is not None:
@@ -211,10 +218,14 @@ def _owners(dependents: Iterable[Wire]) -> dict[str, Owner]:
 
 
 def _look_up(reference: Wire, namespace: str) -> Owner:
-    if kind_of(reference) is None:
+    return _fate(_kind_text(reference), f"{namespace}/{reference.get('name', '')}", reference["uid"])
+
+
+def _fate(kind_text: str, key: str, uid: str) -> Owner:
+    if _kind(kind_text) is None:
         return Owner.LIVING
-    wire = _find(_kind_text(reference), f"{namespace}/{reference.get('name', '')}")
-    if wire is None or wire["metadata"]["uid"] != reference["uid"]:
+    wire = _find(kind_text, key)
+    if wire is None or wire["metadata"]["uid"] != uid:
         return Owner.GONE
     leaving = "deletionTimestamp" in wire["metadata"] and FOREGROUND in (wire["metadata"].get("finalizers") or ())
     return Owner.LEAVING if leaving else Owner.LIVING
@@ -224,9 +235,13 @@ def _kind_text(wire: Wire) -> str:
     return f"{wire.get('apiVersion', '')} {wire.get('kind', '')}"
 
 
-def _find(kind_text: str, key: str) -> Wire | None:
+def _kind(kind_text: str) -> Kind | None:
     api_version, _, word = kind_text.partition(" ")
-    kind = kinds.by_kind(api_version, word)
+    return kinds.by_kind(api_version, word)
+
+
+def _find(kind_text: str, key: str) -> Wire | None:
+    kind = _kind(kind_text)
     namespace, _, name = key.rpartition("/")
     if kind is None or (kind.namespaced and not namespace):
         return None  # a cluster-wide object cannot be owned by a namespaced one

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from controlplane.controllers import registry
+from controlplane.controllers.garbage import GarbageCollector
 from controlplane.store import objects
 from controlplane.store.errors import NotFound
+from controlplane.store.signals import committed
 from schema import kinds
 from schema.meta import DeleteOptions
 from tests.api.cluster_objects import config_map, namespace, node, owned_by, pod, running
@@ -53,6 +55,23 @@ def test_a_dependent_stays_while_one_owner_lives(pump):
     delete("second")
     pump.settle()
     assert not exists("child")
+
+
+def test_new_dependents_of_one_owner_are_one_key(pump):
+    owner = config_map("owner")
+    keys = []
+
+    def receive(changes, **_):
+        keys.extend(key for change in changes for key in GarbageCollector().keys_for(change))
+
+    committed.connect(receive, weak=False)
+    try:
+        for number in range(3):
+            config_map(f"child-{number}", ownerReferences=[owned_by(owner)])
+    finally:
+        committed.disconnect(receive)
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
 
 
 def test_an_orphaning_owner_lets_its_dependents_go_first(pump):
