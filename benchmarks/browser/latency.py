@@ -66,6 +66,8 @@ def run(world: World, pods: int, rate: int, writes: int) -> None:
 
 
 def create_watched(world: World) -> None:
+    if world.instance.pod(WATCHED) is not None:
+        return
     made: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "Pod",

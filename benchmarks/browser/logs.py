@@ -18,7 +18,8 @@ LINES = 1_050_000
 PIECE = 1_000
 SCRIPT = (
     "until [ -e /go ]; do usleep 10000; done; i=1; while [ $i -le {last} ]; do "
-    "seq -f 'order %.0f accepted from the harbour, customer 4711, 3 items, 99.50' $i $((i+{piece}-1)); "
+    "awk -v from=$i 'BEGIN {{ for (n = from; n < from + {piece}; n++) "
+    'print "order " n " accepted from the harbour, customer 4711, 3 items, 99.50" }}\'; '
     "i=$((i+{piece})); usleep {pause}; done; echo the end; sleep 3600"
 )
 LONGEST_SECONDS = 900

@@ -20,6 +20,7 @@ from tests.cluster.instance import wait_for
 def run(world: World, seconds: float) -> None:
     title(f"Until live again, without a reload ({seconds:g} s away)")
     row("", "server answers", "page is live", "then a change")
+    latency.create_watched(world)
     with Wire(world.instance.http_port) as wire, world.context(latency.SCRIPT, wire.address) as context:
         page = context.new_page()
         page.goto("/pods")

@@ -163,7 +163,7 @@ function VirtualBody({ rows, body: shared }: { rows: readonly Any[]; body: Body 
     estimateSize: () => ROW_HEIGHT,
     overscan: 12,
     scrollMargin: offset,
-    getItemKey: (index) => rows[index]?.uid ?? index,
+    // Sizes are kept by position: by uid they would be kept of every row that ever was.
   });
   const shown = virtual.getVirtualItems();
   const above = (shown[0]?.start ?? offset) - offset;
