@@ -257,7 +257,11 @@ def test_one_form_makes_a_published_workload(
     expect(signed_in.get_by_role("heading", name="dock")).to_be_visible()
     expect(signed_in.get_by_role("region", name="Related").get_by_role("link", name="dock")).to_have_count(2)
     spec = instance.api.get(made[0]).json()["spec"]
-    assert spec["template"]["spec"]["containers"][0]["readinessProbe"]["httpGet"] == {"path": "/", "port": 8080, "scheme": "HTTP"}
+    assert spec["template"]["spec"]["containers"][0]["readinessProbe"]["httpGet"] == {
+        "path": "/",
+        "port": 8080,
+        "scheme": "HTTP",
+    }
     assert spec["volumeClaimTemplates"][0]["metadata"]["name"] == "data"
 
 
@@ -270,7 +274,10 @@ def test_a_list_leads_to_a_form_and_deletes_many(
         instance.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})
     signed_in.goto("/configmaps")
     signed_in.get_by_role("link", name="Create ConfigMap").click()
-    key, name = signed_in.get_by_role("textbox", name="Key 1"), signed_in.get_by_role("textbox", name="Name", exact=True)
+    key, name = (
+        signed_in.get_by_role("textbox", name="Key 1"),
+        signed_in.get_by_role("textbox", name="Name", exact=True),
+    )
     key.fill("no key")
     signed_in.get_by_role("textbox", name="Value 1").fill("oak")
     name.fill("plank-3")
