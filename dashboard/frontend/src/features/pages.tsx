@@ -2,7 +2,8 @@
  * What each address shows. A kind needs no entry here: it has a generic list and page. An entry adds what it has beyond
  * that. Everything is loaded when it is first shown. See docs/dashboard.md, "Adding a page".
  */
-import { type ComponentType, lazy, type LazyExoticComponent } from "react";
+import type { ComponentType, LazyExoticComponent } from "react";
+import { lazy } from "../components/lazy";
 import type { Section } from "../lib/kinds/info";
 import { Pod } from "../lib/kinds/pod";
 import type { Resource } from "../lib/kinds/resource";

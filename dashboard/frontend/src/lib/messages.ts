@@ -1045,6 +1045,8 @@ export const messages = {
     waitsForFiles: "Waits for its files",
     output: "Output",
     noOutput: "It has not begun yet; its output will be here.",
+    builtBefore: (build: string) =>
+      `Build ${build} had made the same; its image was taken, and nothing was built.`,
     dockerfile: "Dockerfile",
     step: "Step",
     time: "Time",
