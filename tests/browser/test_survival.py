@@ -71,7 +71,7 @@ def test_pages_outlive_a_restart_of_the_control_plane(
     expect(log).to_contain_text("line-")
     form = beside(signed_in, "/create")
     form.get_by_role("textbox", name="Name", exact=True).fill("returned")
-    form.get_by_role("textbox", name="Image").fill(busybox)
+    form.get_by_role("combobox", name="Image").fill(busybox)
     form.get_by_role("textbox", name="Command").fill("sh -c 'trap exit TERM; sleep 3600 & wait'")
     pages: Any = (nodes, logs, form)
     instance.stop()
@@ -82,7 +82,7 @@ def test_pages_outlive_a_restart_of_the_control_plane(
     instance.up()
     for page in pages:
         expect(page.get_by_text(LOST)).to_have_count(0)
-    expect(form.get_by_role("textbox", name="Image")).to_have_value(busybox)
+    expect(form.get_by_role("combobox", name="Image")).to_have_value(busybox)
     form.get_by_role("button", name="Run", exact=True).click()
     expect(form.get_by_role("heading", name="returned")).to_be_visible()
     expect(nodes.get_by_role("link", name="default/returned-").filter(visible=True)).to_have_count(1)
