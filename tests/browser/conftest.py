@@ -20,7 +20,7 @@ from tests.cluster.instance import ROOT, Instance
 from tests.cluster.lab import Lab, lab
 from tests.ports import free_port
 
-DEADLINE_MS = 30_000
+DEADLINE_MS = 60_000
 expect.set_options(timeout=DEADLINE_MS)
 BROWSER_ARGUMENTS = chromium.ARGUMENTS
 CHROMIUM = chromium.CHROMIUM

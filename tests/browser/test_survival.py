@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -52,6 +53,7 @@ def test_a_killed_web_process_is_hardly_noticed(signed_in: Page, instance: Insta
     expect(terminal.get_by_text("The connection was lost.")).to_be_visible()
     terminal.get_by_role("button", name="Connect again").click()
     expect(terminal.get_by_text("The connection was lost.")).to_have_count(0)
+    expect(terminal.get_by_test_id("terminal")).to_contain_text(re.compile("#.*BusyBox.*#", re.DOTALL))
     terminal.keyboard.type("echo $((6*7))-again\n")
     expect(terminal.get_by_test_id("terminal")).to_contain_text("42-again")
     instance.create(pod("afterwards", container("main", busybox)))
@@ -65,7 +67,7 @@ def test_pages_outlive_a_restart_of_the_control_plane(
     signed_in: Page, instance: Instance, talker: str, busybox: str
 ) -> None:
     nodes = beside(signed_in, "/node-map")
-    expect(nodes.get_by_role("region", name=instance.node, exact=True)).to_be_visible()
+    expect(nodes.get_by_role("region", name=instance.node)).to_be_visible()
     logs = beside(signed_in, f"{talker}?tab=logs")
     log = logs.get_by_test_id("log")
     expect(log).to_contain_text("line-")

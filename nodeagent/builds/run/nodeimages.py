@@ -14,7 +14,7 @@ from nodeagent.builds.run import buildah, cache
 from nodeagent.builds.run.errors import Failure, Passing
 from nodeagent.errors import ImageError
 from nodeagent.images.reference import Reference
-from nodeagent.images.state import StateFile
+from nodeagent.images.disk.state import StateFile
 
 _OPEN = ("", "public")
 """`peers.access`: it was loaded or built here, or everybody may pull it."""

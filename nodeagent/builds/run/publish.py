@@ -164,8 +164,6 @@ async def _opened(home: Path, registry: Registries) -> AsyncIterator[ImageStore]
 
     store = ImageStore(home, registry.image_settings())
     store.use_registry(registry.own())
-    if not pull:
-        store.keep_blobs()  # no registry has them; so it can still be pushed from here
     try:
         yield store
     finally:

@@ -8,6 +8,9 @@ import { ExecChannel, type ExecTarget } from "../../lib/exec/channel";
 import { messages } from "../../lib/messages";
 
 const text = messages.terminal;
+/** While the control plane restarts nobody answers: asked again so often, and after so long. */
+const TRIES = 20;
+const PAUSE_MS = 1_000;
 const THEME = {
   background: "#11181c",
   foreground: "#e6e9eb",
@@ -21,6 +24,7 @@ export function Terminal({ target, isShown }: { target: ExecTarget; isShown: boo
   const screen = useRef<Xterm>(undefined);
   const [over, setOver] = useState("");
   const [round, setRound] = useState(0);
+  const tries = useRef(0);
 
   useEffect(() => {
     if (!frame.current) return;
@@ -47,15 +51,22 @@ export function Terminal({ target, isShown }: { target: ExecTarget; isShown: boo
   useEffect(() => {
     const terminal = screen.current;
     if (!terminal) return;
-    setOver("");
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    if (tries.current === 0) setOver("");
     const channel = new ExecChannel(target, {
       onOpen: () => {
+        tries.current = 0;
+        setOver("");
         fitting.current?.fit();
         channel.resize(terminal.cols, terminal.rows);
         terminal.focus();
       },
       onOutput: (bytes) => terminal.write(bytes),
-      onClose: ({ ended, message }) => setOver(ended ? text.ended(message) : message || text.lost),
+      onClose: ({ ended, away, message }) => {
+        setOver(ended ? text.ended(message) : message || text.lost);
+        if (!away || ++tries.current > TRIES) tries.current = 0;
+        else timer = setTimeout(() => setRound((last) => last + 1), PAUSE_MS);
+      },
     });
     const inputs = [
       terminal.onData((typed) => channel.write(typed)),
@@ -65,6 +76,7 @@ export function Terminal({ target, isShown }: { target: ExecTarget; isShown: boo
       terminal.onResize(({ cols, rows }) => channel.resize(cols, rows)),
     ];
     return () => {
+      clearTimeout(timer);
       for (const input of inputs) input.dispose();
       channel.close();
     };

@@ -24,8 +24,8 @@ export interface ExecTarget {
 export interface ExecHandlers {
   onOpen: () => void;
   onOutput: (bytes: Uint8Array) => void;
-  /** `ended`: the command is over, and how; otherwise the connection was lost or never made. */
-  onClose: (outcome: { ended: boolean; message: string }) => void;
+  /** `ended`: the command is over, and how; otherwise the connection was lost, or (`away`) nobody answered. */
+  onClose: (outcome: { ended: boolean; away: boolean; message: string }) => void;
 }
 
 export class ExecChannel {
@@ -33,6 +33,7 @@ export class ExecChannel {
   private readonly encoder = new TextEncoder();
   private status: Status | null = null;
   private closed = false;
+  private opened = false;
 
   constructor(
     target: ExecTarget,
@@ -40,12 +41,16 @@ export class ExecChannel {
   ) {
     this.socket = new WebSocket(address(target), PROTOCOL);
     this.socket.binaryType = "arraybuffer";
-    this.socket.onopen = () => this.handlers.onOpen();
+    this.socket.onopen = () => {
+      this.opened = true;
+      this.handlers.onOpen();
+    };
     this.socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => this.receive(new Uint8Array(data));
     this.socket.onclose = ({ reason }) => {
       if (this.closed) return;
       this.closed = true;
-      this.handlers.onClose({ ended: this.status !== null, message: outcome(this.status) || reason });
+      const away = !this.opened && !reason;
+      this.handlers.onClose({ ended: this.status !== null, away, message: outcome(this.status) || reason });
     };
   }
 
