@@ -268,10 +268,10 @@ def test_one_form_makes_a_published_workload(
 def test_a_list_leads_to_a_form_and_deletes_many(
     signed_in: Page, instance: Instance, tidy: Callable[[str], None], accessible: Any
 ) -> None:
-    for name in ("plank-1", "plank-2", "plank-3"):
-        tidy(f"{CONFIG_MAPS}/{name}")
-    for name in ("plank-1", "plank-2"):
-        instance.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})
+    for plank in ("plank-1", "plank-2", "plank-3"):
+        tidy(f"{CONFIG_MAPS}/{plank}")
+    for plank in ("plank-1", "plank-2"):
+        instance.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": plank}})
     signed_in.goto("/configmaps")
     signed_in.get_by_role("link", name="Create ConfigMap").click()
     key, name = (
