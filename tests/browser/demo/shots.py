@@ -48,7 +48,7 @@ def _palette(page: Page) -> None:
 
 
 def _keys(page: Page) -> None:
-    page.keyboard.press("?")
+    page.keyboard.press("Shift+?")
     page.get_by_role("dialog").wait_for()
 
 
