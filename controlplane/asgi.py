@@ -2,7 +2,8 @@
 
 * The API's paths go to `api.handler`, which runs views on the store's threads.
 * WebSockets go through Channels' router to the consumers of `nodes` and to the multiplexed watch.
-* Everything else (the dashboard) goes to Django's own handler.
+* The dashboard's scripts and styles go to `dashboard.files`.
+* Everything else (its page and its login) goes to Django's own handler.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from controlplane.nodes.errors import Refused  # noqa: E402
 from controlplane.nodes.routing import websocket_urlpatterns  # noqa: E402
 from controlplane.nodes.websocket import Socket  # noqa: E402
 from controlplane.store import feed, pool  # noqa: E402
+from dashboard import files  # noqa: E402
 
 log = logging.getLogger(__name__)
 
@@ -43,17 +45,22 @@ _router: Any = URLRouter
 class Application:
     def __init__(self) -> None:
         self._api = handler.Handler()
+        self._files = files.Files()
         self._pages = ASGIHandler()
         self._sockets = _router([*websocket_urlpatterns, *(re_path(route, served) for route, served in _routes)])
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            served = self._api if handler.serves(scope["path"]) else self._pages
-            await served(scope, receive, send)
+            await self._serving(scope["path"])(scope, receive, send)
         elif scope["type"] == "websocket":
             await self._sockets(scope, receive, send)
         else:
             await self._lifespan(receive, send)
+
+    def _serving(self, path: str) -> Any:
+        if handler.serves(path):
+            return self._api
+        return self._files if files.serves(path) else self._pages
 
     async def start(self) -> None:
         """The feed follows from now on; it waits for the database by itself, and readiness tells when it has it."""

@@ -150,7 +150,6 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
-    "django.contrib.staticfiles",
     "rest_framework",
     "channels",
     "controlplane",
@@ -165,7 +164,6 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -236,9 +234,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 
 STATIC_URL = "/static/"
-WHITENOISE_USE_FINDERS = True
-"""Static files are served from where they are built (dashboard/static): nothing is collected or copied."""
-WHITENOISE_AUTOREFRESH = False
+"""The dashboard's files are served from where they are built (`dashboard.files`): nothing is collected or copied."""
 
 LOGGING = {
     "version": 1,

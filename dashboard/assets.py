@@ -21,13 +21,24 @@ class Assets:
 
     script: str
     styles: tuple[str, ...]
+    ahead: tuple[str, ...]
+    """Scripts that the first one will ask for: a browser that knows of them fetches them at the same time."""
 
 
 @cache
 def load() -> Assets:
     """Raises `NotBuilt`. Read once: a new build is picked up by the next start, as the static files are."""
     try:
-        entry = json.loads((BUILT / "manifest.json").read_text())[ENTRY]
+        manifest = json.loads((BUILT / "manifest.json").read_text())
+        entry = manifest[ENTRY]
     except (FileNotFoundError, KeyError) as error:
         raise NotBuilt("the dashboard has not been built; run `make ready`") from error
-    return Assets(f"dashboard/{entry['file']}", tuple(f"dashboard/{name}" for name in entry.get("css", ())))
+    return Assets(
+        _path(entry["file"]),
+        tuple(map(_path, entry.get("css", ()))),
+        tuple(_path(manifest[name]["file"]) for name in entry.get("imports", ())),
+    )
+
+
+def _path(file: str) -> str:
+    return f"dashboard/{file}"

@@ -27,10 +27,15 @@ def index(request: HttpRequest, path: str = "") -> HttpResponse:
     except assets.NotBuilt as error:
         return HttpResponse(f"{error}\n", status=HTTPStatus.SERVICE_UNAVAILABLE, content_type="text/plain")
     nonce = secrets.token_urlsafe(16)
-    response = render(request, "dashboard/index.html", {"assets": built, "nonce": nonce})
+    response = render(request, "dashboard/index.html", _shown(request, built, nonce))
     response["Content-Security-Policy"] = _policy(nonce)
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _shown(request: HttpRequest, built: assets.Assets, nonce: str) -> dict[str, object]:
+    """With what ``GET /session`` answers, which the page would ask for before anything else."""
+    return {"assets": built, "nonce": nonce, "session": json.dumps(_who(request))}
 
 
 def _policy(nonce: str) -> str:
@@ -65,10 +70,14 @@ class SessionView(View):
 
 
 def _session(request: HttpRequest) -> JsonResponse:
-    user = request.user.get_username() if request.user.is_authenticated else ""
-    response = JsonResponse({"user": user, "csrfToken": get_token(request)})
+    response = JsonResponse(_who(request))
     response["Cache-Control"] = "no-store"
     return response
+
+
+def _who(request: HttpRequest) -> dict[str, str]:
+    user = request.user.get_username() if request.user.is_authenticated else ""
+    return {"user": user, "csrfToken": get_token(request)}
 
 
 def _failure(code: HTTPStatus, message: str) -> JsonResponse:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from schema.base import Wire
-from schema.core.container import Container
-from schema.core.pod import Pod
+if TYPE_CHECKING:  # the types of pods take a third of a second, which a builder does not need
+    from schema.base import Wire
+    from schema.core.container import Container
+    from schema.core.pod import Pod
 
 DEFAULT_DOMAIN = "cluster.local"
 """Of the cluster's names, where the control plane says nothing else."""

@@ -9,7 +9,7 @@ from nodeagent.settings import Settings
 from schema.base import Wire
 
 if TYPE_CHECKING:
-    from nodeagent.images.state import State
+    from nodeagent.images.disk.state import State
 
 
 def real(settings: Settings) -> Facilities:
@@ -17,7 +17,7 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.builds import settings as build_settings
     from nodeagent.builds.client import Client
     from nodeagent.credential import Credential
-    from nodeagent.images.own import RegistryConsumer
+    from nodeagent.images.registry.own import RegistryConsumer
     from nodeagent.images.settings import from_environment
     from nodeagent.images.store import ImageStore
     from nodeagent.ingress.consumer import Ingresses

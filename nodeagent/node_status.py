@@ -16,7 +16,7 @@ from nodeagent.settings import Settings
 from schema import meta
 from schema.base import Wire
 from schema.networking.ingress import SERVING as INGRESS_SERVING
-from schema.slipway.build import BUILDER
+from schema.slipway.building import BUILDER
 
 if TYPE_CHECKING:
     from nodeagent.network.encrypted import Report

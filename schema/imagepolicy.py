@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from schema import imagenames
 from schema.base import Wire
-from schema.slipway.build import BUILDER_IMAGE
+from schema.slipway.building import BUILDER_IMAGE
 
 REGISTRIES = "slipway.dev/allowed-registries"
 DIGEST = "slipway.dev/require-image-digest"

@@ -1,6 +1,7 @@
 """Images of Debian packages, without a Dockerfile: what mmdebstrap unpacks, as one layer.
 
-    python -m tests.debian push localhost:5000/visits-redis:1 redis-server
+    python -m tests.debian push localhost:5000/visits-redis:1 redis-server       # to a registry without a login
+    python -m tests.debian save postgres.tar postgresql-15 coreutils                       # an OCI archive
 
 Packages are unpacked with all that they depend on and none of their scripts run; documentation is left out, and the users
 that services commonly run as are there. It needs root, mmdebstrap and a mirror of Debian.
@@ -30,7 +31,6 @@ _UNWANTED = (
         "usr/share/man",
         "usr/share/info",
         "usr/share/locale",
-        "usr/share/zoneinfo",
         "usr/share/lintian",
     ),
     *(
@@ -42,11 +42,21 @@ _UNWANTED = (
         "var/cache",
         "var/lib/apt",
     ),
+    # PostgreSQL's just-in-time compiler, which does without being there, and the copies of its code for it: 150 MB.
+    *(
+        "usr/lib/*/libLLVM*",
+        "usr/lib/*/libz3*",
+        "usr/lib/llvm*",
+        "usr/share/i18n",
+        "usr/lib/postgresql/*/lib/bitcode",
+        "usr/lib/postgresql/*/lib/llvmjit*",
+    ),
 )
 _USERS = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/false\n"
-    "redis:x:101:101::/var/lib/redis:/bin/false\nnobody:x:65534:65534::/nonexistent:/bin/false\n",
-    "etc/group": "root:x:0:\nwww-data:x:33:\nredis:x:101:\nnogroup:x:65534:\n",
+    "redis:x:101:101::/var/lib/redis:/bin/false\n"
+    "postgres:x:999:999::/var/lib/postgresql:/bin/sh\nnobody:x:65534:65534::/nonexistent:/bin/false\n",
+    "etc/group": "root:x:0:\nwww-data:x:33:\nredis:x:101:\npostgres:x:999:\nnogroup:x:65534:\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 
@@ -104,13 +114,16 @@ def _unpack(packages: Sequence[str], target: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.debian", description="An image of Debian packages.")
-    parser.add_argument("action", choices=["push"])
-    parser.add_argument("target", help="host:port/name:tag")
+    parser.add_argument("action", choices=["push", "save"])
+    parser.add_argument("target", help="host:port/name:tag, or the archive's file")
     parser.add_argument("packages", nargs="+")
     options = parser.parse_args(arguments)
-    host, _, name = options.target.partition("/")
     built = image(*options.packages)
-    print(built.push(host, name))
+    if options.action == "save":
+        print(built.save_oci_archive(Path(options.target), "latest"))
+    else:
+        host, _, name = options.target.partition("/")
+        print(built.push(host, name))
     print(f"{built.digest}  {sum(len(one.blob) for one in built.layers)} bytes", file=sys.stderr)
     return os.EX_OK
 

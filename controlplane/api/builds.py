@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import URLPattern, path
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,7 +26,7 @@ from rest_framework.response import Response
 from controlplane.access import authorization
 from controlplane.api import errors, streams
 from controlplane.api.base import ApiView, Labels
-from controlplane.builds import builds, contexts, logins
+from controlplane.builds import builds, contexts, logins, reuse
 from controlplane.builds.logins import Denied
 from controlplane.nodes import logs
 from controlplane.nodes.errors import Refused
@@ -68,22 +68,27 @@ def _stored(namespace: str, name: str) -> Wire:
 @streams.endpoint("GET")
 async def build_log(request: HttpRequest, identity: Any, namespace: str, pod: str) -> HttpResponseBase:
     """``pod`` is the build's name: the endpoint's word for what a log is of."""
-    found = await pool.run(_pod_of, identity, namespace, pod)
+    found, text = await pool.run(_pod_of, identity, namespace, pod)
+    if text:
+        return HttpResponse(text, content_type="text/plain; charset=utf-8")
     end = await logs.open_log(identity, namespace, found, request.META.get("QUERY_STRING", ""))
     return streams.log_response(end, f"{namespace}/{found}")
 
 
-def _pod_of(identity: Any, namespace: str, name: str) -> str:
+def _pod_of(identity: Any, namespace: str, name: str) -> tuple[str, str]:
+    """Its pod; or the log itself, of a build that needed none."""
     if not authorization.allowed(identity, "get", kinds.BUILD, namespace, name, "log"):
         raise Refused(403, f'builds.slipway.dev "{name}" is forbidden: User "{identity.name}" cannot read its log')
     try:
         build = objects.get(kinds.BUILD, namespace, name)
     except NotFound:
         raise Refused(404, f'builds.slipway.dev "{name}" not found') from None
+    if reuse.is_reused(build):
+        return "", reuse.told(build)
     pod = (build.get("status") or {}).get("podName")
     if not pod:
         raise Refused(400, f'build "{name}" has no log yet: it is {(build.get("status") or {}).get("phase") or "new"}')
-    return str(pod)
+    return str(pod), ""
 
 
 class AgentView(ApiView):

@@ -1,7 +1,8 @@
 """``/ws/watch``: many watches over one WebSocket, for the dashboard.
 
 The client says ``{"op": "watch", "id": "a", "path": "/api/v1/pods", "query": {…}}`` and ``{"op": "stop", "id": "a"}``.
-The server says ``{"id": "a", "type": "ADDED|MODIFIED|DELETED|BOOKMARK|ERROR", "object": {…}}``. A watch without a
+The server says ``{"id": "a", "type": "ADDED|MODIFIED|DELETED|BOOKMARK|ERROR", "object": {…}}``; a frame holds one such
+message on each of its lines. A watch without a
 resourceVersion begins with all objects as ADDED and the bookmark that ends them. An ERROR ends its watch: its object is
 a Status, 410 where the client must start over without a resourceVersion. END ends it as well, when it has run its time:
 start it anew from where it was. Secrets come with their keys and without values (see `reveal`). ``{"op": "ping", "id": "p"}``
@@ -147,11 +148,12 @@ class _Connection:
         return await pool.run(watching.open_watch, target, asked.options, shown, tables.include(""))
 
     async def _tell(self, name: str, lines: bytes) -> None:
-        """One frame for each line: the id goes in front of what the line holds."""
+        """What comes together leaves in one frame, a line for each event: the id goes in front of what the line holds.
+        A frame for each would cost server and page more than all that is in it."""
         start = b'{"id":%b,' % rendering.dumps(name)
+        frame = b"\n".join(start + line[1:] for line in lines.split(b"\n")[:-1])
         async with self._sending:
-            for line in lines.split(b"\n")[:-1]:
-                await self._socket.send((start + line[1:]).decode())
+            await self._socket.send(frame.decode())
 
 
 def _parse(frame: str | bytes) -> Wire | None:

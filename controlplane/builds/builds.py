@@ -11,7 +11,7 @@ from controlplane.store import objects
 from controlplane.store.errors import NotFound
 from schema import kinds, meta
 from schema.base import Wire
-from schema.slipway.build import ENDED, pod_name
+from schema.slipway.building import ENDED, pod_name
 
 
 def wants_upload(build: Wire) -> bool:
@@ -68,7 +68,7 @@ def _is_plain(pod: Wire) -> bool:
     return len(containers) == 1 and not others and containers[0].keys() <= _PLAIN and not spec.get("hostPID")
 
 
-PROGRESS = ("steps", "image", "digest", "imageID", "tags", "sizeBytes", "warnings", "failure")
+PROGRESS = ("steps", "sources", "image", "digest", "imageID", "tags", "sizeBytes", "warnings", "failure")
 """Fields of the status that the node which builds writes."""
 
 

@@ -12,6 +12,9 @@ import fcntl
 import hashlib
 import os
 import shutil
+import tarfile
+import threading
+import zlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +24,10 @@ from django.conf import settings
 
 from controlplane.builds.errors import Busy, Corrupt, NoRoom, TooLarge, WrongOffset
 
-_PART, _WHOLE = "part", "context"
+_PART, _WHOLE, _CONTENT = "part", "context", "content"
+LARGEST_COMPARED = 256 * 1024 * 1024
+MOST_COMPARED = 100_000
+"""Bytes and entries of contexts that are compared by what is in them."""
 RESERVE_BYTES = 256 * 1024 * 1024
 """Free disk that contexts leave alone."""
 _READ = 1024 * 1024
@@ -129,6 +135,37 @@ def digest_of(file: Path) -> str:
         while data := opened.read(_READ):
             found.update(data)
     return f"sha256:{found.hexdigest()}"
+
+
+def content_digest(uid: str) -> str:
+    """Of what the files of a whole context are, without their times and their order; kept beside it. Empty for one that is too
+    large to be read for that, or that cannot be."""
+    kept = directory(uid) / _CONTENT
+    with contextlib.suppress(FileNotFoundError):
+        return kept.read_text()
+    try:
+        found = _content_digest(path(uid)) if path(uid).stat().st_size <= LARGEST_COMPARED else ""
+        draft = directory(uid) / f"{_CONTENT}.{os.getpid()}-{threading.get_ident()}"
+        draft.write_text(found)
+        draft.rename(kept)
+    except (OSError, EOFError, tarfile.TarError, zlib.error):
+        return ""
+    return found
+
+
+def _content_digest(file: Path) -> str:
+    entries: dict[str, str] = {}
+    total = 0
+    with tarfile.open(file, "r|*") as archive:
+        for member in archive:
+            total += member.size
+            if len(entries) > MOST_COMPARED or total > LARGEST_COMPARED:
+                return ""
+            described = [member.type.decode("latin-1"), member.mode, member.uid, member.gid, member.linkname]
+            opened = archive.extractfile(member) if member.isfile() else None
+            digest = hashlib.file_digest(opened, "sha256").hexdigest() if opened else ""  # type: ignore[arg-type]
+            entries[member.name] = repr([*described, digest])
+    return hashlib.sha256(repr(sorted(entries.items())).encode()).hexdigest()
 
 
 def present() -> list[str]:

@@ -14,6 +14,7 @@ from functools import partial
 import orjson
 
 from controlplane.controllers import ownership, pods
+from controlplane.controllers.ownership import Claims
 from controlplane.store.objects import Create, Delete, Patch, Write
 from schema import kinds
 from schema.base import Wire
@@ -35,10 +36,9 @@ class History:
     """Makes or renumbers it."""
 
 
-def of(owner: Wire, selector: LabelSelector) -> Sequence[Wire]:
-    """What there is of an owner. Reads."""
-    found = pods.owned_by(owner, selector, kinds.CONTROLLER_REVISION)
-    return [one for one in found if ownership.is_controlled_by(one, owner)]
+def of(owner: Wire, selector: LabelSelector) -> Claims:
+    """What there is of an owner, with those that an earlier one of its name left behind. Reads."""
+    return ownership.claim(owner, selector, pods.owned_by(owner, selector, kinds.CONTROLLER_REVISION))
 
 
 def name_of(revision: Wire) -> str:

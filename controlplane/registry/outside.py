@@ -12,7 +12,7 @@ import ipaddress
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -42,7 +42,11 @@ class OutsideError(Exception):
     """The text is for people."""
 
 
-def digest_of(image: Image, logins: Mapping[str, Login]) -> str:
+class Silent(OutsideError):
+    """The registry cannot be reached."""
+
+
+def digest_of(image: Image, logins: Mapping[str, Login], *, timeout_seconds: float = TIMEOUT_SECONDS) -> str:
     """Raises `OutsideError`."""
     import httpx  # late: it costs a third of a second, and few clusters need it
 
@@ -50,13 +54,13 @@ def digest_of(image: Image, logins: Mapping[str, Login]) -> str:
     url = f"{_scheme(server)}://{server}/v2/{image.repository}/manifests/{image.tag}"
     login = logins.get(image.host)
     try:
-        with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
+        with httpx.Client(timeout=timeout_seconds, follow_redirects=False) as client:
             answer = client.head(url, headers={"Accept": ACCEPT})
             if answer.status_code == 401:
                 credential = _credential(client, answer.headers.get("www-authenticate", ""), image, login)
                 answer = client.head(url, headers={"Accept": ACCEPT, "Authorization": credential})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise OutsideError(str(error) or type(error).__name__) from None
+        raise Silent(str(error) or type(error).__name__) from None
     digest = answer.headers.get("docker-content-digest", "")
     if answer.status_code != 200:
         raise OutsideError(f"the registry answers {answer.status_code}")
@@ -101,11 +105,16 @@ def _is_loopback(server: str) -> bool:
 
 def logins_of(workload: Wire) -> dict[str, Login]:
     """Of the template's imagePullSecrets, by registry; the first that names one counts."""
-    found: dict[str, Login] = {}
     spec = ((workload.get("spec") or {}).get("template") or {}).get("spec") or {}
-    for reference in spec.get("imagePullSecrets") or ():
+    return logins_in(workload["metadata"]["namespace"], spec.get("imagePullSecrets") or ())
+
+
+def logins_in(namespace: str, references: Iterable[Wire]) -> dict[str, Login]:
+    """Of such Secrets."""
+    found: dict[str, Login] = {}
+    for reference in references:
         try:
-            secret = objects.get(kinds.SECRET, workload["metadata"]["namespace"], str(reference.get("name")))
+            secret = objects.get(kinds.SECRET, namespace, str(reference.get("name")))
         except NotFound:
             continue
         for host, login in _read(secret):

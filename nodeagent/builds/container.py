@@ -19,7 +19,7 @@ from nodeagent.builds.places import CACHE, HOST_NETWORK, WORK, Places
 from nodeagent.errors import ConfigError
 from nodeagent.facilities import ContainerPlan, Mount
 from schema.base import Wire
-from schema.slipway.build import SECRETS_PATH
+from schema.slipway.building import SECRETS_PATH
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from schema.slipway.build import BUILDER_IMAGE
+from schema.slipway.building import BUILDER_IMAGE
 
 WORK = Path("/build")
 """In the container, the directory of the build."""

@@ -16,8 +16,9 @@ from typing import Any, TextIO
 
 from nodeagent.errors import ImageError
 from nodeagent.facilities import Credentials, Progress
-from nodeagent.images import cli_show, credentials, own, reference, settings
-from nodeagent.images.state import State
+from nodeagent.images import cli_show, reference, settings
+from nodeagent.images.disk.state import State
+from nodeagent.images.registry import credentials, own
 from nodeagent.images.store import ImageStore
 
 _REDRAW_SECONDS = 0.1

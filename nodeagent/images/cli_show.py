@@ -8,7 +8,7 @@ from typing import Any
 
 from nodeagent.errors import ImageError
 from nodeagent.images import reference
-from nodeagent.images.state import State
+from nodeagent.images.disk.state import State
 from nodeagent.images.store import ImageStore
 
 SHORTEST_ID = 12

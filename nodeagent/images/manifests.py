@@ -151,8 +151,8 @@ def _descriptor(value: Any, what: str) -> Descriptor:
 
 def choose(document: Mapping[str, Any], host: Platform, what: str) -> Descriptor:
     """The member of an index that suits ``host`` best. Raises `BadImage` with what there is instead."""
-    listed = document.get("manifests")
-    members = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    found = document.get("manifests")
+    members = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     if len(members) == 1 and not members[0].get("platform"):
         return _descriptor(members[0], what)
     ranks = _VARIANTS.get((host.architecture, host.variant), (host.variant, ""))
@@ -174,6 +174,15 @@ def _platform(member: Mapping[str, Any]) -> Platform:
     value = member.get("platform")
     value = value if isinstance(value, dict) else {}
     return Platform(_text(value, "architecture"), _text(value, "variant"), _text(value, "os"))
+
+
+def listed(manifest: bytes) -> dict[str, int]:
+    """Digest to size of what a manifest lists; nothing for what is no manifest."""
+    try:
+        parsed = parse(load(manifest, "the manifest"), "the manifest")
+    except errors.BadImage:
+        return {}
+    return {one.digest: one.size for one in (parsed.config, *parsed.layers)}
 
 
 def parse_config(data: bytes, what: str) -> Config:

@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nodeagent.facilities import Credentials, Image, Progress
-from nodeagent.images import archive, errors, gc, locks, reference
-from nodeagent.images.credentials import for_repository
+from nodeagent.images import errors, reference
+from nodeagent.images.disk import gc, locks
+from nodeagent.images.disk.roots import Roots
+from nodeagent.images.disk.shelf import PARTIAL_KEEP_SECONDS, Shelf
+from nodeagent.images.disk.state import State
 from nodeagent.images.flights import Flights, in_thread
-from nodeagent.images.own import OwnRegistry
 from nodeagent.images.peers.client import Patience
 from nodeagent.images.peers.service import Peers
-from nodeagent.images.pull import Puller
 from nodeagent.images.reference import Reference
-from nodeagent.images.roots import Roots
+from nodeagent.images.registry.credentials import for_repository
+from nodeagent.images.registry.own import OwnRegistry
 from nodeagent.images.settings import ImageSettings
-from nodeagent.images.shelf import PARTIAL_KEEP_SECONDS, Shelf
-from nodeagent.images.state import State
 from nodeagent.images.told import Teller
+from nodeagent.images.transfers import archive
+from nodeagent.images.transfers.pull import Puller
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +132,7 @@ class ImageStore:
             return b""
 
     async def load(self, path: Path | None, progress: Callable[[Progress], None] | None = None) -> list[Image]:
-        """Images out of a ``docker save`` file or OCI layout (None: standard input). See `archive`."""
+        """Images out of a ``docker save`` file or OCI layout (None: standard input). See `transfers.archive`."""
         async with self._bringing_in(str(path or "standard input")):
             return await archive.load(path, self._shelf, self._puller, progress or _nobody)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from nodeagent.images.state import State
+from nodeagent.images.disk.state import State
 from schema.session import ImageReport, Images
 
 MOST_BYTES = 2 * 1024 * 1024

@@ -10,20 +10,7 @@ from schema.base import ApiModel, ListKey, OneOf
 from schema.core.reference import LocalObjectReference
 from schema.core.resources import ResourceRequirements
 from schema.meta import Condition, Int32, Int64, Natural32, Object, Time
-
-BUILD_LABEL = "slipway.dev/build"
-"""On the pod of a build: its name."""
-BUILDER = "slipway.dev/builder"
-"""The resource that a node with a builder has, one for each build at a time; and the label of such a node."""
-BUILDER_IMAGE = "builder.slipway.dev"
-"""Host of the image of a build's pod, which names the build and is in no registry: ``…/<namespace>/<name>/<uid>:<attempt>``."""
-CONTAINER = "build"
-"""The one container of a build's pod."""
-SECRETS_PATH = "/run/slipway/secrets"
-"""Where the build's Secrets are, in its container: ``id/<id>``, ``git``, ``login/<number>``."""
-
-PENDING, QUEUED, BUILDING, SUCCEEDED, FAILED = "Pending", "Queued", "Building", "Succeeded", "Failed"
-ENDED = frozenset({SUCCEEDED, FAILED})
+from schema.slipway.building import BUILDING, FAILED, PENDING, QUEUED, SUCCEEDED
 
 
 class BuildGit(ApiModel):
@@ -144,6 +131,15 @@ class BuildContextStatus(ApiModel):
     """When it was complete."""
 
 
+class BuildSource(ApiModel):
+    """Something from elsewhere that the image was made from."""
+
+    name: str
+    """An image, in full, or an address that ADD takes from."""
+    digest: str = ""
+    """What the image's name meant when it was built."""
+
+
 class BuildStatus(ApiModel):
     """How far it is."""
 
@@ -177,6 +173,10 @@ class BuildStatus(ApiModel):
     """The names it has been given, in full."""
     size_bytes: Int64 = 0
     """Of the whole image, unpacked."""
+    sources: Annotated[list[BuildSource], ListKey("name")] = []
+    """Images and addresses that it was made from."""
+    same_as: str = ""
+    """The build that had made the same already: its image was taken, and nothing was built."""
     warnings: list[str] = []
     """What does not keep it from being built."""
     failure: BuildFailure | None = None
@@ -194,11 +194,3 @@ class Build(Object):
     """What to build."""
     status: BuildStatus = Field(default_factory=BuildStatus)
     """How far it is."""
-
-
-def image_of(namespace: str, name: str, uid: str, attempt: int) -> str:
-    return f"{BUILDER_IMAGE}/{namespace}/{name}/{uid}:{attempt}"
-
-
-def pod_name(name: str, attempt: int) -> str:
-    return f"{name}-build-{attempt}"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nodeagent.images import errors
-from nodeagent.images.shelf import Shelf
+from nodeagent.images.disk.shelf import Shelf
 from tests import images, registry
 from tests.agent.host import needs_host
 from tests.agent.images_host import leftovers, opened, scratch

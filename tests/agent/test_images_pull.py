@@ -18,7 +18,7 @@ import pytest
 from nodeagent.errors import ImagePullError, InvalidImageName
 from nodeagent.facilities import Credentials, Progress
 from nodeagent.images import errors
-from nodeagent.images.own import OwnRegistry
+from nodeagent.images.registry.own import OwnRegistry
 from nodeagent.images.settings import ImageSettings, Limits
 from tests import images, registry
 from tests.agent.host import needs_host, until
@@ -569,7 +569,7 @@ def unpackers(home):
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             text = path.read_bytes()
-            if b"images.unpack" in text and os.fsencode(home) in text:
+            if b"images.layers.process" in text and os.fsencode(home) in text:
                 found.append(int(path.parent.name))
     return found
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from nodeagent.images import errors, trees
+from nodeagent.images import errors
+from nodeagent.images.disk import trees
 from nodeagent.images.store import ImageStore
 from tests import images, registry
 from tests.agent.host import needs_host
@@ -273,7 +274,7 @@ class TestCollection:
         assert not gone.exists()
 
     async def test_it_removes_images_without_a_name_but_never_one_that_runs(self, store, hub, home, monkeypatch):
-        monkeypatch.setattr("nodeagent.images.gc.YOUNG_SECONDS", 0)
+        monkeypatch.setattr("nodeagent.images.disk.gc.YOUNG_SECONDS", 0)
         layers = [images.layer([images.file(f"data{number}", os.urandom(1000))]) for number in range(3)]
         first = await pull(store, hub, images.image(layers[:2]), "tag:1")
         root = await store.mount(first, "c")
@@ -295,7 +296,7 @@ class TestCollection:
         async with opened(home, QUICK) as store:
             running = await pull(store, hub, images.image([images.layer([images.file("r", "1")])]), "full:run")
             await store.mount(running, "c")
-        monkeypatch.setattr("nodeagent.images.gc.YOUNG_SECONDS", 0)
+        monkeypatch.setattr("nodeagent.images.disk.gc.YOUNG_SECONDS", 0)
         async with opened(home, replace(QUICK, disk_high_percent=0.0, disk_low_percent=0.0)) as store:
             await pull(store, hub, images.image([images.layer([images.file("x", "1")])]), "full:old")
             await store.collect({"c"})

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from nodeagent.images import errors, layers
+from nodeagent.images import errors
+from nodeagent.images.layers import unpacking
 from nodeagent.images.settings import Limits
 from tests import images
 from tests.agent.host import needs_host
@@ -40,12 +41,12 @@ def root():
         assert {path.name for path in directory.iterdir()} == {"outside", "layer"}
 
 
-async def unpack(data: bytes, root: Path, *, limits: Limits | None = None, step: int = 65536) -> layers.Unpacked:
+async def unpack(data: bytes, root: Path, *, limits: Limits | None = None, step: int = 65536) -> unpacking.Unpacked:
     async def feed(start):
         for at in range(start, len(data), step):
             yield data[at : at + step]
 
-    return await layers.unpack(feed, root, limits=limits or Limits())
+    return await unpacking.unpack(feed, root, limits=limits or Limits())
 
 
 async def unpack_entries(root, *entries, **options):
@@ -210,7 +211,7 @@ class TestWhiteouts:
             assert stat.S_ISCHR(path.stat().st_mode)
             assert path.stat().st_rdev == 0
         assert made.opaque == ("d",)
-        layers.mark_opaque(root, made.opaque)
+        unpacking.mark_opaque(root, made.opaque)
         assert os.getxattr(root / "d", "trusted.overlay.opaque") == b"y"
 
     async def test_removed_and_made_anew_hides_what_was_below(self, root):
@@ -231,7 +232,7 @@ class TestWhiteouts:
     async def test_an_opaque_mark_is_never_set_through_a_link(self, root):
         (root / "link").symlink_to("/tmp")
         with pytest.raises(OSError, match=r"symbolic links|Not a directory"):
-            layers.mark_opaque(root, ("link",))
+            unpacking.mark_opaque(root, ("link",))
 
     @pytest.mark.parametrize("name", [".wh.", ".wh..", ".wh...", "a/.wh.."])
     async def test_one_that_removes_no_name_is_refused(self, root, name):
@@ -350,7 +351,7 @@ async def test_a_hundred_thousand_files(root):
 PROBE = """
 import sys, os, json, socket
 sys.path[:0] = sys.argv.pop().split(":")
-from nodeagent.images import unpack, extract
+from nodeagent.images.layers import process, extract
 ATTEMPTS = {
     "proc": lambda: os.listdir("/proc"),
     "descriptors": lambda: os.listdir("/proc/self/fd"),
@@ -369,13 +370,13 @@ def run(self):
             found[name] = error.errno
     raise extract.Refused(json.dumps(found))
 extract.Extractor.run = run
-unpack.main()
+process.main()
 """
 
 
 async def test_the_unpacking_process_sees_nothing_of_the_host(root, monkeypatch):
     """What a broken-in archive would find: run in place of the extractor, by a hook in the process's boot line."""
-    monkeypatch.setattr(layers, "_BOOT", PROBE)
+    monkeypatch.setattr(unpacking, "_BOOT", PROBE)
     with pytest.raises(errors.HostileLayer) as caught:
         await unpack_entries(root, images.file("x", "1"))
     found = json.loads(str(caught.value).partition("refused: ")[2])

@@ -36,7 +36,6 @@ urlpatterns = [path("whoami", whoami)]
 @pytest.fixture(autouse=True)
 def _fresh(settings, monkeypatch):
     settings.ROOT_URLCONF = __name__
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
     tokens.forget()
     for name, limit in (("tokens", 5), ("logins", 3), ("login_addresses", 6)):
         monkeypatch.setattr(throttle, name, throttle.Failures(f"test-{name}", limit=limit, window_seconds=60))

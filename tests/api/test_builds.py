@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import ssl
+import tarfile
 
 import httpx
 import pytest
 
 from controlplane.access import tokens
+from controlplane.builds import contexts
 from controlplane.controllers import registry
 from controlplane.controllers.broker import Work
 from controlplane.store import objects
 from controlplane.store.errors import NotFound
 from schema import kinds, meta
-from schema.slipway.build import BUILDER
+from schema.slipway.building import BUILDER
 from tests.api.client import Api
 from tests.api.cluster_objects import event_reasons, node
 from tests.api.pump import pumping
+from tests.api.registry_disk import ADDRESS, put, small
 
 BUILDS = "/apis/slipway.dev/v1/namespaces/default/builds"
 POD = "app-build-1"
@@ -113,6 +117,32 @@ def test_only_builds_that_want_a_context_take_one(served):
         client.delete(f"{BUILDS}/inline")
 
 
+def packed(place, uid, *entries):
+    """(name, content, mode, time) of files, as a whole context."""
+    (place / uid).mkdir()
+    with tarfile.open(place / uid / "context", "w:gz") as archive:
+        for name, content, mode, mtime in entries:
+            member = tarfile.TarInfo(name)
+            member.size, member.mode, member.mtime = len(content), mode, mtime
+            archive.addfile(member, io.BytesIO(content))
+    return contexts.content_digest(uid)
+
+
+def test_contexts_are_the_same_by_their_files_and_not_by_times_and_order(tmp_path, settings):
+    settings.BUILD_CONTEXTS = tmp_path
+    first = packed(tmp_path, "1", ("a", b"x", 0o644, 1), ("b", b"y", 0o644, 1))
+    assert packed(tmp_path, "2", ("b", b"y", 0o644, 7), ("a", b"x", 0o644, 9)) == first == contexts.content_digest("1")
+    others = [
+        packed(tmp_path, "3", ("a", b"x", 0o644, 1)),
+        packed(tmp_path, "4", ("a", b"x", 0o755, 1), ("b", b"y", 0o644, 1)),
+        packed(tmp_path, "5", ("a", b"y", 0o644, 1), ("b", b"x", 0o644, 1)),
+    ]
+    assert len({first, *others}) == 4
+    (tmp_path / "6").mkdir()
+    (tmp_path / "6" / "context").write_bytes(b"no archive")
+    assert contexts.content_digest("6") == contexts.content_digest("nosuch") == ""
+
+
 # From a build to its pod and back, in this process
 
 
@@ -126,12 +156,12 @@ def get(name="app"):
     return objects.get(kinds.BUILD, "default", name)
 
 
-def pod():
-    return objects.get(kinds.POD, "default", POD)
+def pod(name=POD):
+    return objects.get(kinds.POD, "default", name)
 
 
-def end(code, message="", **more):
-    found = pod()
+def end(code, message="", *, name=POD, **more):
+    found = pod(name)
     ended = {"exitCode": code, "message": message, "finishedAt": meta.format_time(meta.now()), **more}
     status = {
         **found["status"],
@@ -223,6 +253,74 @@ def test_what_a_node_says_late_takes_nothing_from_the_result(pump, api: Api):
     assert (status["phase"], status["failure"]["reason"]) == ("Failed", "BuilderKilled")
     assert status["steps"] == [first, {**second, "state": "Failed"}]
     assert status["warnings"] == ["said late"]
+
+
+@pytest.fixture
+def built(pump, api: Api, storage):
+    """Pushed into the cluster's registry, from a base image there: a build that succeeded, and the registry's disk."""
+    base, app = put(storage, "default/base", small("base"), "1"), put(storage, "default/app", small("app"), "1")
+    builder_node()
+    api.created(BUILDS, wire("first", **REUSABLE))
+    pump.settle()
+    where = "/agent/v1/builds/default/first/1/progress"
+    steps = [{"name": "[1/1] FROM base", "line": 1, "state": "Done", "seconds": 1.5, "sizeBytes": 7}]
+    Api(tokens.issue_for_node(pod("first-build-1")["spec"]["nodeName"])).post(where, {"steps": steps})
+    image = f"{ADDRESS}/default/app@{app}"
+    sources = [{"name": f"{ADDRESS}/default/base:1", "digest": base}]
+    told = {"digest": app, "image": image, "tags": [f"{ADDRESS}/default/app:1"], "sources": sources}
+    end(0, json.dumps(told), name="first-build-1")
+    pump.settle()
+    return storage
+
+
+REUSABLE = {"dockerfile": f"FROM {ADDRESS}/default/base:1", "tags": [f"{ADDRESS}/default/app:1"]}
+
+
+def second(pump, api: Api, **spec):
+    api.created(BUILDS, wire("second", **{**REUSABLE, **spec}))
+    pump.settle()
+    return get("second")["status"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_built_before_is_not_built_again(built, pump, api: Api):
+    status = second(pump, api, timeoutSeconds=7)
+    first = get("first")["status"]
+    assert (status["phase"], status["sameAs"], status["image"]) == ("Succeeded", "first", first["image"])
+    assert status["steps"] == [
+        {"name": "[1/1] FROM base", "line": 1, "state": "Cached", "seconds": 0.0, "sizeBytes": 0}
+    ]
+    assert "podName" not in status
+    assert {reason for reason, *_ in event_reasons("second")} == {"BuildReused"}
+    with pytest.raises(NotFound):
+        pod("second-build-1")
+    api.patch(f"{BUILDS}/second", {"spec": {"attempt": 2}})
+    pump.settle()
+    again = get("second")["status"]
+    assert (again["podName"], "sameAs" in again) == ("second-build-2", False)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"cache": False},
+        {"push": False},
+        {"args": [{"name": "A", "value": "1"}]},
+        {"tags": [f"{ADDRESS}/default/app:2"]},
+        {"dockerfile": f"FROM {ADDRESS}/default/base:1\n"},
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_what_may_come_out_otherwise_is_built(built, pump, api: Api, spec):
+    assert "sameAs" not in second(pump, api, **spec)
+    assert pod("second-build-1")
+
+
+@pytest.mark.parametrize(("path", "content"), [("default/base", "another base"), ("default/app", "another app")])
+@pytest.mark.django_db(transaction=True)
+def test_what_means_something_else_by_now_is_built(built, pump, api: Api, path, content):
+    put(built, path, small(content), "1")
+    assert "sameAs" not in second(pump, api)
 
 
 @pytest.mark.django_db(transaction=True)

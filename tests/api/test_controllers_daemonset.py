@@ -5,6 +5,7 @@ import pytest
 from controlplane.controllers.registry import CONTROLLERS
 from controlplane.store import objects
 from schema import kinds
+from schema.meta import DeleteOptions
 from tests.api import cluster_objects as make
 from tests.api.pump import pumping
 from tests.api.workloads import Agents, images, pods, present, set_ready, template, update, workload
@@ -138,3 +139,18 @@ def test_its_pods_go_with_it(agents):
     agents.settle()
     assert not pods()
     assert not objects.list_objects(kinds.CONTROLLER_REVISION, namespace="default").items
+
+
+def test_pods_and_history_left_by_an_orphaning_deletion_are_adopted_again(agents):
+    workload(SET)
+    agents.settle()
+    before = pods()
+    objects.delete(SET, "default", "web", options=DeleteOptions(propagation_policy="Orphan"))
+    agents.settle()
+    made = workload(SET)
+    agents.settle()
+    assert pods().keys() == before.keys()
+    history = objects.list_objects(kinds.CONTROLLER_REVISION, namespace="default").items
+    owned = {one["metadata"]["ownerReferences"][0]["uid"] for one in (*history, *pods().values())}
+    assert owned == {made["metadata"]["uid"]}
+    assert sorted(one["revision"] for one in history) == [1]

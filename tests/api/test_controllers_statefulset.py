@@ -216,10 +216,17 @@ def test_pods_left_by_an_orphaning_deletion_are_adopted_again(agents):
     objects.delete(SET, "default", "web", options=DeleteOptions(propagation_policy="Orphan"))
     agents.settle()
     assert not any(pod["metadata"].get("ownerReferences") for pod in pods().values())
+    history = revisions()
     made = workload(SET, replicas=2)
     agents.settle()
     assert {name: pod["metadata"]["uid"] for name, pod in pods().items()} == before
     assert {pod["metadata"]["ownerReferences"][0]["uid"] for pod in pods().values()} == {made["metadata"]["uid"]}
+    assert revisions() == history
+    assert status()["updatedReplicas"] == 2
+    update(SET, replicas=1, template=template("busybox:2"))
+    agents.settle()
+    assert images() == {"web-0": "busybox:2"}
+    assert [number for number, _ in revisions()] == [1, 2]
 
 
 def test_a_pod_whose_label_is_taken_off_is_let_go_and_blocks_its_name(agents):

@@ -28,6 +28,7 @@ class Socket:
     def __init__(self, **headers: str) -> None:
         self.to_server: asyncio.Queue[Any] = asyncio.Queue()
         self.to_client: asyncio.Queue[Any] = asyncio.Queue()
+        self.heard: list[Any] = []
         scope = {
             "type": "websocket",
             "path": "/ws/watch",
@@ -51,9 +52,12 @@ class Socket:
         self.to_server.put_nowait({"type": "websocket.receive", "text": text})
 
     async def hear(self) -> Any:
-        message = await self.next()
-        assert message["type"] == "websocket.send", message
-        return orjson.loads(message["text"])
+        """The next message; a frame holds one on each line."""
+        if not self.heard:
+            message = await self.next()
+            assert message["type"] == "websocket.send", message
+            self.heard = [orjson.loads(line) for line in message["text"].split("\n")]
+        return self.heard.pop(0)
 
 
 @asynccontextmanager
@@ -89,6 +93,15 @@ async def test_a_watch_begins_with_what_there_is_and_its_end(token: str):
         await make("b")
         later = await socket.hear()
         assert (later["type"], later["object"]["metadata"]["name"]) == ("ADDED", "b")
+
+
+async def test_what_there_is_comes_in_one_frame(token: str):
+    for name in "abc":
+        await make(name)
+    async with connected(token) as socket:
+        socket.say(op="watch", id="x", path=CONFIG_MAPS)
+        frame = (await socket.next())["text"].split("\n")
+        assert [orjson.loads(line)["type"] for line in frame] == ["ADDED", "ADDED", "ADDED", "BOOKMARK"]
 
 
 async def test_several_watches_share_the_connection(token: str):

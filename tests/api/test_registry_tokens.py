@@ -18,7 +18,7 @@ from controlplane.access import tokens as access_tokens
 from controlplane.access.models import Grant
 from controlplane.registry import setting, tokens
 from controlplane.registry.models import PushLease
-from nodeagent.images.peers import grants
+from nodeagent.images.registry import grants
 from tests.api.client import Api, pod
 from tests.api.registry_disk import (
     ADDRESS,

@@ -6,7 +6,7 @@ import pytest
 
 from schema import imagepolicy
 from schema.imagepolicy import DIGEST, KEYS, REGISTRIES
-from schema.slipway.build import BUILDER_IMAGE
+from schema.slipway.building import BUILDER_IMAGE
 
 PINNED = "localhost:5000/shop/web@sha256:" + "a" * 64
 

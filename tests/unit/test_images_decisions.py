@@ -13,7 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeagent.facilities import Credentials, ImageConfig, Progress
-from nodeagent.images import authorization, cli, credentials, errors, gc, manifests, state, tarstream
+from nodeagent.images import cli, errors, manifests
+from nodeagent.images.disk import gc, state
+from nodeagent.images.layers import tarstream
+from nodeagent.images.registry import authorization, credentials
 from nodeagent.images.settings import ImageSettings, SettingError, from_environment
 from tests import images
 

@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nodeagent.facilities import Credentials, ImageConfig, Progress
-from nodeagent.images import reference, state
-from nodeagent.images.peers import access, grants
+from nodeagent.images import reference
+from nodeagent.images.disk import state
+from nodeagent.images.peers import access
 from nodeagent.images.peers.directory import Directory, ranked
 from nodeagent.images.peers.tracker import Tracker
+from nodeagent.images.registry import grants
 from nodeagent.pods import pulls
 from schema.base import Wire
 

@@ -8,7 +8,7 @@ import pytest
 
 from nodeagent.facilities import ImageConfig
 from nodeagent.images import told
-from nodeagent.images.state import ImageRecord, ReferenceRecord, State
+from nodeagent.images.disk.state import ImageRecord, ReferenceRecord, State
 from nodeagent.images.told import Teller
 
 ONE, TWO, MANIFEST = (f"sha256:{letter * 64}" for letter in "12f")

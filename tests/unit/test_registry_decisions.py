@@ -13,7 +13,8 @@ from controlplane.registry.config import Server
 from controlplane.registry.errors import BadFragment, BadScope
 from controlplane.registry.names import Image
 from controlplane.registry.scopes import Scope
-from nodeagent.images import own, reference
+from nodeagent.images import reference
+from nodeagent.images.registry import own
 from nodeagent.settings import Settings
 from schema.base import Wire
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import re
 import secrets
 import sys
@@ -11,14 +10,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from controlplane.builds.sender import connection, pack
+from controlplane.builds.sender.client import Client, Unreachable
 from controlplane.builds.sender.errors import SendError
 from controlplane.builds.sender.sending import Sending
 from schema.dockerfile import stages
 from schema.dockerfile.errors import DockerfileError
-from schema.slipway.build import SUCCEEDED
+from schema.slipway.building import SUCCEEDED
 
 KEEP_SECONDS = 24 * 3600
 """How long a build that was sent stays to be looked at."""
@@ -47,7 +45,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, home: Path) -> int:
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         if (arguments.directory is None) == (arguments.git is None):
             raise SendError("a directory or --git is needed, and not both")
@@ -57,12 +54,12 @@ def run(arguments: argparse.Namespace, home: Path) -> int:
     except DockerfileError as error:
         print(f"error: {error.located(arguments.file)}", file=sys.stderr)
         return 2
-    except (SendError, httpx.HTTPError) as error:
+    except (SendError, Unreachable) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
-def _run(arguments: argparse.Namespace, client: httpx.Client, namespace: str) -> int:
+def _run(arguments: argparse.Namespace, client: Client, namespace: str) -> int:
     sending = Sending(client, namespace)
     tags = [_qualified(tag, sending, namespace, push=not arguments.no_push) for tag in arguments.tag]
     build = wire(arguments, tags)
@@ -75,7 +72,7 @@ def _run(arguments: argparse.Namespace, client: httpx.Client, namespace: str) ->
         name = sending.create(build)
         try:
             sending.upload(name, archive, Progress(archive.entries).show)
-        except (SendError, KeyboardInterrupt, httpx.HTTPError):
+        except (SendError, KeyboardInterrupt, Unreachable):
             sending.delete(name)
             raise
     return _follow(sending, name, arguments)
@@ -163,6 +160,8 @@ def _follow(sending: Sending, name: str, arguments: argparse.Namespace) -> int:
         print(status["image"])
         return 0
     failure = status.get("failure") or {}
+    if sending.last_word.strip() != f"error: {failure.get('message')}":
+        print(sending.last_word, end="")
     print(f"error: {failure.get('reason')}: {failure.get('message')}", file=sys.stderr)
     return 1
 

@@ -9,27 +9,26 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 
+from controlplane.builds.sender.client import Client
 from controlplane.builds.sender.errors import SendError
 
-TIMEOUT = httpx.Timeout(30.0, read=60.0)
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def connect(file: Path | None, home: Path) -> tuple[httpx.Client, str]:
+def connect(file: Path | None, home: Path) -> tuple[Client, str]:
     """A client, and the namespace of its context. ``file``: else ``$KUBECONFIG``, else the administrator's of this instance."""
     path = file or Path(os.environ.get("KUBECONFIG") or home / "admin.kubeconfig")
     try:
-        config = yaml.safe_load(path.read_text())
+        config = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a safe one
         context = _named(config["contexts"], config["current-context"], "context")
         cluster = _named(config["clusters"], context["cluster"], "cluster")
         user = _named(config["users"], context["user"], "user")
     except (OSError, yaml.YAMLError, KeyError, TypeError, StopIteration) as error:
         raise SendError(f"{path} is no usable kubeconfig: {error}") from None
     headers = {"Authorization": f"Bearer {user['token']}"} if user.get("token") else {}
-    client = httpx.Client(base_url=cluster["server"], verify=_tls(cluster, user), headers=headers, timeout=TIMEOUT)
-    return client, str(context.get("namespace") or "default")
+    return Client(cluster["server"], _tls(cluster, user), headers), str(context.get("namespace") or "default")
 
 
 def _named(entries: list[dict[str, Any]], name: str, what: str) -> dict[str, Any]:

@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-import httpx
-
+from controlplane.builds.sender.client import Answer, Client, Unreachable
 from controlplane.builds.sender.errors import SendError
 from controlplane.builds.sender.pack import Archive
-from schema.slipway.build import BUILDING, ENDED, FAILED, PENDING
+from schema.slipway.building import BUILDING, ENDED, FAILED, PENDING
 
 PIECE_BYTES = 8 * 1024 * 1024
 PATIENCE_SECONDS = 120.0
 """How long a server that does not answer is asked again."""
+WATCH_SECONDS = 20
+_JSON = {"Content-Type": "application/json"}
 _AGAIN = frozenset({408, 409, 429, 500, 502, 503, 504})
 T = TypeVar("T")
 
 
 class Sending:
-    def __init__(self, client: httpx.Client, namespace: str) -> None:
+    def __init__(self, client: Client, namespace: str) -> None:
         self._client = client
+        self.last_word = ""
+        """A line of error at the log's end, which was not printed."""
         self._builds = f"/apis/slipway.dev/v1/namespaces/{namespace}/builds"
 
     def registry(self) -> str:
         """The name of the cluster's registry in tags; empty where there is none."""
         try:
-            spec = self._client.get("/apis/slipway.dev/v1/registry").json().get("spec") or {}
-        except (httpx.HTTPError, ValueError, AttributeError):
+            spec = self._client.request("GET", "/apis/slipway.dev/v1/registry").json().get("spec") or {}
+        except (Unreachable, ValueError, AttributeError):
             return ""
         port = str(spec.get("address") or "").rpartition(":")[2]
         return f"localhost:{port}" if spec.get("enabled") and port else ""
 
     def create(self, build: dict[str, Any]) -> str:
         """Its name. Raises `SendError` with the server's sentence."""
-        response = self._client.post(self._builds, json=build)
-        _check(response)
-        return str(response.json()["metadata"]["name"])
+        answer = self._client.request("POST", self._builds, json.dumps(build).encode(), _JSON)
+        _check(answer)
+        return str(answer.json()["metadata"]["name"])
 
     def delete(self, name: str) -> None:
-        self._client.delete(f"{self._builds}/{name}")
+        self._client.request("DELETE", f"{self._builds}/{name}")
 
     def upload(self, name: str, archive: Archive, tell: Callable[[int, int], None]) -> None:
         """From where the server has it, however often the connection breaks."""
@@ -57,20 +61,19 @@ class Sending:
 
     def _send(self, name: str, archive: Archive, start: int, piece: bytes) -> tuple[int, bool]:
         headers = {"Content-Range": f"bytes {start}-{start + len(piece) - 1}/{archive.size}"}
-        url = f"{self._builds}/{name}/context?digest={archive.digest}"
-        response = self._client.put(url, content=piece, headers=headers)
-        if response.status_code == 416 or response.status_code in _AGAIN:
-            return self._where(name, response)
-        _check(response)
-        return int(response.json()["received"]), bool(response.json()["complete"])
+        answer = self._client.request("PUT", f"{self._builds}/{name}/context?digest={archive.digest}", piece, headers)
+        if answer.status == 416 or answer.status in _AGAIN:
+            return self._where(name, answer)
+        _check(answer)
+        return int(answer.json()["received"]), bool(answer.json()["complete"])
 
-    def _where(self, name: str, refused: httpx.Response) -> tuple[int, bool]:
+    def _where(self, name: str, refused: Answer) -> tuple[int, bool]:
         """After a break: what is there. A server that has nothing new to say is asked again later."""
-        state = self._client.get(f"{self._builds}/{name}/context")
+        state = self._client.request("GET", f"{self._builds}/{name}/context")
         _check(state)
         found = state.json()
-        if refused.status_code not in (409, 416):
-            raise httpx.ConnectError(_sentence(refused))
+        if refused.status not in (409, 416):
+            raise Unreachable(_sentence(refused))
         return int(found["received"]), bool(found["complete"])
 
     def follow(self, name: str) -> dict[str, Any]:
@@ -81,7 +84,7 @@ class Sending:
             status = build.get("status") or {}
             phase = status.get("phase")
             if phase in ENDED:
-                if not shown and status.get("podName"):
+                if not shown and (status.get("podName") or status.get("sameAs")):
                     self._log(name)
                 return build
             if phase == BUILDING and not shown:
@@ -92,42 +95,58 @@ class Sending:
         raise SendError(f"build {name} is gone: somebody has deleted it")
 
     def _states(self, name: str) -> Iterator[dict[str, Any]]:
-        """The build, each time it may have changed, until it is gone."""
+        """The build, each time it has changed, until it is gone."""
         while True:
-            response = patiently(lambda: self._client.get(f"{self._builds}/{name}"))
-            if response.status_code == 404:
+            answer = patiently(lambda: self._client.request("GET", f"{self._builds}/{name}"))
+            if answer.status == 404:
                 return
-            _check(response)
-            yield response.json()
-            self._wait(name, response.json()["metadata"]["resourceVersion"])
+            _check(answer)
+            build = answer.json()
+            yield build
+            yield from self._changes(name, build["metadata"]["resourceVersion"])
 
-    def _wait(self, name: str, revision: str) -> None:
-        """Until something happens to it, or a while has passed."""
-        query = {
-            "watch": "1",
-            "fieldSelector": f"metadata.name={name}",
-            "resourceVersion": revision,
-            "timeoutSeconds": "20",
-        }
+    def _changes(self, name: str, revision: str) -> Iterator[dict[str, Any]]:
+        """As they are told, for a while. What is missed is asked for then."""
+        query = {"watch": "1", "fieldSelector": f"metadata.name={name}", "resourceVersion": revision}
+        query["timeoutSeconds"] = str(WATCH_SECONDS)
         try:
-            with self._client.stream("GET", self._builds, params=query) as stream:
-                for _ in stream.iter_lines():
-                    return
-        except httpx.HTTPError:
+            with self._client.stream(self._builds, query, silence_seconds=WATCH_SECONDS * 2.0) as (status, pieces):
+                if status != 200:
+                    raise Unreachable(f"the server answers {status}")
+                for line in _lines(pieces):
+                    event = json.loads(line)
+                    if event.get("type") not in ("ADDED", "MODIFIED"):
+                        return
+                    yield event["object"]
+        except (Unreachable, ValueError, KeyError):
             time.sleep(0.5)
 
     def _log(self, name: str) -> bool:
         """Whether there was one."""
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        path = f"{self._builds}/{name}/log"
         try:
-            timeout = httpx.Timeout(30.0, read=None)
-            with self._client.stream("GET", f"{self._builds}/{name}/log?follow=true", timeout=timeout) as stream:
-                if stream.status_code != 200:
+            with self._client.stream(path, {"follow": "true"}, silence_seconds=None) as (status, pieces):
+                if status != 200:
                     return False
-                for text in stream.iter_text():
-                    print(text, end="", flush=True)
-        except httpx.HTTPError as error:
+                for piece in pieces:
+                    self._show(decoder.decode(piece))
+        except Unreachable as error:
             print(f"the log broke off: {error}", file=sys.stderr)
         return True
+
+    def _show(self, text: str) -> None:
+        """An error waits until something follows it: the build's end says it too, with its reason."""
+        lines = (self.last_word + text).splitlines(keepends=True)
+        self.last_word = lines.pop() if lines and lines[-1].startswith("error: ") else ""
+        print("".join(lines), end="", flush=True)
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
 
 
 def _waiting(status: dict[str, Any]) -> str:
@@ -144,20 +163,20 @@ def patiently(attempt: Callable[[], T]) -> T:
     while True:
         try:
             return attempt()
-        except httpx.TransportError as error:
+        except Unreachable as error:
             if time.monotonic() > deadline:
                 raise SendError(f"the server does not answer: {error}") from None
             time.sleep(wait)
             wait = min(wait * 2, 5.0)
 
 
-def _check(response: httpx.Response) -> None:
-    if response.status_code >= 300:
-        raise SendError(_sentence(response))
+def _check(answer: Answer) -> None:
+    if answer.status >= 300:
+        raise SendError(_sentence(answer))
 
 
-def _sentence(response: httpx.Response) -> str:
+def _sentence(answer: Answer) -> str:
     try:
-        return str(response.json()["message"])
-    except (ValueError, KeyError, TypeError, json.JSONDecodeError):
-        return f"the server answered with HTTP {response.status_code}"
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"the server answered with HTTP {answer.status}"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from controlplane.builds import builds
+from controlplane.builds import builds, reuse
 from controlplane.controllers.base import Controller, Key
 from controlplane.controllers.builds import plan as decide
 from controlplane.controllers.builds import pod as pods
@@ -26,7 +26,7 @@ from controlplane.store.objects import ChangeRecord, Create, Delete
 from schema import kinds, meta
 from schema.base import Wire
 from schema.meta import DeleteOptions, Preconditions
-from schema.slipway.build import BUILDING, FAILED, PENDING, QUEUED, SUCCEEDED, pod_name
+from schema.slipway.building import BUILDING, FAILED, PENDING, QUEUED, SUCCEEDED, pod_name
 
 COMPONENT = "build-controller"
 _KEPT = "it is kept until its time is over"
@@ -40,6 +40,8 @@ class Children:
     foreign: bool = False
     """There is a pod of its name that is not the build's."""
     queue: list[Wire] = field(default_factory=list)
+    earlier: Wire | None = None
+    """A build that made the same."""
 
 
 class BuildController(Controller[Children]):
@@ -59,7 +61,8 @@ class BuildController(Controller[Children]):
         try:
             pod = objects.get(kinds.POD, metadata["namespace"], pod_name(metadata["name"], decide.attempt(obj)))
         except NotFound:
-            return Children()
+            fresh = not decide.waits_for_context(obj) and not (obj.get("status") or {}).get("podName")
+            return Children(earlier=reuse.find(obj) if fresh else None)
         if not is_controlled_by(pod, obj):
             return Children(foreign=True)
         scheduled = (pod.get("spec") or {}).get("nodeName")
@@ -72,6 +75,8 @@ class BuildController(Controller[Children]):
             return _report(obj, decide.awaited(obj, now), children, now)
         if children.foreign:
             return _report(obj, Result(FAILED, "PodExists", "a pod of its pod's name is there already"), children, now)
+        if children.earlier is not None:
+            return _reuse(obj, children, children.earlier, now)
         if children.pod is None:
             return _begin(obj, children, now)
         return _report(obj, decide.read(children.pod), children, now)
@@ -96,13 +101,19 @@ def _begin(obj: Wire, children: Children, now: datetime) -> Plan:
     planned = _report(
         obj, Result(QUEUED, "WaitingForBuilder", "it waits for a node with a free builder"), children, now
     )
-    fresh = {name: None for name in builds.PROGRESS if name in status}
+    fresh = {name: None for name in (*builds.PROGRESS, "sameAs") if name in status}
     return Plan(
         [Step("end the attempt before", before), Step("create pod", [Create(kinds.POD, made)], [created])],
         planned.conditions,
         {**fresh, **planned.status, "podName": made["metadata"]["name"], "startTime": None, "completionTime": None},
         planned.outcome,
     )
+
+
+def _reuse(obj: Wire, children: Children, earlier: Wire, now: datetime) -> Plan:
+    """Nothing is built: it would be the same."""
+    fields = {**reuse.result(earlier), "startTime": meta.format_time(now)}
+    return _report(obj, Result(SUCCEEDED, "BuiltBefore", "", fields), children, now)
 
 
 def _end_of(obj: Wire, pod: str) -> Delete:
@@ -142,6 +153,9 @@ def _conditions(result: Result) -> list[Condition]:
 
 
 def _ending(obj: Wire, result: Result, status: Wire) -> Record:
+    if result.phase == SUCCEEDED and status.get("sameAs"):
+        why = f"build {status['sameAs']} had made the same: {status.get('image')}"
+        return Record(obj, "Normal", "BuildReused", why, COMPONENT)
     if result.phase == SUCCEEDED:
         return Record(obj, "Normal", "BuildSucceeded", f"built {status.get('image')}", COMPONENT)
     return Record(obj, "Warning", "BuildFailed", f"{result.reason}: {result.message}", COMPONENT)

@@ -9,11 +9,11 @@ from typing import Any
 
 from schema import meta
 from schema.base import Wire
-from schema.slipway.build import BUILDING, CONTAINER, ENDED, FAILED, PENDING, QUEUED, SUCCEEDED
+from schema.slipway.building import BUILDING, CONTAINER, ENDED, FAILED, PENDING, QUEUED, SUCCEEDED
 
 UPLOAD_LIFE = timedelta(hours=1)
 """A build whose context does not come within that has failed."""
-_FROM_NODE = ("digest", "image", "imageID", "tags", "sizeBytes", "warnings", "failure")
+_FROM_NODE = ("digest", "sources", "image", "imageID", "tags", "sizeBytes", "warnings", "failure")
 
 
 @dataclass(frozen=True)

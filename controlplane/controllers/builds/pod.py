@@ -11,7 +11,7 @@ from typing import Any
 from controlplane.controllers.ownership import reference
 from schema.base import Wire
 from schema.defaulting import pod as defaulting
-from schema.slipway.build import BUILD_LABEL, BUILDER, CONTAINER, SECRETS_PATH, image_of, pod_name
+from schema.slipway.building import BUILD_LABEL, BUILDER, CONTAINER, SECRETS_PATH, image_of, pod_name
 
 _GRACE_SECONDS = 10
 _REQUESTS = {"cpu": "500m", "memory": "256Mi"}

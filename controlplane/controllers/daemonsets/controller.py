@@ -48,7 +48,7 @@ _EVERY = ""
 @dataclass(frozen=True)
 class Surroundings:
     pods: Claims = field(default_factory=Claims)
-    revisions: Sequence[Wire] = ()
+    revisions: Claims = field(default_factory=Claims)
     nodes: Sequence[Wire] = ()
     around: configuration.Around = field(default_factory=configuration.Around)
     """Its ConfigMaps and Secrets, where it is rolled with them."""
@@ -94,11 +94,11 @@ class DaemonSetController(ConfiguredController[Surroundings]):
             ownership.claim(obj, selector, pods.owned_by(obj, selector)),
             known,
             objects.list_objects(kinds.NODE).items,
-            workload.look(obj, [revisions.template_of(each) for each in known]),
+            workload.look(obj, [revisions.template_of(each) for each in known.mine]),
         )
 
     def plan(self, obj: Wire, children: Surroundings, now: datetime) -> Plan:
-        family = children.pods.writes(kinds.POD, obj)
+        family = [*children.pods.writes(kinds.POD, obj), *children.revisions.writes(kinds.CONTROLLER_REVISION, obj)]
         if family:  # each of them wakes us again
             return Plan([Step("adopt and let go", family)], status=obj.get("status") or {})
         return configuration.decide(self.kind, obj, children.around).around(_Planning(obj, children, now).plan())
@@ -110,7 +110,7 @@ class _Planning:
     def __init__(self, owner: Wire, around: Surroundings, now: datetime) -> None:
         self.owner, self.around, self.now = owner, around, now
         self.min_ready = int(owner["spec"].get("minReadySeconds") or 0)
-        self.history = revisions.look(owner, around.revisions)
+        self.history = revisions.look(owner, around.revisions.mine)
         self.update = revisions.hash_of(self.history.update)
         template = owner["spec"].get("template") or {}
         self.fates = {node["metadata"]["name"]: placing.fate(node, template) for node in around.nodes}
@@ -169,8 +169,8 @@ class _Planning:
 
     def _surplus(self) -> list[Write]:
         hashes = {self.update, *(_hash(pod) for pod in self.around.pods.mine)}
-        in_use = {revisions.name_of(one) for one in self.around.revisions if revisions.hash_of(one) in hashes}
-        return revisions.surplus(self.owner, self.around.revisions, in_use)
+        in_use = {revisions.name_of(one) for one in self.around.revisions.mine if revisions.hash_of(one) in hashes}
+        return revisions.surplus(self.owner, self.around.revisions.mine, in_use)
 
     def status(self) -> Wire:
         running = {node: self.pods.get(node, ()) for node, fate in self.fates.items() if fate.run}

@@ -40,7 +40,7 @@ LOOK_AGAIN_SECONDS = 15.0
 @dataclass(frozen=True)
 class Surroundings:
     pods: Claims = field(default_factory=Claims)
-    revisions: Sequence[Wire] = ()
+    revisions: Claims = field(default_factory=Claims)
     claims: Mapping[str, Wire] = field(default_factory=dict)
     """Of the namespace, by name; only where there are claim templates."""
     lost_nodes: frozenset[str] = frozenset()
@@ -77,11 +77,11 @@ class StatefulSetController(ConfiguredController[Surroundings]):
             known,
             {one["metadata"]["name"]: one for one in claims},
             frozenset(name for name in ending if name and _is_lost(name)),
-            workload.look(obj, [revisions.template_of(each) for each in known]),
+            workload.look(obj, [revisions.template_of(each) for each in known.mine]),
         )
 
     def plan(self, obj: Wire, children: Surroundings, now: datetime) -> Plan:
-        family = children.pods.writes(kinds.POD, obj)
+        family = [*children.pods.writes(kinds.POD, obj), *children.revisions.writes(kinds.CONTROLLER_REVISION, obj)]
         if family:  # each of them wakes us again
             return Plan([Step("adopt and let go", family)], status=obj.get("status") or {})
         return configuration.decide(self.kind, obj, children.around).around(_Planning(obj, children, now).plan())
@@ -100,8 +100,8 @@ class _Planning:
     def __init__(self, owner: Wire, around: Surroundings, now: datetime) -> None:
         self.owner, self.around, self.now = owner, around, now
         self.min_ready = int(owner["spec"].get("minReadySeconds") or 0)
-        self.history = revisions.look(owner, around.revisions)
-        self.by_name = {revisions.name_of(one): one for one in (*around.revisions, self.history.update)}
+        self.history = revisions.look(owner, around.revisions.mine)
+        self.by_name = {revisions.name_of(one): one for one in (*around.revisions.mine, self.history.update)}
         self.update = revisions.name_of(self.history.update)
         told = (owner.get("status") or {}).get("currentRevision") or ""
         self.current = told if told in self.by_name else self.update
@@ -213,7 +213,7 @@ class _Planning:
 
     def _surplus(self) -> list[Write]:
         in_use = {self.current, self.update, *(one.revision for one in self.replicas.values())}
-        return revisions.surplus(self.owner, self.around.revisions, in_use)
+        return revisions.surplus(self.owner, self.around.revisions.mine, in_use)
 
     # Saying
 

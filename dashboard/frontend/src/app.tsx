@@ -27,6 +27,7 @@ export function App() {
   const session = useQuery({
     queryKey: SESSION,
     queryFn: sessions.current,
+    initialData: sessions.given,
     staleTime: Number.POSITIVE_INFINITY,
   });
   // Who was signed in last: their pages stay as they are while they sign in again.

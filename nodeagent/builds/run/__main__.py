@@ -25,7 +25,7 @@ from nodeagent.builds.run.steps import Steps
 from nodeagent.images.reference import Reference
 from schema.dockerfile import stages
 from schema.dockerfile.translate import CONTEXT, Translated, translate
-from schema.slipway.build import SECRETS_PATH
+from schema.slipway.building import SECRETS_PATH
 
 HEREDOCS = WORK / "tmp" / "heredocs"
 
@@ -80,6 +80,7 @@ def build(request: Mapping[str, Any], status: Status) -> dict[str, Any]:
     wanted = stages.images(found.plan, found.needed)
     base = bases.fetch(wanted, registry, status, name=found.name, environments=_copies_heredocs(found))
     translated = translate(found.plan, base.environments, base.names)
+    _note_unknown(found, status)
     image = _run(request, directory, found, translated, status)
     cache.note_use([*base.ids, image])
     digest = _publish(spec, image, tags, registry, Path(request["node"]["imagesHome"]), status)
@@ -99,17 +100,30 @@ def _publish(
     """The digest. Raises `Failure`; what was pushed is built, even if this node cannot keep it."""
     if spec.get("push", True) is False:
         return publish.keep_here(image, tags, registry, home)
-    digest = publish.push(image, tags, registry)
-    try:
-        publish.bring_home(image, tags, registry, home)
-    except Failure as failure:
-        status.warn(failure.message)
+    digest, problem = publish.push(image, tags, registry, home)
+    if problem:
+        status.warn(problem)
     return digest
 
 
 def _copies_heredocs(found: Source) -> bool:
     """Only their variables are put in here; all others the builder knows itself."""
     return any(one.heredocs and one.keyword != "RUN" for stage in found.needed for one in stage.instructions)
+
+
+_FROM_VARIABLE = re.compile(r"\bfrom=[^ ,]*\$")
+
+
+def _note_unknown(found: Source, status: Status) -> None:
+    """What nobody can ask about before the next build: then a builder must look."""
+    for one in (one for stage in found.needed for one in stage.instructions):
+        flags = " ".join(f"--{name}={value}" for name, value in one.flags)
+        addresses = [word for word in one.rest.split() if "://" in word] if one.keyword == "ADD" else []
+        unknown = addresses or ([flags] if _FROM_VARIABLE.search(flags) else [])
+        known = {source["name"] for source in status.sources}
+        status.sources += [{"name": word} for word in dict.fromkeys(unknown) if word not in known]
+    if not status.sources:
+        status.sources.append({"name": stages.SCRATCH})
 
 
 def _run(request: Mapping[str, Any], directory: Path, found: Source, translated: Translated, status: Status) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from nodeagent.builds.run import buildah, registries
+from nodeagent.builds.run import buildah, cache, registries
 from nodeagent.builds.run.errors import Failure, Passing
 from nodeagent.builds.run.registries import Registries
 from nodeagent.builds.run.status import Status
@@ -36,22 +36,27 @@ def fetch(
     for image, reference in wanted:
         reference = registry.at(reference)
         found.names[image.name] = str(reference)
-        found.ids.add(_pull(image, reference, status, name))
+        at_hand, image_id = _pull(image, reference, status, name)
+        found.ids.add(image_id)
+        digest = "" if at_hand else cache.pulled_digest(image_id)
+        status.sources.append({"name": str(registries.parse(image.name)), "digest": digest})
         if environments:
             found.environments[image.name] = _environment(str(reference))
     return found
 
 
-def _pull(image: Image, reference: Reference, status: Status, name: str) -> str:
+def _pull(image: Image, reference: Reference, status: Status, name: str) -> tuple[bool, str]:
+    """Whether it was here and could not be asked for, and its id."""
     where = f"{name}:{image.line}: {image.name}"
     words = ["--quiet", "--policy", "always", *_tls(reference)]
     words += ["--platform", image.platform] if image.platform else []
     try:
-        return buildah.patiently(
+        pulled = buildah.patiently(
             f"pulling {reference}", lambda: buildah.run("pull", *words, f"docker://{reference}", host_network=True)
-        ).strip()
+        )
+        return False, pulled.strip()
     except Passing as error:
-        return _at_hand(image, reference, status, str(error))
+        return True, _at_hand(image, reference, status, str(error))
     except Failure as error:
         if error.reason == "DiskFull":
             raise

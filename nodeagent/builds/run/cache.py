@@ -141,6 +141,19 @@ def diff_ids(image_id: str) -> list[str]:
         return []
 
 
+def pulled_digest(image_id: str) -> str:
+    """What its name meant at the registry: the digest of the list, where it is one of several platforms."""
+    image = next((each for each in _images() if each["id"] == image_id), {})
+    names = [name for name in image.get("big-data-names") or () if name.startswith("manifest-sha256:")]
+    for name in names:
+        key = base64.b64encode(name.encode()).decode()
+        with contextlib.suppress(OSError, ValueError):
+            document = json.loads((buildah.GRAPH / "overlay-images" / image_id / f"={key}").read_text())
+            if document.get("manifests"):
+                return str(name.removeprefix("manifest-"))
+    return str(image.get("digest") or "")
+
+
 def total_size(image_id: str) -> int:
     layers = {layer["id"]: layer for layer in _json(buildah.GRAPH / "overlay-layers" / "layers.json")}
     total, layer = 0, layers.get(top_layer(image_id))

@@ -15,7 +15,7 @@ from typing import Any
 from nodeagent.builds.places import WORK
 from nodeagent.builds.run.buildah import patiently
 from nodeagent.builds.run.errors import Failure, Passing
-from schema.slipway.build import SECRETS_PATH
+from schema.slipway.building import SECRETS_PATH
 
 DIRECTORY = WORK / "tmp" / "context"
 MOST_ENTRIES = 1_000_000

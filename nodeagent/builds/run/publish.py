@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib
 import json
 import multiprocessing
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nodeagent.builds.places import WORK
 from nodeagent.builds.run import buildah, cache
@@ -15,21 +19,25 @@ from nodeagent.builds.run.bases import _tls
 from nodeagent.builds.run.errors import Failure, Passing
 from nodeagent.builds.run.registries import Registries
 from nodeagent.errors import ImageError
-from nodeagent.images import settings as image_settings
 from nodeagent.images.reference import Reference
-from nodeagent.images.store import ImageStore
+
+if TYPE_CHECKING:
+    from nodeagent.images.store import ImageStore
 
 _LAYOUT = WORK / "tmp" / "image"
+_PUSHED = b"pushed"
 
 
-def push(image: str, tags: Sequence[Reference], registry: Registries) -> str:
-    """To every tag. Returns the digest. Raises `Failure`."""
+def push(image: str, tags: Sequence[Reference], registry: Registries, home: Path) -> tuple[str, str]:
+    """To every tag, and among the node's images, so that a pod here needs no pull. The digest, and what kept it from this node.
+    Raises `Failure`."""
     registry.log_in(push=tags)
-    digest = ""
-    for tag in tags:
-        digest = _push(image, tag, registry.at(tag))
-        print(f"pushed {tag} {digest}", flush=True)
-    return digest
+    with Homecoming(image, tags, registry, home) as homecoming:
+        digest = ""
+        for tag in tags:
+            digest = _push(image, tag, registry.at(tag))
+            print(f"pushed {tag} {digest}", flush=True)
+        return digest, homecoming.finish()
 
 
 def _push(image: str, tag: Reference, where: Reference) -> str:
@@ -49,31 +57,83 @@ def _push(image: str, tag: Reference, where: Reference) -> str:
     return file.read_text().strip()
 
 
-def bring_home(image: str, tags: Sequence[Reference], registry: Registries, home: Path) -> None:
-    """Put what was pushed among the node's images, so that a pod here needs no pull. Raises `Failure`.
+class Homecoming:
+    """Of an image that is being pushed, in a process of its own, which works in the network of the agent.
 
-    Node and registry then speak of the same digest. The cluster's registry is near and sends the layers that are not here; from
-    others nothing is fetched that the builder has.
+    Layers that the node has not go from the builder's storage into the node's meanwhile; when the image is pushed it is pulled,
+    so that node and registry speak of the same digest, and all its layers are there. The cluster's registry is near: its image
+    is pulled at once, with the layers.
     """
-    own = all(registry.is_cluster(tag) for tag in tags)
-    names = [str(tag) for tag in tags]
-    if not own and _missing(image, home):
-        _export(image, names)
-        _in_child(home, names, registry, load=True)
+
+    def __init__(self, image: str, tags: Sequence[Reference], registry: Registries, home: Path) -> None:
+        self._args = image, tags, registry, home
+        self._reader, self._writer = os.pipe()
+
+    def __enter__(self) -> Homecoming:
+        self._child = multiprocessing.get_context("fork").Process(target=self._run)
+        self._child.start()
+        os.close(self._reader)
+        return self
+
+    def finish(self) -> str:
+        """The image is pushed. What kept it from this node, if anything did."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._writer, _PUSHED)
+        self._child.join()
+        return "the image could not be put among the node's images; the log says why" if self._child.exitcode else ""
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._writer)
+        self._child.join()
+
+    def _run(self) -> None:
+        os.close(self._writer)
+        try:
+            _bring_home(*self._args, self._is_pushed)
+        except (ImageError, Failure, Passing) as error:
+            print(f"error: {error}", flush=True)
+            raise SystemExit(1) from None
+
+    def _is_pushed(self) -> bool:
+        """Waits for it; the end of the pipe means that it failed."""
+        return os.read(self._reader, len(_PUSHED)) == _PUSHED
+
+
+def _bring_home(
+    image: str, tags: Sequence[Reference], registry: Registries, home: Path, is_pushed: Callable[[], bool]
+) -> None:
+    buildah.in_host_network()
+    far = not all(registry.is_cluster(tag) for tag in tags) and _missing(image, home)
+    loaded: list[str] = []
+    if far:
+        _export(image, [f"localhost/slipway-build:{image[:12]}"])
+        loaded = asyncio.run(_load(home, registry))
     else:
-        _in_child(home, names, registry, load=False)
+        importlib.import_module("nodeagent.images.store")
+    pulled: list[str] = []
+    try:
+        if is_pushed():
+            pulled = asyncio.run(_pull(home, [str(tag) for tag in tags], registry))
+    finally:
+        asyncio.run(_forget(home, registry, set(loaded) - set(pulled)))
 
 
 def keep_here(image: str, tags: Sequence[Reference], registry: Registries, home: Path) -> str:
     """Put what is not pushed among the node's images. Returns its digest. Raises `Failure`."""
     digest = _export(image, [str(tag) for tag in tags])
-    _in_child(home, [], registry, load=True)
+    try:
+        asyncio.run(_load(home, registry))
+    except ImageError as error:
+        print(f"error: {error}", flush=True)
+        raise Failure("StoreFailed", f"the image could not be put among the node's images: {error}") from None
     return digest
 
 
 def _missing(image: str, home: Path) -> bool:
     """Whether a layer of the image is not among the node's."""
-    state = ImageStore(home, image_settings.ImageSettings()).state()
+    from nodeagent.images.store import ImageStore
+
+    state = ImageStore(home).state()
     found = cache.diff_ids(image)
     return not found or not all(state.has_layer(layer) for layer in found)
 
@@ -83,16 +143,6 @@ def _export(image: str, names: Sequence[str]) -> str:
     shutil.rmtree(_LAYOUT, ignore_errors=True)
     buildah.run("push", "--quiet", "--format", "oci", image, f"oci:{_LAYOUT}:{names[0]}")
     return _name_all(_LAYOUT, names)
-
-
-def _in_child(home: Path, pull: Sequence[str], registry: Registries, *, load: bool) -> None:
-    """A process of its own: it stays in the network of the agent."""
-    context = multiprocessing.get_context("fork")
-    child = context.Process(target=_store, args=(home, pull, registry, load))
-    child.start()
-    child.join()
-    if child.exitcode:
-        raise Failure("StoreFailed", "the image could not be put among the node's images; the log says why")
 
 
 def _name_all(layout: Path, names: Sequence[str]) -> str:
@@ -107,22 +157,31 @@ def _name_all(layout: Path, names: Sequence[str]) -> str:
     return str(manifest["digest"])
 
 
-def _store(home: Path, pull: Sequence[str], registry: Registries, load: bool) -> None:
-    buildah.in_host_network()
-    try:
-        asyncio.run(_bring(home, pull, registry, load=load))
-    except ImageError as error:
-        print(f"error: {error}", flush=True)
-        raise SystemExit(1) from None
+@contextlib.asynccontextmanager
+async def _opened(home: Path, registry: Registries) -> AsyncIterator[ImageStore]:
+    from nodeagent.images.store import ImageStore  # late: with all that pulling takes
 
-
-async def _bring(home: Path, pull: Sequence[str], registry: Registries, *, load: bool) -> None:
     store = ImageStore(home, registry.image_settings())
     store.use_registry(registry.own())
     try:
-        loaded = {image.image_id for image in await store.load(_LAYOUT)} if load else set()
-        pulled = {(await store.pull(name, credentials=registry.logins())).image_id for name in pull}
-        for image_id in loaded - pulled if pulled else ():
-            await store.remove(image_id)
+        yield store
     finally:
         await store.close()
+
+
+async def _load(home: Path, registry: Registries) -> list[str]:
+    async with _opened(home, registry) as store:
+        return [image.image_id for image in await store.load(_LAYOUT)]
+
+
+async def _pull(home: Path, names: Sequence[str], registry: Registries) -> list[str]:
+    async with _opened(home, registry) as store:
+        return [(await store.pull(name, credentials=registry.logins())).image_id for name in names]
+
+
+async def _forget(home: Path, registry: Registries, images: set[str]) -> None:
+    if not images:
+        return
+    async with _opened(home, registry) as store:
+        for image_id in images:
+            await store.remove(image_id)

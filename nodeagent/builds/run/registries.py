@@ -9,18 +9,21 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nodeagent.builds.places import WORK
 from nodeagent.builds.run import buildah
 from nodeagent.builds.run.errors import Failure
 from nodeagent.errors import InvalidImageName
 from nodeagent.facilities import Credentials
-from nodeagent.images import credentials, own, reference
-from nodeagent.images.own import OwnRegistry
+from nodeagent.images import reference
 from nodeagent.images.reference import Reference
+from nodeagent.images.registry import credentials
 from nodeagent.images.settings import ImageSettings
-from schema.slipway.build import SECRETS_PATH
+from schema.slipway.building import SECRETS_PATH
+
+if TYPE_CHECKING:
+    from nodeagent.images.registry.own import OwnRegistry
 
 ETC = Path("/etc/containers")
 ASK_SECONDS = 120.0
@@ -64,6 +67,8 @@ class Registries:
 
     def own(self) -> OwnRegistry | None:
         """For the node's image store: the cluster's registry, with the build's own login."""
+        from nodeagent.images.registry import own  # late: with all that an agent knows
+
         held = self._logins.get(str(self._cluster.get("address")))
         found = own.read(
             {"registry": self._cluster},

@@ -36,6 +36,8 @@ class Status:
         self._file, self._last_word = file, last_word
         self.steps: list[Step] = []
         self.warnings: list[str] = []
+        self.sources: list[dict[str, str]] = []
+        """What came from elsewhere, with its digest where that is known."""
         self.result: dict[str, Any] = {}
 
     def warn(self, text: str) -> None:
@@ -59,6 +61,7 @@ class Status:
 
     def save(self, *, over: bool = False) -> None:
         told = {"steps": [step.wire() for step in self.steps], "warnings": self.warnings[:50], **self.result}
+        told |= {"sources": self.sources} if self.sources else {}
         draft = self._file.with_name("status.json.new")
         draft.write_text(json.dumps(told | ({"over": True} if over else {})))
         draft.replace(self._file)

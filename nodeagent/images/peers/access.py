@@ -7,7 +7,7 @@ A private image must not reach a node that could not pull it from its registry. 
 * A layer of an image that its registry gives to everybody is given to every node of the cluster.
 * A manifest (asked for by digest where the registry cannot be reached) is given for an image that is public; to whoever
   proves to have the login with which this node pulled it; and for one of the cluster's own registry to whoever brings the
-  control plane's word (`grants`).
+  control plane's word (`registry.grants`).
 
 A login is proved without being shown: both ends make a key of it (scrypt), the asker signs what it asks for and whom, so the
 answerer cannot use that elsewhere.
@@ -22,9 +22,8 @@ import json
 from collections.abc import Callable
 
 from nodeagent.facilities import Credentials
-from nodeagent.images import errors, manifests
+from nodeagent.images.disk.state import State
 from nodeagent.images.reference import Reference, is_loopback
-from nodeagent.images.state import State
 
 PUBLIC = "public"
 CLUSTER = "cluster"
@@ -93,12 +92,3 @@ def public_manifests(state: State) -> set[str]:
         for record in state.references.values()
         if record.access == PUBLIC and record.image_id in state.images
     }
-
-
-def listed(manifest: bytes) -> dict[str, int]:
-    """Digest to size of what a manifest lists; nothing for what is no manifest."""
-    try:
-        parsed = manifests.parse(manifests.load(manifest, "the manifest"), "the manifest")
-    except errors.BadImage:
-        return {}
-    return {one.digest: one.size for one in (parsed.config, *parsed.layers)}

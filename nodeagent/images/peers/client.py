@@ -125,7 +125,7 @@ class Client:
     async def manifest(
         self, repository: str, digest: str, proof: Callable[[str], str], grant: str = ""
     ) -> bytes | None:
-        """From whichever node has it and gives it; verified. ``proof``: of the login, for a node; ``grant``: see `grants`."""
+        """From whichever node has it and gives it; verified. ``proof``: of the login, for a node; `grant`: `registry.grants`."""
         everyone = list(self._directory.serving())
         random.shuffle(everyone)
         waiting = self._usable(everyone)[:_MOST_SEARCHED]

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from nodeagent.images import manifests
+from nodeagent.images.disk.shelf import Shelf
 from nodeagent.images.peers import access, wire
 from nodeagent.images.peers.directory import Directory
 from nodeagent.images.peers.offers import Offers
 from nodeagent.images.peers.tracker import Tracker
 from nodeagent.images.peers.wire import PeerFault
-from nodeagent.images.shelf import Shelf
 
 log = logging.getLogger(__name__)
 
@@ -106,13 +106,13 @@ class Server:
         """See `access`. One answer for what is not here and what is not theirs."""
         if not manifests.is_digest(digest):
             raise PeerFault("not here")
-        sizes = access.listed(manifest)
+        sizes = manifests.listed(manifest)
         if digest in sizes:
             if self._content(manifests.digest_of(manifest)) is not None:
                 return sizes[digest]
             for one in access.public_manifests(self._shelf.read()):
                 known = self._content(one)
-                if known is not None and digest in (found := access.listed(known.read_bytes())):
+                if known is not None and digest in (found := manifests.listed(known.read_bytes())):
                     return found[digest]
         raise PeerFault("not here")
 

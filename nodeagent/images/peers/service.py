@@ -13,13 +13,13 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from nodeagent.images.disk.shelf import Shelf
 from nodeagent.images.peers import identity, wire
 from nodeagent.images.peers.client import Client, Patience
 from nodeagent.images.peers.directory import Directory
 from nodeagent.images.peers.offers import Offers
 from nodeagent.images.peers.server import Server, Verify
 from nodeagent.images.peers.tracker import Tracker
-from nodeagent.images.shelf import Shelf
 from schema.base import Wire
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
 import { Tooltip } from "@mantine/core";
-import { useSyncExternalStore } from "react";
+import { useState, useSyncExternalStore } from "react";
 import { formatAge, formatTime } from "../lib/format/age";
 
 let now = Date.now();
@@ -22,15 +22,25 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** How long ago, ticking, with the absolute time on hover. One clock serves every age on the page. */
+/**
+ * How long ago, ticking, with the absolute time on hover. One clock serves every age on the page. The tooltip is made when
+ * somebody points at it: a list has an age in each row.
+ */
 export function Age({ since }: { since: string | undefined }) {
   const text = useSyncExternalStore(subscribe, () => formatAge(since, now));
+  const [pointedAt, setPointedAt] = useState<HTMLElement | null>(null);
   if (!since) return null;
   return (
-    <Tooltip label={formatTime(since)}>
-      <time className="number" dateTime={since}>
+    <>
+      <time
+        className="number"
+        dateTime={since}
+        onPointerEnter={(event) => setPointedAt(event.currentTarget)}
+        onPointerLeave={() => setPointedAt(null)}
+      >
         {text}
       </time>
-    </Tooltip>
+      {pointedAt && <Tooltip opened target={pointedAt} label={formatTime(since)} />}
+    </>
   );
 }

@@ -1,5 +1,5 @@
 /** How a column's value is drawn, in tables and among an object's facts. */
-import { Badge, Group, Progress, Text } from "@mantine/core";
+import { Badge, Group, Progress } from "@mantine/core";
 import { formatBytes, formatCores } from "../lib/format/quantity";
 import type { Column, Value } from "../lib/kinds/column";
 import type { Resource } from "../lib/kinds/resource";
@@ -10,10 +10,10 @@ import { ResourceStatus } from "./statusBadge";
 import { UsageCell } from "./usageCell";
 
 export function Cell({ column, item }: { column: Column<any>; item: Resource<WireObject> }) {
-  const value = column.value(item) as Value;
   if (column.as === "health") return <ResourceStatus of={item} />;
   if (column.as === "cpuUse") return <UsageCell item={item} measure="cpu" />;
   if (column.as === "memoryUse") return <UsageCell item={item} measure="memory" />;
+  const value = column.value(item) as Value;
   if (value === undefined || value === "") return null;
   switch (column.as) {
     case "link":
@@ -37,11 +37,7 @@ export function Cell({ column, item }: { column: Column<any>; item: Resource<Wir
     case "replicas":
       return <Replicas text={String(value)} />;
     default:
-      return (
-        <Text span fz="inherit" className="breakable">
-          {String(value)}
-        </Text>
-      );
+      return <span className="breakable">{String(value)}</span>;
   }
 }
 

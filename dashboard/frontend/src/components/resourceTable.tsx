@@ -7,10 +7,8 @@ import { IconArrowDown, IconArrowUp } from "@tabler/icons-react";
 import {
   type ColumnDef,
   flexRender,
-  getCoreRowModel,
-  getSortedRowModel,
   functionalUpdate,
-  type Row,
+  getCoreRowModel,
   type SortingState,
   useReactTable,
 } from "@tanstack/react-table";
@@ -26,7 +24,7 @@ import {
   useState,
   useSyncExternalStore,
 } from "react";
-import { useLocation } from "wouter";
+import { navigate } from "wouter/use-browser-location";
 import { parseQuantity } from "../lib/format/quantity";
 import type { Column } from "../lib/kinds/column";
 import type { Resource } from "../lib/kinds/resource";
@@ -57,6 +55,7 @@ export interface Selection {
   select: (uids: readonly string[], isSelected: boolean) => void;
 }
 
+const NO_ROWS: Any[] = [];
 const ROW_HEIGHT = 41;
 /** Fewer rows than this are all drawn: no need to measure them, and the browser's own search finds them. */
 const SMALL = 80;
@@ -73,17 +72,17 @@ export function ResourceTable({
   const [by, setBy] = kept ? [kept.by, kept.set] : own;
   const sorting = useMemo(() => sortings.parse(by), [by]);
   const definitions = useMemo(() => columns.map(definition), [columns]);
-  const data = useSorted(items, columns, sorting);
+  const rows = useSorted(items, columns, sorting);
+  // Columns and sorting are the table's; rows are ours: of thousands that change several times a second it would make
+  // objects of its own each time, for the few that are drawn.
   const table = useReactTable({
-    data,
+    data: NO_ROWS,
     columns: definitions,
     state: { sorting },
+    manualSorting: true,
     onSortingChange: (change) => setBy(sortings.format(functionalUpdate(change, sorting))),
-    getRowId: (item) => item.uid,
     getCoreRowModel: getCoreRowModel(),
-    getSortedRowModel: getSortedRowModel(),
   });
-  const { rows } = table.getRowModel();
   const pick = usePick(rows, selection);
   const body = { columns, linkTo, pick, selected: selection?.selected };
   return (
@@ -118,7 +117,7 @@ export function ResourceTable({
         {rows.length <= SMALL ? (
           <Table.Tbody onKeyDown={moveFocus}>
             {rows.map((row, index) => (
-              <ItemRow key={row.id} {...rowProps(body, row)} index={index} />
+              <ItemRow key={row.uid} {...rowProps(body, row)} index={index} />
             ))}
           </Table.Tbody>
         ) : (
@@ -130,10 +129,14 @@ export function ResourceTable({
 }
 
 /** Use comes after the rows: when it is what they are sorted by, they are sorted anew with it. */
-function useSorted(items: readonly Any[], columns: Props["columns"], sorting: SortingState): Any[] {
+function useSorted(items: readonly Any[], columns: Props["columns"], sorting: SortingState): readonly Any[] {
   const byUse = sorting.some(({ id }) => /Use$/.test(columns.find((column) => column.id === id)?.as ?? ""));
   const version = useSyncExternalStore(usageStore.subscribeAll, () => (byUse ? usageStore.version : 0));
-  return useMemo(() => (version ? [...items] : (items as Any[])), [items, version]);
+  return useMemo(() => {
+    const byId = new Map(columns.map((column) => [column.id, column]));
+    const known = sorting.filter(({ id }) => byId.has(id));
+    return sortings.sorted(items, known, (id, item) => sortable(byId.get(id) as Column<any>, item));
+  }, [items, columns, sorting, version]);
 }
 
 /** What all rows have in common. */
@@ -144,11 +147,11 @@ interface Body {
   selected: ReadonlySet<string> | undefined;
 }
 
-function rowProps({ columns, linkTo, pick, selected }: Body, { original: item, id }: Row<Any>) {
-  return { item, columns, linkTo, ...(pick && { pick, isSelected: selected?.has(id) ?? false }) };
+function rowProps({ columns, linkTo, pick, selected }: Body, item: Any) {
+  return { item, columns, linkTo, ...(pick && { pick, isSelected: selected?.has(item.uid) ?? false }) };
 }
 
-function VirtualBody({ rows, body: shared }: { rows: Row<Any>[]; body: Body }) {
+function VirtualBody({ rows, body: shared }: { rows: readonly Any[]; body: Body }) {
   const columnCount = shared.columns.length + (shared.pick ? 1 : 0);
   const body = useRef<HTMLTableSectionElement>(null);
   const [offset, setOffset] = useState(0);
@@ -160,7 +163,7 @@ function VirtualBody({ rows, body: shared }: { rows: Row<Any>[]; body: Body }) {
     estimateSize: () => ROW_HEIGHT,
     overscan: 12,
     scrollMargin: offset,
-    getItemKey: (index) => rows[index]?.id ?? index,
+    getItemKey: (index) => rows[index]?.uid ?? index,
   });
   const shown = virtual.getVirtualItems();
   const above = (shown[0]?.start ?? offset) - offset;
@@ -172,7 +175,7 @@ function VirtualBody({ rows, body: shared }: { rows: Row<Any>[]; body: Body }) {
         const row = rows[index];
         if (!row) return null;
         return (
-          <ItemRow key={row.id} {...rowProps(shared, row)} index={index} measure={virtual.measureElement} />
+          <ItemRow key={row.uid} {...rowProps(shared, row)} index={index} measure={virtual.measureElement} />
         );
       })}
       {below > 0 && <Spacer height={below} columns={columnCount} />}
@@ -200,6 +203,7 @@ interface RowProps {
   isSelected?: boolean;
 }
 
+/** Plain elements: what a component library puts around them costs more than all that is in them (`.resources .row`). */
 const ItemRow = memo(function ItemRow({
   item,
   columns,
@@ -209,7 +213,6 @@ const ItemRow = memo(function ItemRow({
   pick,
   isSelected = false,
 }: RowProps) {
-  const [, navigate] = useLocation();
   const address = linkTo(item);
   const open = (event: MouseEvent) => {
     // A click that ends a selection of text, or on a link, is not one on the row.
@@ -218,15 +221,16 @@ const ItemRow = memo(function ItemRow({
     navigate(address);
   };
   return (
-    <Table.Tr
+    <tr
       ref={measure}
       data-index={index}
       aria-rowindex={index + 2}
-      {...(address && { className: "clickable", onClick: open })}
+      className={address ? "row clickable" : "row"}
+      {...(address && { onClick: open })}
       data-selected={isSelected || undefined}
     >
       {pick && (
-        <Table.Td className="pick">
+        <td className="pick">
           <label>
             <input
               type="checkbox"
@@ -235,26 +239,26 @@ const ItemRow = memo(function ItemRow({
               onChange={(event) => pick(item.uid, (event.nativeEvent as MouseEventInit).shiftKey === true)}
             />
           </label>
-        </Table.Td>
+        </td>
       )}
       {columns.map((column) => (
-        <Table.Td
+        <td
           key={column.id}
           data-priority={column.priority ?? 0}
           data-column={column.id}
           data-align={alignment(column)}
         >
           <Cell column={column} item={item} />
-        </Table.Td>
+        </td>
       ))}
-    </Table.Tr>
+    </tr>
   );
 });
 
 type Pick = (uid: string, isRange: boolean) => void;
 
 /** Turns one row over; with shift all from the one before to this one. It stays the same function, so that rows are not drawn anew. */
-function usePick(rows: Row<Any>[], selection: Selection | undefined): Pick | undefined {
+function usePick(rows: readonly Any[], selection: Selection | undefined): Pick | undefined {
   const latest = useRef({ rows, selection });
   latest.current = { rows, selection };
   const last = useRef("");
@@ -262,7 +266,7 @@ function usePick(rows: Row<Any>[], selection: Selection | undefined): Pick | und
     const { rows: shown, selection: current } = latest.current;
     if (!current) return;
     const isSelected = !current.selected.has(uid);
-    const ids = shown.map(({ id }) => id);
+    const ids = shown.map(({ uid: each }) => each);
     const [from, to] = [ids.indexOf(last.current), ids.indexOf(uid)].sort((a, b) => a - b) as [
       number,
       number,
@@ -316,13 +320,25 @@ function alignment({ as }: Column<any>): "end" | undefined {
   return AT_THE_END.has(as) ? "end" : undefined;
 }
 
+const NUMBERS: ReadonlySet<string> = new Set([
+  "age",
+  "bytes",
+  "cores",
+  "cpuUse",
+  "memoryUse",
+  "number",
+  "replicas",
+]);
+
 function definition(column: Column<any>): ColumnDef<Any> {
   return {
     id: column.id,
     header: column.header,
-    accessorFn: (item) => sortable(column, item),
+    // Never asked for a value, but only what has one can be sorted.
+    accessorFn: () => undefined,
+    // As TanStack finds out by looking at values: texts begin with the first, numbers with the largest.
+    sortDescFirst: NUMBERS.has(column.as ?? "text"),
     meta: { priority: column.priority ?? 0, align: alignment(column) } satisfies Meta,
-    sortUndefined: "last",
   };
 }
 

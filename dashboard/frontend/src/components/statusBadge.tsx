@@ -1,4 +1,3 @@
-import { Text } from "@mantine/core";
 import { IconCircleCheck, IconCircleDashed, IconProgress, IconAlertTriangle } from "@tabler/icons-react";
 import type { Health, Resource } from "../lib/kinds/resource";
 import type { WireObject } from "../lib/wire";
@@ -33,9 +32,9 @@ export function ResourceStatus({ of }: { of: Resource<WireObject> }) {
     <>
       <StatusBadge health={of.health}>{of.state}</StatusBadge>
       {of.trouble && (
-        <Text size="xs" c="dimmed" maw={420} lineClamp={2} title={of.trouble} className="trouble">
+        <div className="trouble" title={of.trouble}>
           {of.trouble}
-        </Text>
+        </div>
       )}
     </>
   );

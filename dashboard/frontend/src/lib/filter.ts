@@ -15,7 +15,8 @@ export const NONE: Filter = { text: "", labels: "", state: "" };
 export function apply<R extends Resource<WireObject>>(
   items: readonly R[],
   { text, labels, state }: Filter,
-): R[] {
+): readonly R[] {
+  if (!text && !labels && !state) return items;
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   const requirements = selectors.parse(labels) ?? [];
   return items.filter((item) => {

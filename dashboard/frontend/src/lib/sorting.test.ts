@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { format, parse } from "./sorting";
+import { format, parse, sorted } from "./sorting";
 
 it.each([
   ["", []],
@@ -19,4 +19,22 @@ it.each([
 
 it("writes what it reads", () => {
   expect(format(parse("-age,name"))).toBe("-age,name");
+});
+
+it.each([
+  ["", ["b10", "a", "none", "b9"]],
+  ["size", ["b9", "a", "b10", "none"]],
+  ["-size", ["a", "b10", "b9", "none"]],
+  ["name", ["a", "b9", "b10", "none"]],
+  ["-half,name", ["a", "b10", "b9", "none"]],
+])("sorts by %j", (text, names) => {
+  const items = [
+    { name: "b10", size: 2 },
+    { name: "a", size: 2 },
+    { name: "none", size: undefined },
+    { name: "b9", size: 1 },
+  ];
+  const keyOf = (id: string, item: (typeof items)[number]) =>
+    id === "half" ? item.size && item.size / 2 : item[id as "name" | "size"];
+  expect(sorted(items, parse(text), keyOf).map(({ name }) => name)).toEqual(names);
 });

@@ -7,9 +7,19 @@ export interface Session {
 }
 
 async function ask(options: Parameters<typeof request>[1]): Promise<Session | null> {
-  const session = await request<Session>("/session", options);
+  return taken(await request<Session>("/session", options));
+}
+
+function taken(session: Session): Session | null {
   setCsrfToken(session.csrfToken);
   return session.user ? session : null;
+}
+
+/** The answer that came along with the page itself, which needs no question; undefined where none came. Good for once. */
+export function given(): Session | null | undefined {
+  const meta = document.querySelector<HTMLMetaElement>("meta[name=session]");
+  meta?.remove();
+  return meta?.content ? taken(JSON.parse(meta.content) as Session) : undefined;
 }
 
 /** Null when nobody is. The answer carries the CSRF token in both cases. */

@@ -1,5 +1,5 @@
 /** Live collections and objects in React. */
-import { createContext, useCallback, useContext, useMemo, useSyncExternalStore } from "react";
+import { createContext, useCallback, useContext, useSyncExternalStore } from "react";
 import * as paths from "../api/paths";
 import type { Resource, ResourceClass } from "../kinds/resource";
 import type { Status, WireObject } from "../wire";
@@ -58,26 +58,33 @@ export interface Scope {
 }
 
 /** An object's instance is made once: unchanged rows keep their identity, and are not drawn again. */
-const instances = new WeakMap<WireObject, WeakMap<ResourceClass, unknown>>();
+const instances = new WeakMap<WireObject, Map<ResourceClass, unknown>>();
 
 function instance<R>(kind: ResourceClass, wire: WireObject): R {
   let made = instances.get(wire);
-  if (!made) instances.set(wire, (made = new WeakMap()));
+  if (!made) instances.set(wire, (made = new Map()));
   let known = made.get(kind);
   if (!known) made.set(kind, (known = new kind(wire)));
   return known as R;
+}
+
+/** So is the list of them, for all parts of a page that ask for the same. */
+const lists = new WeakMap<readonly WireObject[], Map<ResourceClass, unknown[]>>();
+
+function list<R>(kind: ResourceClass, ordered: readonly WireObject[]): R[] {
+  let made = lists.get(ordered);
+  if (!made) lists.set(ordered, (made = new Map()));
+  let known = made.get(kind);
+  if (!known) made.set(kind, (known = ordered.map((wire) => instance(kind, wire))));
+  return known as R[];
 }
 
 /** All objects of a kind, live, in order of namespace and name. */
 export function useResources<R extends Resource<any>>(kind: ResourceClass<R>, scope: Scope = {}): Listed<R> {
   const { namespace = "", labelSelector, fieldSelector, enabled = true } = scope;
   const path = paths.collection(kind.info, namespace);
-  const { objects, synced, error } = useCollection(enabled ? { path, labelSelector, fieldSelector } : null);
-  const items = useMemo(
-    () => [...objects.values()].sort(byName).map((wire) => instance<R>(kind, wire)),
-    [objects, kind],
-  );
-  return { items, synced, error };
+  const { ordered, synced, error } = useCollection(enabled ? { path, labelSelector, fieldSelector } : null);
+  return { items: list<R>(kind, ordered), synced, error };
 }
 
 /** One object, live. `item` is undefined while it is read (not yet synced), and when it is not there. */
@@ -88,13 +95,4 @@ export function useResource<R extends Resource<any>>(
 ) {
   const { items, synced, error } = useResources(kind, { namespace, fieldSelector: `metadata.name=${name}` });
   return { item: items[0], synced, error };
-}
-
-function byName({ metadata: a }: WireObject, { metadata: b }: WireObject): number {
-  return compare(a.namespace ?? "", b.namespace ?? "") || compare(a.name, b.name);
-}
-
-/** Far quicker than localeCompare, and names are plain ASCII. */
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -106,7 +106,7 @@ export class WatchSocket {
       for (const [id, subscriber] of this.subscribers) this.start(id, subscriber);
     };
     socket.onmessage = (message) => {
-      if (this.socket === socket) this.receive(JSON.parse(message.data as string));
+      if (this.socket === socket) this.take(message.data as string);
     };
     socket.onclose = () => {
       if (this.socket === socket) this.lost(opened);
@@ -158,8 +158,13 @@ export class WatchSocket {
     this.send({ op: "watch", id, path: subscriber.path, query });
   }
 
-  private receive({ id, type, object }: { id: string } & WatchEvent): void {
+  /** A frame holds a message on each of its lines. */
+  private take(frame: string): void {
     this.heard();
+    for (const line of frame.split("\n")) this.receive(JSON.parse(line));
+  }
+
+  private receive({ id, type, object }: { id: string } & WatchEvent): void {
     const subscriber = this.subscribers.get(id);
     if (!subscriber) return;
     if (type === "ERROR" && (object as Status).code === GONE) {

@@ -1,4 +1,4 @@
-"""The unpacking process: one layer from standard input into one directory. Started by `layers`, never imported by it.
+"""The unpacking process: one layer from standard input into one directory. Started by `unpacking`, never imported by it.
 
 Two processes, so that a second core helps and each can do little harm:
 
@@ -16,10 +16,10 @@ import fcntl
 import os
 import sys
 
-from nodeagent.images import confine
-from nodeagent.images.extract import Extractor, Refused
-from nodeagent.images.inflate import InflateError, Inflater, kind_of
-from nodeagent.images.tarstream import Source, TarError
+from nodeagent.images.layers import confine
+from nodeagent.images.layers.extract import Extractor, Refused
+from nodeagent.images.layers.inflate import InflateError, Inflater, kind_of
+from nodeagent.images.layers.tarstream import Source, TarError
 
 _PIPE_BYTES = 1024 * 1024
 _F_SETPIPE_SZ = 1031

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nodeagent.facilities import Image, ImageConfig
-from nodeagent.images import locks
+from nodeagent.images.disk import locks
 
 VERSION = 1
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"

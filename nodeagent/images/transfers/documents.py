@@ -15,7 +15,7 @@ from nodeagent.images import errors
 from nodeagent.images.peers import access
 from nodeagent.images.peers.client import Client
 from nodeagent.images.reference import Reference
-from nodeagent.images.registry import RegistryClient
+from nodeagent.images.registry.client import RegistryClient
 
 log = logging.getLogger(__name__)
 

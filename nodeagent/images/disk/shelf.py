@@ -25,10 +25,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from nodeagent import kernel
-from nodeagent.images import errors, gc, implied, layers, locks, trees
-from nodeagent.images.peers import access
-from nodeagent.images.reference import Reference
-from nodeagent.images.state import (
+from nodeagent.images import errors, manifests
+from nodeagent.images.disk import gc, locks, trees
+from nodeagent.images.disk.state import (
     ImageRecord,
     LayerRecord,
     ReferenceRecord,
@@ -38,6 +37,8 @@ from nodeagent.images.state import (
     short_name,
     without,
 )
+from nodeagent.images.layers import implied, unpacking
+from nodeagent.images.reference import Reference
 
 _FOLDERS = ("layers", "facts", "partial", "staging", "content", "blobs", "used", "roots", "rubbish")
 PARTIAL_KEEP_SECONDS = 3600.0
@@ -79,10 +80,10 @@ class Shelf:
     def drop_stage(self, key: str) -> None:
         trees.discard(self.home / "staging" / hex_of(key), self.home / "rubbish")
 
-    def put_layer(self, key: str, made: layers.Unpacked) -> None:
+    def put_layer(self, key: str, made: unpacking.Unpacked) -> None:
         """The staged directory becomes a layer: renamed and written down in one go."""
         staging = self.home / "staging" / hex_of(key)
-        layers.mark_opaque(staging, made.opaque)
+        unpacking.mark_opaque(staging, made.opaque)
 
         def register(state: State) -> State:
             if state.has_layer(made.diff_id):
@@ -189,7 +190,7 @@ class Shelf:
             if not record.manifest:  # from a 'docker save' archive, which has none
                 continue
             with contextlib.suppress(FileNotFoundError):
-                found.update(map(hex_of, access.listed(self.content(record.manifest).read_bytes())))
+                found.update(map(hex_of, manifests.listed(self.content(record.manifest).read_bytes())))
         return found
 
     def note_use(self, image_id: str) -> None:

@@ -15,8 +15,8 @@ from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
+from nodeagent.images.disk.state import State
 from nodeagent.images.settings import ImageSettings
-from nodeagent.images.state import State
 
 YOUNG_SECONDS = 120.0
 

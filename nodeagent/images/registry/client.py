@@ -22,11 +22,11 @@ from urllib.parse import urljoin, urlsplit
 
 from nodeagent.errors import ImagePullError
 from nodeagent.facilities import Credentials
-from nodeagent.images import authorization, errors, manifests, pieces
-from nodeagent.images.credentials import for_repository
-from nodeagent.images.own import NODE_PREFIX, OwnRegistry
-from nodeagent.images.peers import grants
+from nodeagent.images import errors, manifests
 from nodeagent.images.reference import Reference, is_loopback, server_of
+from nodeagent.images.registry import authorization, grants, pieces
+from nodeagent.images.registry.credentials import for_repository
+from nodeagent.images.registry.own import NODE_PREFIX, OwnRegistry
 from nodeagent.images.settings import ImageSettings
 
 if TYPE_CHECKING:

@@ -20,12 +20,13 @@ from typing import Any, BinaryIO, Protocol
 
 from nodeagent.errors import ImageError, InvalidImageName
 from nodeagent.facilities import Image, Progress
-from nodeagent.images import errors, manifests, reference, tarstream
+from nodeagent.images import errors, manifests, reference
+from nodeagent.images.disk.shelf import Shelf
+from nodeagent.images.disk.state import ImageRecord
 from nodeagent.images.flights import in_thread
+from nodeagent.images.layers import tarstream
 from nodeagent.images.manifests import Config, Descriptor
-from nodeagent.images.pull import Puller, Tracker, Wanted
-from nodeagent.images.shelf import Shelf
-from nodeagent.images.state import ImageRecord
+from nodeagent.images.transfers.pull import Puller, Tracker, Wanted
 
 _CHUNK = 1024 * 1024
 _MOST_MEMBERS = 100_000

@@ -18,12 +18,12 @@ from urllib.parse import urlencode
 
 from nodeagent.facilities import Credentials, Progress
 from nodeagent.images import errors, manifests, reference
-from nodeagent.images.credentials import for_repository
+from nodeagent.images.disk.shelf import Shelf
 from nodeagent.images.flights import in_thread
 from nodeagent.images.manifests import Descriptor, Manifest
 from nodeagent.images.reference import Reference
-from nodeagent.images.registry import RegistryClient, Repository
-from nodeagent.images.shelf import Shelf
+from nodeagent.images.registry.client import RegistryClient, Repository
+from nodeagent.images.registry.credentials import for_repository
 
 _CHUNK = 1024 * 1024
 _OCI = "application/vnd.oci.image.manifest.v1+json"

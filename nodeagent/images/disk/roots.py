@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from nodeagent import kernel
-from nodeagent.images import errors, trees
+from nodeagent.images import errors
+from nodeagent.images.disk import trees
 from nodeagent.images.flights import in_thread
 
 _CLONE_FS = 0x200

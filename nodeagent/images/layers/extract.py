@@ -18,8 +18,8 @@ import errno
 import os
 import stat
 
-from nodeagent.images import tarstream
-from nodeagent.images.tarstream import Member, Source, TarError
+from nodeagent.images.layers import tarstream
+from nodeagent.images.layers.tarstream import Member, Source, TarError
 
 _WHITEOUT = b".wh."
 _OPAQUE = b".wh..wh..opq"

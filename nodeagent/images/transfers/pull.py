@@ -13,23 +13,25 @@ from pathlib import Path
 from typing import BinaryIO
 
 from nodeagent.facilities import Credentials, Image, Progress
-from nodeagent.images import errors, layers, locks, manifests
-from nodeagent.images.credentials import for_repository
-from nodeagent.images.documents import Documents
-from nodeagent.images.fetch import Fetch
+from nodeagent.images import errors, manifests
+from nodeagent.images.disk import locks
+from nodeagent.images.disk.shelf import Shelf
+from nodeagent.images.disk.state import ImageRecord
 from nodeagent.images.flights import Flights, all_or_first_error, in_thread
+from nodeagent.images.layers import unpacking
 from nodeagent.images.manifests import Config, Descriptor, Manifest
-from nodeagent.images.outgoing import Outgoing
-from nodeagent.images.own import OwnRegistry
 from nodeagent.images.peers import access
 from nodeagent.images.peers.client import Client
 from nodeagent.images.peers.offers import Growing, Offers
 from nodeagent.images.reference import Reference
-from nodeagent.images.registry import RegistryClient, Repository
+from nodeagent.images.registry.client import RegistryClient, Repository
+from nodeagent.images.registry.credentials import for_repository
+from nodeagent.images.registry.own import OwnRegistry
 from nodeagent.images.settings import ImageSettings
-from nodeagent.images.shelf import Shelf
-from nodeagent.images.signatures import Verifier
-from nodeagent.images.state import ImageRecord
+from nodeagent.images.transfers.documents import Documents
+from nodeagent.images.transfers.fetch import Fetch
+from nodeagent.images.transfers.outgoing import Outgoing
+from nodeagent.images.transfers.signatures import Verifier
 from nodeagent.tasks import Tasks
 
 _PROGRESS_SECONDS = 0.1
@@ -247,7 +249,7 @@ class Puller:
     async def bring_in(
         self,
         want: Wanted,
-        feed: layers.Feed,
+        feed: unpacking.Feed,
         tell: Callable[[int], None],
         distrust: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -285,7 +287,7 @@ class Puller:
     async def _try_twice(
         self,
         want: Wanted,
-        feed: layers.Feed,
+        feed: unpacking.Feed,
         tell: Callable[[int], None],
         partial: int,
         distrust: Callable[[], bool],
@@ -301,7 +303,7 @@ class Puller:
             os.ftruncate(partial, 0)
             await self._unpack(want, feed, tell, partial)
 
-    async def _unpack(self, want: Wanted, feed: layers.Feed, tell: Callable[[int], None], partial: int) -> None:
+    async def _unpack(self, want: Wanted, feed: unpacking.Feed, tell: Callable[[int], None], partial: int) -> None:
         growing = self.offers.begin(want.blob) if want.blob else Growing()
 
         def told(count: int) -> None:
@@ -310,7 +312,7 @@ class Puller:
 
         try:
             staging = await in_thread(self._shelf.stage, want.key)
-            made = await layers.unpack(
+            made = await unpacking.unpack(
                 lambda start: _counted(feed(start), start, told),
                 staging,
                 limits=self._settings.limits,
@@ -342,7 +344,7 @@ class Wanted:
     diff_id: str
     blob: str = ""
 
-    def check(self, made: layers.Unpacked) -> None:
+    def check(self, made: unpacking.Unpacked) -> None:
         if self.blob and made.digest != self.blob:
             raise errors.DigestMismatch(f"{self.name}: what came has digest {made.digest}, not {self.blob}")
         if made.diff_id != self.diff_id:

@@ -1,6 +1,6 @@
 """One layer's way in: bytes from a source, through the confined unpacking process, into a directory of its own.
 
-`Unpacking` is the parent's side of `unpack`. It digests what it feeds (the registry's promise), the process digests what
+`Unpacking` is the parent's side of `process`. It digests what it feeds (the registry's promise), the process digests what
 comes out (the image's promise, the diff id); the caller compares both before it renames the directory into place.
 """
 
@@ -28,7 +28,7 @@ _PIPE_BYTES = 1024 * 1024
 _F_SETPIPE_SZ = 1031
 _HASH_STEP = 4 * 1024 * 1024
 
-_BOOT = "import sys; sys.path[:0] = sys.argv.pop().split(':'); from nodeagent.images.unpack import main; main()"
+_BOOT = "import sys; sys.path[:0] = sys.argv.pop().split(':'); from nodeagent.images.layers.process import main; main()"
 
 Feed = Callable[[int], AsyncIterator[bytes]]
 """Called with the byte to begin at."""
@@ -120,7 +120,7 @@ def _import_paths() -> list[str]:
     """Of our own package and of the decompressors: the process looks nowhere else (``-I -S``)."""
     import importlib.util
 
-    paths = [str(Path(__file__).resolve().parents[2])]
+    paths = [str(Path(__file__).resolve().parents[3])]
     for name in ("zstandard", "isal"):
         found = importlib.util.find_spec(name)
         if found is not None and found.origin:

@@ -1,0 +1,87 @@
+"""How long until the overview's sentence is on screen with what the cluster has; beside Django's own admin site."""
+
+from __future__ import annotations
+
+from playwright.sync_api import BrowserContext
+
+from benchmarks.browser import peer
+from benchmarks.browser.chromium import World
+from benchmarks.browser.figures import ms, quantile, row, title
+
+AIM_MS = 1000.0
+SENTENCE = r"\d+ pods? running on \d+ node"
+SHOWN = """
+window.__painted = new Promise((resolve) => {
+  const observer = new MutationObserver(() => {
+    const told = [...document.querySelectorAll("main [role=status]")];
+    if (!told.some(({ textContent }) => /PATTERN/.test(textContent))) return;
+    observer.disconnect();
+    // The next frame draws it; what is asked for in that frame comes after the drawing.
+    requestAnimationFrame(() => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => resolve(performance.now());
+      port2.postMessage(0);
+    });
+  });
+  observer.observe(document, { childList: true, subtree: true, characterData: true });
+});
+""".replace("PATTERN", SENTENCE)
+FIRST_PAINT = """
+new Promise((resolve) =>
+  new PerformanceObserver((list) => {
+    const found = list.getEntriesByName("first-contentful-paint")[0];
+    if (found) resolve(found.startTime);
+  }).observe({ type: "paint", buffered: true }))
+"""
+
+
+def run(world: World, rounds: int) -> None:
+    title(f"First meaningful paint: the overview's sentence (median and worst of {rounds} rounds)")
+    row("", "cold cache", "worst", "warm cache", "worst")
+    ours, theirs = Times(), Times()
+    with peer.admin() as admin:
+        for _ in range(rounds):
+            with world.context(SHOWN) as context:
+                _ours(context, ours)
+            with world.context(address=admin.address) as context:
+                _theirs(context, admin, theirs)
+    ours.print("Slipway's overview")
+    theirs.print(f"{peer.NAME} (first contentful paint)")
+    cold, warm = ours.median_cold / theirs.median_cold, ours.median_warm / theirs.median_warm
+    row("ratio", f"{cold:.2f}", "", f"{warm:.2f}")
+    row("aim: under 1 s", "met" if ours.median_cold < AIM_MS else "MISSED")
+
+
+class Times:
+    def __init__(self) -> None:
+        self.cold: list[float] = []
+        self.warm: list[float] = []
+
+    @property
+    def median_cold(self) -> float:
+        return quantile(self.cold, 0.5)
+
+    @property
+    def median_warm(self) -> float:
+        return quantile(self.warm, 0.5)
+
+    def print(self, name: str) -> None:
+        row(name, ms(self.median_cold), ms(max(self.cold)), ms(self.median_warm), ms(max(self.warm)))
+
+
+def _ours(context: BrowserContext, times: Times) -> None:
+    for into in (times.cold, times.warm):
+        page = context.new_page()
+        page.goto("/", wait_until="commit")
+        into.append(float(page.evaluate("window.__painted")))
+        page.close()
+
+
+def _theirs(context: BrowserContext, admin: peer.Admin, times: Times) -> None:
+    context.add_cookies([admin.cookie])
+    for into in (times.cold, times.warm):
+        page = context.new_page()
+        page.goto(admin.page, wait_until="commit")
+        page.get_by_text(admin.awaited).first.wait_for()
+        into.append(float(page.evaluate(FIRST_PAINT)))
+        page.close()

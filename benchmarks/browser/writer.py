@@ -1,0 +1,126 @@
+"""Pods in bulk, written to the store of a running instance from a process of its own.
+
+    python -m benchmarks.browser.writer fill COUNT             pods of a node that exists in the store only
+    python -m benchmarks.browser.writer change COUNT RATE      changes the status of RATE of them a second, until killed
+    python -m benchmarks.browser.writer churn COUNT RATE       RATE pods a second are made, changed or deleted, until killed
+
+With the environment of the instance. Its controllers are not told: what they do about it is not the page's work.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import django
+
+NAMESPACE = "default"
+NODE = "anchorage"
+"""No agent serves it, so nothing starts. Without a lease nobody misses its agent."""
+AT_ONCE = 500
+BEATS = 10
+"""So many times a second something is written."""
+
+
+def main() -> None:
+    django.setup()
+    from controlplane.store.signals import committed
+
+    committed.disconnect(dispatch_uid="controllers.queue")
+    what, count, *rest = sys.argv[1:]
+    if what == "fill":
+        fill(int(count))
+        return
+    rate = int(rest[0])
+    writes = changes(int(count)) if what == "change" else churn(int(count))
+    _keep_writing(writes, rate)
+
+
+def names(count: int) -> list[str]:
+    return [f"web-{number:05}" for number in range(count)]
+
+
+def fill(count: int) -> None:
+    from controlplane.store import objects
+    from controlplane.store.errors import StoreError
+    from schema.kinds import NODE as NODE_KIND
+    from schema.kinds import POD
+
+    wanted: list[Any] = [objects.Create(NODE_KIND, _node())]
+    wanted += [objects.Create(POD, _pod(name)) for name in names(count)]
+    for start in range(0, len(wanted), AT_ONCE):
+        for outcome in objects.write_many(wanted[start : start + AT_ONCE]):
+            if isinstance(outcome, StoreError):
+                raise outcome
+
+
+def _node() -> dict[str, Any]:
+    capacity = {"cpu": "4000", "memory": "8000Gi", "pods": "10000"}
+    ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-31T08:15:00Z"}
+    status = {"capacity": capacity, "allocatable": capacity, "conditions": [ready]}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}, "spec": {}, "status": status}
+
+
+def _pod(name: str) -> dict[str, Any]:
+    from benchmarks import store
+
+    made = store.pod(name)
+    made["spec"]["nodeName"] = NODE
+    return made
+
+
+def changes(count: int) -> Iterator[Any]:
+    """Statuses of pods all over the list: most run, some are not ready, some crash."""
+    from benchmarks import store
+    from controlplane.store import objects
+    from schema.kinds import POD
+
+    chance = random.Random(7)
+    known = names(count)
+    while True:
+        status = store.status(f"10.244.{chance.randrange(200)}.{chance.randrange(250)}")
+        first = status["containerStatuses"][0]
+        first["restartCount"] = chance.randrange(9)
+        if chance.random() < 0.2:
+            first["ready"] = False
+        if chance.random() < 0.1:
+            first["state"] = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s restarting main"}}
+        yield objects.Status(POD, NAMESPACE, chance.choice(known), status)
+
+
+def churn(count: int) -> Iterator[Any]:
+    """About ``count`` pods that come, change once and go; each has a name that never comes again."""
+    from benchmarks import store
+    from controlplane.store import objects
+    from schema.kinds import POD
+    from schema.meta import DeleteOptions
+
+    living: list[str] = []
+    for number in itertools.count():
+        name = f"churn-{number:08}"
+        living.append(name)
+        yield objects.Create(POD, _pod(name))
+        yield objects.Status(POD, NAMESPACE, name, store.status("10.244.9.9"))
+        if len(living) > count:
+            oldest = living.pop(0)
+            now = DeleteOptions(grace_period_seconds=0)
+            yield objects.Delete(POD, NAMESPACE, oldest, now)
+            yield objects.Finish(POD, NAMESPACE, oldest)
+
+
+def _keep_writing(writes: Iterator[Any], rate: int) -> None:
+    from controlplane.store import objects
+
+    due = time.monotonic()
+    while True:
+        objects.write_many(list(itertools.islice(writes, max(1, rate // BEATS))))
+        due += max(1, rate // BEATS) / rate
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+if __name__ == "__main__":
+    main()
