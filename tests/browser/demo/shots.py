@@ -122,7 +122,7 @@ PAGES = (
     Shot("join", "/nodes", "{node}", _press("Add a node")),
     Shot("drain", "/nodes/{node}", "Kernel", _press("Drain")),
     Shot("metrics", "/usage", "Memory"),
-    Shot("events", f"/events?{SHOP}", "FailedScheduling"),
+    Shot("events", f"/events?{SHOP}", "Warnings"),
     Shot("namespaces", "/namespaces", "{namespace}"),
     Shot("namespace", "/namespaces/{namespace}", "Active"),
     Shot("deployments", f"/deployments?{SHOP}", "checkout"),
