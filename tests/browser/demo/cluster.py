@@ -1,6 +1,6 @@
 """The demo cluster: three nodes of a lab with a registry, and the shop in it. By hand, until Ctrl-C:
 
-    python -m tests.browser.demo.cluster
+python -m tests.browser.demo.cluster
 """
 
 from __future__ import annotations

@@ -89,7 +89,11 @@ class Demo:
         self.instance.api.delete(f"/api/v1/namespaces/{self.namespace}")
 
     def _shop(self) -> str:
-        return SHOP.read_text().replace("image: BASE", f"image: {self.base}").replace("image: WEB", f"image: {self.image('web:1.4')}")
+        return (
+            SHOP.read_text()
+            .replace("image: BASE", f"image: {self.base}")
+            .replace("image: WEB", f"image: {self.image('web:1.4')}")
+        )
 
     def _create(self, document: Wire) -> None:
         self.instance.create(document, namespace=self.namespace)
@@ -161,4 +165,10 @@ class Demo:
         private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         data = {"tls.crt": made.public_bytes(pem).decode(), "tls.key": private.decode()}
         metadata = {"name": "shop-certificate"}
-        return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "kubernetes.io/tls", "stringData": data}
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata,
+            "type": "kubernetes.io/tls",
+            "stringData": data,
+        }

@@ -26,4 +26,6 @@ def visit(page: Page, shot: Shot, **names: str) -> None:
 def settle(page: Page) -> None:
     """Nothing loads any more, and what the theme or the width changed is drawn."""
     expect(page.get_by_label("Loading").filter(visible=True)).to_have_count(0)
-    page.evaluate("document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 150))))")
+    page.evaluate(
+        "document.fonts.ready.then(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 150))))"
+    )
