@@ -35,14 +35,15 @@ def index(request: HttpRequest, path: str = "") -> HttpResponse:
 
 def _shown(request: HttpRequest, built: assets.Assets, nonce: str) -> dict[str, object]:
     """With what ``GET /session`` answers, which the page would ask for before anything else."""
-    return {"assets": built, "nonce": nonce, "session": json.dumps(_who(request))}
+    return {"assets": built, "boot": assets.BOOT, "nonce": nonce, "session": json.dumps(_who(request))}
 
 
 def _policy(nonce: str) -> str:
-    """Scripts come from our own files only. Mantine and xterm make styles while they run; those carry the nonce."""
+    """Scripts come from our own files only, and the one that loads them. Mantine and xterm make styles while they run; those
+    carry the nonce."""
     return (
-        f"default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; font-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        f"default-src 'none'; script-src 'self' '{assets.BOOT_HASH}'; style-src 'self' 'nonce-{nonce}'; "
+        "img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 
 

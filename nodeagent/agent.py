@@ -12,12 +12,13 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from nodeagent import node_status
 from nodeagent.checkpoint import Checkpoint, NodeFacts, keyed_by_claim
 from nodeagent.cluster import ClusterView
 from nodeagent.credential import Credential
-from nodeagent.errors import AgentError
+from nodeagent.errors import AgentError, DiskStaysFull
 from nodeagent.facilities import Exit, Running
 from nodeagent.metrics.meter import Meter
 from nodeagent.node_status import NodeStatus
@@ -39,7 +40,7 @@ from schema import imagepolicy
 from schema.base import Wire
 from schema.core.pod import Pod
 from schema.networking import ingress
-from schema.session import Metrics, OpenStream, Sync, Update, Welcome
+from schema.session import EventReport, Metrics, OpenStream, Sync, Update, Welcome
 
 log = logging.getLogger(__name__)
 
@@ -373,8 +374,15 @@ class Agent:
         ):
             try:
                 await collect(owned())
+            except DiskStaysFull as error:
+                self._tell_of_node(error)
             except (AgentError, OSError) as error:
                 log.warning("something could not be given back yet: %s", error)
+
+    def _tell_of_node(self, error: AgentError) -> None:
+        """An event of the Node; said again it is counted."""
+        now = datetime.now(UTC)
+        self._outbox.event(EventReport(severity="Warning", reason=error.reason, message=str(error), at=now))
 
     def _pod_uids(self) -> set[str]:
         return set(self.records)

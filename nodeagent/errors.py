@@ -9,6 +9,7 @@ AgentError
 ├── VolumeError           a ConfigMap, Secret or path that is missing or of the wrong type
 ├── ConfigError           CreateContainerConfigError: an environment source is missing, a user name is unknown
 ├── CreateError           CreateContainerError, RunContainerError: the runtime refused
+├── DiskStaysFull         FreeDiskSpaceFailed: all images that may go have gone, and it is not enough
 ├── NodePressure          the node has no room (disk) to start anything new
 └── NotRunning            the container asked for is not there or has ended
 """
@@ -52,6 +53,10 @@ class ConfigError(AgentError):
 
 class CreateError(AgentError):
     reason = "CreateContainerError"
+
+
+class DiskStaysFull(AgentError):
+    reason = "FreeDiskSpaceFailed"
 
 
 class NodePressure(AgentError):

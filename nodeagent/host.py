@@ -25,6 +25,7 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.network.overlay import Overlay
     from nodeagent.network.pods import BridgeNetwork
     from nodeagent.network.policies import Policies
+    from nodeagent.network.shortcut import Shortcut
     from nodeagent.runtime import assemble
     from nodeagent.runtime.oci import OciRuntime
     from nodeagent.volumes.pods import HostVolumes
@@ -36,8 +37,9 @@ def real(settings: Settings) -> Facilities:
     building = builds.BuildImages(
         images, settings.home, Client(settings, credential), from_environment(), build_settings.from_environment()
     )
-    policies = Policies(settings)
-    network = BridgeNetwork(settings, policies=policies)
+    shortcut = Shortcut()
+    policies = Policies(settings, hold=shortcut.hold)
+    network = BridgeNetwork(settings, policies=policies, shortcut=shortcut)
     overlay = Overlay(settings)
     return Facilities(
         runtime=OciRuntime(settings),

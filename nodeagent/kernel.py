@@ -76,6 +76,12 @@ def setns(descriptor: int, kind: int) -> None:
     _check(_libc.setns(descriptor, kind))
 
 
+def system_call(number: int, command: int, attributes: bytes) -> int:
+    """One of those that take a command and a structure with its size, bpf(2) say."""
+    place = ctypes.create_string_buffer(attributes, len(attributes))
+    return _check(_libc.syscall(number, command, place, len(attributes)))
+
+
 def syncfs(descriptor: int) -> None:
     """Write the file system of an open file to its disk."""
     _check(_libc.syncfs(descriptor))

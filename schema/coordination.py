@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schema.base import ApiModel, OneOf
-from schema.meta import Int32, MicroTime, Object, Positive32
+from schema.meta import MicroTime, Natural32, Object, Positive32
 
 
 class LeaseSpec(ApiModel):
@@ -21,7 +21,7 @@ class LeaseSpec(ApiModel):
     """When it was taken."""
     renew_time: MicroTime | None = None
     """When it was last renewed."""
-    lease_transitions: Annotated[Int32, Field(ge=0)] | None = None
+    lease_transitions: Natural32 | None = None
     """How often it changed hands."""
     strategy: Annotated[str | None, OneOf("OldestEmulationVersion")] = None
     """How a holder is chosen, for coordinated elections."""

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, ViewportSize, sync_playwright
 
 from tests.browser.conftest import BROWSER_ARGUMENTS, CHROMIUM
 from tests.cluster.instance import ROOT, Instance, wait_for
 
-VIEWPORT = {"width": 1440, "height": 900}
+VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
 TIMEOUT_MS = 120_000
 
 
@@ -37,7 +37,7 @@ class World:
         made = self.browser.new_context(
             base_url=address or self.address,
             viewport=VIEWPORT,
-            storage_state=self.state,  # type: ignore[arg-type]
+            storage_state=self.state,
         )
         made.set_default_timeout(TIMEOUT_MS)
         if script:
@@ -58,6 +58,11 @@ class World:
         finally:
             process.terminate()
             process.wait()
+
+    def revision(self) -> int:
+        """Counts up with every write to the store."""
+        answer = self.instance.api.get("/api/v1/namespaces", params={"limit": 1}).raise_for_status()
+        return int(answer.json()["metadata"]["resourceVersion"])
 
     def write(self, *words: str | int) -> None:
         if self._writer(*words).wait() != 0:

@@ -9,7 +9,9 @@ With the environment of the instance. Its controllers are not told: what they do
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 import random
 import sys
 import time
@@ -32,12 +34,14 @@ def main() -> None:
 
     committed.disconnect(dispatch_uid="controllers.queue")
     what, count, *rest = sys.argv[1:]
+    _ensure_node()
     if what == "fill":
         fill(int(count))
         return
     rate = int(rest[0])
-    writes = changes(int(count)) if what == "change" else churn(int(count))
-    _keep_writing(writes, rate)
+    uids: dict[str, str] = {}
+    writes = changes(int(count)) if what == "change" else churn(int(count), uids)
+    _keep_writing(writes, rate, uids)
 
 
 def names(count: int) -> list[str]:
@@ -47,15 +51,23 @@ def names(count: int) -> list[str]:
 def fill(count: int) -> None:
     from controlplane.store import objects
     from controlplane.store.errors import StoreError
-    from schema.kinds import NODE as NODE_KIND
     from schema.kinds import POD
 
-    wanted: list[Any] = [objects.Create(NODE_KIND, _node())]
-    wanted += [objects.Create(POD, _pod(name)) for name in names(count)]
+    wanted = [objects.Create(POD, _pod(name)) for name in names(count)]
     for start in range(0, len(wanted), AT_ONCE):
         for outcome in objects.write_many(wanted[start : start + AT_ONCE]):
             if isinstance(outcome, StoreError):
                 raise outcome
+
+
+def _ensure_node() -> None:
+    """Pods of a node that does not exist would be taken for lost, and deleted."""
+    from controlplane.store import objects
+    from controlplane.store.errors import AlreadyExists
+    from schema.kinds import NODE as KIND
+
+    with contextlib.suppress(AlreadyExists):
+        objects.create(KIND, _node())
 
 
 def _node() -> dict[str, Any]:
@@ -92,8 +104,9 @@ def changes(count: int) -> Iterator[Any]:
         yield objects.Status(POD, NAMESPACE, chance.choice(known), status)
 
 
-def churn(count: int) -> Iterator[Any]:
-    """About ``count`` pods that come, change once and go; each has a name that never comes again."""
+def churn(count: int, uids: dict[str, str]) -> Iterator[Any]:
+    """About ``count`` pods that come, change once and go; each has a name that never comes again. ``uids`` has those of
+    what was written."""
     from benchmarks import store
     from controlplane.store import objects
     from schema.kinds import POD
@@ -101,7 +114,7 @@ def churn(count: int) -> Iterator[Any]:
 
     living: list[str] = []
     for number in itertools.count():
-        name = f"churn-{number:08}"
+        name = f"churn-{os.getpid()}-{number:08}"
         living.append(name)
         yield objects.Create(POD, _pod(name))
         yield objects.Status(POD, NAMESPACE, name, store.status("10.244.9.9"))
@@ -109,15 +122,21 @@ def churn(count: int) -> Iterator[Any]:
             oldest = living.pop(0)
             now = DeleteOptions(grace_period_seconds=0)
             yield objects.Delete(POD, NAMESPACE, oldest, now)
-            yield objects.Finish(POD, NAMESPACE, oldest)
+            yield objects.Finish(POD, NAMESPACE, oldest, uids.pop(oldest))
 
 
-def _keep_writing(writes: Iterator[Any], rate: int) -> None:
+def _keep_writing(writes: Iterator[Any], rate: int, uids: dict[str, str]) -> None:
     from controlplane.store import objects
+    from controlplane.store.errors import StoreError
 
     due = time.monotonic()
     while True:
-        objects.write_many(list(itertools.islice(writes, max(1, rate // BEATS))))
+        for outcome in objects.write_many(list(itertools.islice(writes, max(1, rate // BEATS)))):
+            if isinstance(outcome, StoreError):
+                raise outcome
+            metadata = outcome.get("metadata") or {}  # nothing is left of what is gone
+            if metadata and "deletionTimestamp" not in metadata:
+                uids[metadata["name"]] = metadata["uid"]
         due += max(1, rate // BEATS) / rate
         time.sleep(max(0.0, due - time.monotonic()))
 

@@ -27,6 +27,8 @@ def options(parameters: Query, body: Body | None) -> DeleteOptions:
     if given.get("kind", "DeleteOptions") != "DeleteOptions":
         raise errors.BadRequest(f"the body of a delete must be DeleteOptions, not {given['kind']}")
     asked = {key: value for key, value in {**_from_query(parameters), **given}.items() if value is not None}
+    if "orphanDependents" in asked and "propagationPolicy" in asked:
+        raise _invalid("propagationPolicy", "orphanDependents and propagationPolicy cannot be both set")
     if asked.pop("orphanDependents", None) is True:
         asked.setdefault("propagationPolicy", "Orphan")
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -90,7 +90,8 @@ def places_of_service(service: Wire, nodes: Iterable[Wire]) -> Iterator[Place]:
     spec = service["spec"]
     if spec.get("type") == "ExternalName":
         return
-    addresses = list(_node_addresses(nodes))
+    families = _families(spec.get("ipFamilies") or ())
+    addresses = [each for each in _node_addresses(nodes) if _family(each) in families]
     ingress = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or ()
     for port in spec.get("ports") or ():
         protocol = port.get("protocol", "TCP")
@@ -104,13 +105,15 @@ def places_of_service(service: Wire, nodes: Iterable[Wire]) -> Iterator[Place]:
         for each in ingress if spec.get("type") == "LoadBalancer" else ():
             if each.get("ip"):
                 yield Place("Outside", "loadBalancer", each["ip"], port["port"], protocol, unchecked)
-        for address in spec.get("externalIPs") or ():
+        for address in (each for each in spec.get("externalIPs") or () if _family(each) in families):
             why = unchecked or "somebody else routes this address"
             yield Place("Outside", "externalIP", address, port["port"], protocol, why)
 
 
 def places_of_pod(pod: Wire) -> Iterator[Place]:
-    hosts = [each.get("ip") for each in (pod.get("status") or {}).get("hostIPs") or ()]
+    status = pod.get("status") or {}
+    families = {_family(each["ip"]) for each in status.get("podIPs") or ()} or _families(())
+    hosts = [each["ip"] for each in status.get("hostIPs") or () if _family(each["ip"]) in families]
     for container in pod["spec"].get("containers") or ():
         for port in container.get("ports") or ():
             if not port.get("hostPort"):
@@ -123,6 +126,15 @@ def places_of_pod(pod: Wire) -> Iterator[Place]:
             for address in hosts if everywhere else [given]:
                 why = unchecked or ("only the pod's own node can reach it" if loopback else "")
                 yield Place("Node" if loopback else "Outside", "hostPort", address, port["hostPort"], protocol, why)
+
+
+def _families(asked: Collection[str]) -> set[str]:
+    """All, where none is named: an object from before there were several."""
+    return set(asked) or {"IPv4", "IPv6"}
+
+
+def _family(address: str) -> str:
+    return "IPv6" if ":" in address else "IPv4"
 
 
 def _nodes() -> list[Wire]:

@@ -117,7 +117,8 @@ def _walk(held: Storage, digest: str, *, depth: int) -> Described:
     if not data or depth > 2:
         return Described("", (), ())
     said = manifests.parse(data)
-    blobs = {digest: len(data), **dict(said.blobs)}
+    # What a manifest says of sizes is its author's word; what is there is known.
+    blobs = {digest: len(data), **{blob: held.size(blob) or size for blob, size in said.blobs}}
     platforms = dict.fromkeys(said.platforms)
     for child in said.children:
         below = _walk(held, child, depth=depth + 1)

@@ -25,6 +25,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _ETC = ("ssl", "ca-certificates", "alternatives", "ld.so.conf.d", "pki", "crypto-policies")
 _COPIED = ("ld.so.cache", "ld.so.conf", "services", "protocols")
+_CERTIFICATES = Path("/etc/containers/certs.d")
 _FILES = {
     "passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
     "group": "root:x:0:\nnogroup:x:65534:\n",
@@ -49,6 +50,8 @@ def prepare(root: Path) -> None:
     for name in _COPIED:
         if (Path("/etc") / name).is_file():
             shutil.copyfile(Path("/etc") / name, root / "etc" / name)
+    if _CERTIFICATES.is_dir():  # not mounted: the builder adds those of the cluster
+        shutil.copytree(_CERTIFICATES, root / "etc/containers/certs.d", dirs_exist_ok=True)
 
 
 def command() -> list[str]:
@@ -82,7 +85,7 @@ def _host_mounts() -> list[Mount]:
     python = [Path(sys.prefix), Path(sys.base_prefix), CODE]
     directories += [each for each in dict.fromkeys(python) if not each.is_relative_to("/usr")]
     directories += [found for name in _ETC if (found := Path("/etc") / name).exists()]
-    for certificates in (Path("/etc/docker/certs.d"), Path("/etc/slipway/certs.d"), Path("/etc/containers/certs.d")):
+    for certificates in (Path("/etc/docker/certs.d"), Path("/etc/slipway/certs.d")):
         if certificates.is_dir():
             directories.append(certificates)
     return [Mount(each, str(each), read_only=True) for each in directories]

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _run(args: argparse.Namespace) -> int:
-    store = ImageStore(args.home / "images", settings.from_environment())
+    store = ImageStore(args.home / "images", replace(settings.from_environment(), is_by_hand=True))
     store.keep_blobs()
     store.use_registry(own.of_home(args.home))
     try:

@@ -16,6 +16,8 @@ OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 ACCEPT = ", ".join((OCI_INDEX, OCI_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST))
 
 LARGEST_MANIFEST = 4 * 1024 * 1024
@@ -25,7 +27,7 @@ MOST_LAYERS = 500
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _CONFIGS = {
-    "application/vnd.oci.image.config.v1+json",
+    OCI_CONFIG,
     "application/vnd.docker.container.image.v1+json",
     "application/octet-stream",
     "",
@@ -183,6 +185,16 @@ def listed(manifest: bytes) -> dict[str, int]:
     except errors.BadImage:
         return {}
     return {one.digest: one.size for one in (parsed.config, *parsed.layers)}
+
+
+def made(config: bytes, layers: Sequence[Descriptor]) -> bytes:
+    """For an image that came without a manifest: for the same image the same bytes, wherever that is."""
+    described = Descriptor(digest_of(config), len(config), OCI_CONFIG)
+    config_wire, *layer_wires = (
+        {"mediaType": one.media_type, "digest": one.digest, "size": one.size} for one in (described, *layers)
+    )
+    document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config_wire, "layers": layer_wires}
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def parse_config(data: bytes, what: str) -> Config:

@@ -46,6 +46,8 @@ class ImageSettings:
     limits: Limits = field(default_factory=Limits)
     unused_seconds: float = 14 * 24 * 3600
     """An image that nobody ran for so long may go."""
+    is_by_hand: bool = False
+    """A person on a command line, whose logins are no pod's."""
     blob_bytes: int = 5 * GIGABYTE
     """Disk that layers as they came may take, kept for other nodes; never more than a twentieth of the file system. 0: none is
     kept."""

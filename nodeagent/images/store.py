@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from nodeagent.errors import DiskStaysFull
 from nodeagent.facilities import Credentials, Image, Progress
 from nodeagent.images import errors, reference
 from nodeagent.images.disk import gc, locks
@@ -150,6 +151,7 @@ class ImageStore:
         await self._roots.unmount(container_id)
 
     async def collect(self, in_use: set[str]) -> None:
+        """Raises `DiskStaysFull`, with all done that could be."""
         for container_id in [one for one in self._roots.present() if one not in in_use]:
             await self._roots.unmount(container_id)
         await in_thread(self._drop_half_done)
@@ -157,6 +159,16 @@ class ImageStore:
         await in_thread(self._trim_blobs)
         await in_thread(self._collect_garbage)
         await in_thread(self._shelf.drop_unused_layers)
+        await in_thread(self._check_disk)
+
+    def _check_disk(self) -> None:
+        disk, mark = self._shelf.disk(), self._settings.disk_high_percent
+        if disk.is_over(mark):
+            count = len(self._shelf.read().images)
+            raise DiskStaysFull(
+                f"the disk of the images is {disk.used_percent:.0f}% full, over the {mark:.0f}% from which on images go, "
+                f"and the {count} that are here are in use or have just come; make room in the file system of {self._shelf.home}"
+            )
 
     async def remove(self, reference_text: str) -> list[str]:
         """Take away a name; with the image's last name, or by its id, the image. Returns what was removed.

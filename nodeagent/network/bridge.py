@@ -23,6 +23,7 @@ class Bridge:
     index: int
     name: str
     mtu: int
+    hardware: bytes
 
 
 def ensure(name: str, pod_networks: Sequence[Range], *, overhead: int = 0, tunnels: Set[str] = frozenset()) -> Bridge:
@@ -42,9 +43,10 @@ def ensure(name: str, pod_networks: Sequence[Range], *, overhead: int = 0, tunne
             for network in pod_networks:
                 host.add_address(link.index, interface(network, 1))
             host.set_up(link.index, mtu=mtu)
+            hardware = host.hardware_address(link.index)
     except OSError as error:
         raise NetworkError(f"cannot set up the bridge {name}: {error.strerror}") from error
-    return Bridge(link.index, name, mtu)
+    return Bridge(link.index, name, mtu, hardware)
 
 
 def interface(network: Range, number: int) -> IPv4Interface | IPv6Interface:

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
 
 from nodeagent import kernel
-from nodeagent.network import wiring
+from nodeagent.network import shortcut, wiring
 
 KINDS = {"net": kernel.CLONE_NEWNET, "ipc": kernel.CLONE_NEWIPC, "uts": kernel.CLONE_NEWUTS}
 INTERFACE = "eth0"
@@ -34,6 +34,7 @@ class Inside:
     hardware: str
     """Address of the pod's end."""
     mtu: int
+    programs: shortcut.Programs | None = None
 
 
 async def create(directory: Path, *, hostname: str, kinds: frozenset[str], inside: Inside | None) -> None:
@@ -118,6 +119,8 @@ def _connect(inside: Inside, host: wiring.Wire) -> None:
             namespace=namespace.fileno(),
             peer_hardware=inside.hardware,
         )
+        if inside.programs is not None:
+            shortcut.attach(host, inside.veth, inside.programs)
         # No neighbours: whatever a pod sends passes the node's own rules, so that a service's answer finds its way back
         # through them, and policies see traffic between pods of one node.
         wiring.address(own, INTERFACE, inside.addresses, inside.gateways)

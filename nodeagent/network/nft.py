@@ -14,13 +14,15 @@ from nodeagent.network.errors import NetworkError
 from nodeagent.runtime import process
 
 MOST_TOGETHER = 64
+MOST_TOLD = 500
+"""Characters of a refusal, which repeats the lines it is about."""
 
 
 async def run(text: str) -> None:
     """One transaction of its own. Raises `NetworkError`, `AgentError`."""
     code, output = await process.run(["nft", "-f", "-"], input_=text.encode())
     if code != 0:
-        raise NetworkError(f"nft: {' '.join(output.split())}")
+        raise NetworkError(f"nft: {' '.join(output.split())[:MOST_TOLD]}")
 
 
 class Nft:

@@ -30,8 +30,10 @@ from nodeagent.network import (
     namespaces,
     policies,
     rules,
+    shortcut,
     spoofing,
     wireguard,
+    wiring,
 )
 from nodeagent.network.addresses import Addresses
 from nodeagent.network.bridge import Bridge
@@ -43,6 +45,7 @@ from nodeagent.network.overlay import Overlay, device_name
 from nodeagent.network.policies import Policies
 from nodeagent.network.service_state import Program
 from nodeagent.network.services import Services
+from nodeagent.network.shortcut import Shortcut
 from nodeagent.network.topology import VXLAN_OVERHEAD, Mode
 from nodeagent.settings import Settings
 from schema.bandwidth import Limits
@@ -63,6 +66,8 @@ class _State:
     """With their prefixes. Empty on the host's network."""
     ports: tuple[PublishedPort, ...]
     kinds: frozenset[str]
+    unlimited: bool = False
+    """It has no limits of bandwidth."""
 
 
 @dataclass(frozen=True)
@@ -75,13 +80,19 @@ class _Node:
 
 
 class BridgeNetwork:
-    def __init__(self, settings: Settings, *, policies: Policies | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, policies: Policies | None = None, shortcut: Shortcut | None = None
+    ) -> None:
+        """``shortcut``: which the policies know too."""
         self._home = settings.home.absolute() / "network"
         self._pods = settings.run_dir.absolute() / "pods"
         self._instance = settings.instance
         self._bridge_name = f"slip{settings.instance}"
         self._table = f"slipway-{settings.instance}"
         self._policies = policies
+        self._shortcut = shortcut or Shortcut()
+        if policies is None:
+            self._shortcut.hold(())
         self._encrypts = settings.encryption == encryption.Encryption.WIREGUARD
         plain = 0 if settings.overlay == Mode.DIRECT else VXLAN_OVERHEAD
         self._overhead = encryption.OVERHEAD if self._encrypts else plain
@@ -117,7 +128,26 @@ class BridgeNetwork:
             for network in networks
         )
         await self._nft(table + spoofing.table(self._table, dict(self._identities())))
+        await asyncio.to_thread(self._shorten, made)
         self.services.start(list(clusters.values()), own=networks, published=dict(self._published()))
+
+    def _shorten(self, made: Bridge) -> None:
+        """The pods that are here already: with programs of ours in the place of an earlier agent's."""
+        self._shortcut.open(shortcut.Device(made.index, made.hardware))
+        programs = self._shortcut.programs
+        if programs is None:
+            return
+        with wiring.Wire() as host:
+            for path in sorted(self._pods.glob("*/sandbox.json")):
+                state, uid = _load(path), path.parent.name
+                if state is not None and "net" in state.kinds and state.unlimited:
+                    with contextlib.suppress(OSError):  # it ends just now
+                        shortcut.attach(host, veth_name(uid), programs)
+                        self._enter(uid, state)
+
+    def _enter(self, uid: str, state: _State) -> None:
+        identity = _identity(uid, state)
+        self._shortcut.enter(veth_name(uid), identity.hardware, identity.addresses)
 
     def _identities(self) -> Iterator[tuple[str, spoofing.Identity]]:
         """Of the pods that are here already, by the host's end of their interfaces."""
@@ -136,6 +166,7 @@ class BridgeNetwork:
 
     async def close(self) -> None:
         await self.services.close()
+        self._shortcut.close()
 
     async def remove_everything(self) -> None:
         """Take away the bridge, the table and every pod's namespaces: nothing of this instance is left on the host."""
@@ -172,9 +203,12 @@ class BridgeNetwork:
         uid = pod.metadata.uid or ""
         ports = host_ports.of_pod(pod)
         self._claim_ports(uid, ports)
-        inside = self._inside(uid) if "net" in kinds else None
+        limits = _limits(pod)
+        inside = self._inside(uid, limits) if "net" in kinds else None
         addresses = [str(address.ip) for address in inside.addresses] if inside else []
-        state = _State(tuple(str(address) for address in inside.addresses) if inside else (), ports, kinds)
+        state = _State(
+            tuple(str(address) for address in inside.addresses) if inside else (), ports, kinds, limits == Limits()
+        )
         if self._policies is not None and inside is not None:
             await self._policies.admit(pod, addresses)
         await tasks.whole(lambda: _prepare(pod, directory, addresses, names))
@@ -186,25 +220,23 @@ class BridgeNetwork:
         except OSError as error:
             raise NetworkError(f"cannot make the pod's namespaces: {error.strerror}") from error
         if inside is not None:
-            await self._limit(pod, inside)
+            await self._limit_or_enter(uid, state, limits, inside)
         if ports and inside is not None:
             await self.services.publish(uid, _program(state))
         await tasks.whole(lambda: _save(directory / "sandbox.json", state))
         return state
 
-    async def _limit(self, pod: Pod, inside: namespaces.Inside) -> None:
-        try:
-            limits = limits_of(pod.metadata.annotations)
-        except QuantityError as error:
-            raise NetworkError(f"the pod's bandwidth annotation: {error}") from error
+    async def _limit_or_enter(self, uid: str, state: _State, limits: Limits, inside: namespaces.Inside) -> None:
         if limits != Limits():
             await asyncio.to_thread(bandwidth.limit, inside.veth, limits, instance=self._instance, mtu=inside.mtu)
+        elif inside.programs is not None:
+            self._enter(uid, state)
 
     def _names(self, hostname: str, domain: str) -> files.Names:
         servers = [str(pool.gateway) for pool in self._node.pools] if self._node else []
         return files.Names(hostname, files.ClusterNames(servers, domain))
 
-    def _inside(self, uid: str) -> namespaces.Inside:
+    def _inside(self, uid: str, limits: Limits) -> namespaces.Inside:
         if self._node is None:
             raise NetworkError("the node has no pod range yet: it gets one from the control plane")
         made = self._node.bridge
@@ -215,6 +247,7 @@ class BridgeNetwork:
             veth=veth_name(uid),
             hardware=hardware_address(uid),
             mtu=made.mtu,
+            programs=self._shortcut.programs if limits == Limits() else None,
         )
 
     def _claim_ports(self, uid: str, ports: tuple[PublishedPort, ...]) -> None:
@@ -249,6 +282,7 @@ class BridgeNetwork:
 
     async def _discard(self, uid: str, state: _State | None) -> None:
         """Undo everything that `create` may have done for the pod, from the outside inwards."""
+        self._shortcut.forget(veth_name(uid))
         if (state and state.ports) or uid in self._ports:
             with contextlib.suppress(AgentError):  # it is asked for again with the next change of anything
                 await self.services.publish(uid, None)
@@ -287,6 +321,13 @@ def hardware_address(pod_uid: str) -> str:
 
 def _identity(uid: str, state: _State) -> spoofing.Identity:
     return spoofing.Identity(hardware_address(uid), [str(ip_interface(each).ip) for each in state.addresses])
+
+
+def _limits(pod: Pod) -> Limits:
+    try:
+        return limits_of(pod.metadata.annotations)
+    except QuantityError as error:
+        raise NetworkError(f"the pod's bandwidth annotation: {error}") from error
 
 
 def _program(state: _State) -> Program:
@@ -356,6 +397,7 @@ def _save(path: Path, state: _State) -> None:
         "addresses": state.addresses,
         "ports": [asdict(port) for port in state.ports],
         "kinds": sorted(state.kinds),
+        "unlimited": state.unlimited,
     }
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(fields))
@@ -366,6 +408,7 @@ def _load(path: Path) -> _State | None:
     try:
         fields = json.loads(path.read_text())
         ports = tuple(PublishedPort(**port) for port in fields["ports"])
-        return _State(tuple(fields["addresses"]), ports, frozenset(fields["kinds"]))
+        unlimited = fields.get("unlimited") is True  # an agent of before did not say
+        return _State(tuple(fields["addresses"]), ports, frozenset(fields["kinds"]), unlimited)
     except (OSError, ValueError, KeyError, TypeError):
         return None

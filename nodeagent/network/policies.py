@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from nodeagent.cluster import ClusterView, Key
@@ -28,11 +28,19 @@ class Policies:
     name = "policies"
     kinds = frozenset({"Namespace", "NetworkPolicy", "Node", "Pod"})
 
-    def __init__(self, settings: Settings, *, nft: Callable[[str], Awaitable[None]] = nft.run) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        nft: Callable[[str], Awaitable[None]] = nft.run,
+        hold: Callable[[Collection[str]], None] = lambda addresses: None,
+    ) -> None:
+        """``hold`` is told which addresses of this node have rules: their packets have to meet them."""
         self._node = settings.node_name
         self._bridge = f"slip{settings.instance}"
         self._table = table_name(settings.instance)
         self._nft = nft
+        self._hold = hold
         self._view: ClusterView | None = None
         self._applied: tuple[Place, Program] | None = None
         """What the kernel has; None: it is not known."""
@@ -69,10 +77,12 @@ class Policies:
         async with self._lock:
             place = Place(self._bridge, tuple(ip_address(text) for text in own_addresses(self._view, self._node)))
             program = policy_rules.compile_rules(self._cluster(self._view), place)
-            text = self._script(place, program)
+            text, concerned = self._script(place, program), policy_rules.concerned(program)
             if not text:
+                self._hold(concerned)
                 return
             applied, self._applied = self._applied, None
+            self._hold(concerned | (policy_rules.concerned(applied[1]) if applied else set()))
             try:
                 await self._nft(text)
             except NetworkError:
@@ -81,11 +91,12 @@ class Policies:
                     raise
                 await self._nft(policy_rules.whole(self._table, program, place))
             self._applied = place, program
+            self._hold(concerned)
 
     def _script(self, place: Place, program: Program) -> str:
         if self._applied is None or self._applied[0] != place:
             return policy_rules.whole(self._table, program, place)
-        return policy_rules.difference(self._table, self._applied[1], program)
+        return policy_rules.difference(self._table, self._applied[1], program, place)
 
     def _cluster(self, view: ClusterView) -> Cluster:
         namespaces = {name: wire["metadata"].get("labels") or {} for (_, name), wire in view.all("Namespace").items()}

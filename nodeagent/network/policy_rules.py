@@ -256,6 +256,11 @@ class _Compiler:
             self._done.maps[f"walls{address.version}"][str(address)] = chain
 
 
+def concerned(program: Program) -> set[str]:
+    """The addresses that have rules, of either direction."""
+    return {address for entries in program.maps.values() for address in entries}
+
+
 def policy_types(spec: Wire) -> list[str]:
     given = spec.get("policyTypes") or [INGRESS, *([EGRESS] if spec.get("egress") else [])]
     return [direction for direction in (INGRESS, EGRESS) if direction in given]
@@ -311,45 +316,45 @@ def whole(table: str, program: Program, place: Place) -> str:
     parts += [_declaration(name, each) for name, each in sorted(program.sets.items())]
     parts += [f"  chain {name} {{ }}" for name in sorted(program.chains)]
     parts += [f"  map {name} {{ type {_ADDRESS[int(name[-1])]} : verdict; }}" for name in sorted(program.maps)]
-    parts += [_base_chains(place), "}"]
+    parts += [*_base_chains(place, program).values(), "}"]
     return "\n".join([*parts, *_fill(table, Program(), program)]) + "\n"
 
 
-def _base_chains(place: Place) -> str:
-    replies = "ct state related accept\n    ct direction reply accept"
+_SIDES = [(version, _FAMILY[version], side) for version in (4, 6) for side in ("saddr", "daddr")]
+
+
+def _base_chains(place: Place, program: Program) -> dict[str, str]:
+    """By name, those that packets meet: only what has rules costs them anything."""
+    wanted = {name[:-1] for name, entries in program.maps.items() if entries}
+    chains = {}
+    if "walls" in wanted:
+        looks = [f"{family} {side} vmap @walls{version}" for version, family, side in _SIDES]
+        chains["namespaces"] = _forward("namespaces", 1, looks)
+    if "egress" in wanted:
+        chains["egress"] = _forward("egress", 2, ["ip saddr vmap @egress4", "ip6 saddr vmap @egress6"])
+        chains["egress_to_dns"] = _to_dns(place)
+    if "ingress" in wanted:
+        chains["ingress"] = _forward("ingress", 3, ["ip daddr vmap @ingress4", "ip6 daddr vmap @ingress6"])
+    return chains
+
+
+def _forward(name: str, order: int, rules: Iterable[str]) -> str:
+    lines = "".join(f"    {rule}\n" for rule in ("ct state related accept", "ct direction reply accept", *rules))
+    return f"  chain {name} {{\n    type filter hook forward priority filter + {order}; policy accept;\n{lines}  }}"
+
+
+def _to_dns(place: Place) -> str:
     dns = "".join(
         f'    iifname "{place.bridge}" {_FAMILY[at.version]} daddr {at} meta l4proto {{ tcp, udp }} th dport 53 '
         f"{_FAMILY[at.version]} saddr vmap @egress{at.version}\n"
         for at in place.dns
     )
-    return f"""\
-  chain namespaces {{
-    type filter hook forward priority filter + 1; policy accept;
-    {replies}
-    ip saddr vmap @walls4
-    ip daddr vmap @walls4
-    ip6 saddr vmap @walls6
-    ip6 daddr vmap @walls6
-  }}
-  chain egress {{
-    type filter hook forward priority filter + 2; policy accept;
-    {replies}
-    ip saddr vmap @egress4
-    ip6 saddr vmap @egress6
-  }}
-  chain ingress {{
-    type filter hook forward priority filter + 3; policy accept;
-    {replies}
-    ip daddr vmap @ingress4
-    ip6 daddr vmap @ingress6
-  }}
-  chain egress_to_dns {{
-    type filter hook input priority filter + 2; policy accept;
-{dns}  }}"""
+    hook = "type filter hook input priority filter + 2; policy accept;"
+    return f"  chain egress_to_dns {{\n    {hook}\n{dns}  }}"
 
 
-def difference(table: str, old: Program, new: Program) -> str:
-    """A script that makes ``new`` of ``old``; empty where they are alike. Changes of `Place` need `whole`."""
+def difference(table: str, old: Program, new: Program, place: Place) -> str:
+    """A script that makes ``new`` of ``old``; empty where they are alike. Changes of ``place`` need `whole`."""
     changed = [name for name, rules in new.chains.items() if name not in old.chains or old.chains[name] != rules]
     gone = [name for name in old.chains if name not in new.chains]
     lines = [
@@ -357,10 +362,18 @@ def difference(table: str, old: Program, new: Program) -> str:
     ]
     lines += [f"add chain inet {table} {name}" for name in changed if name not in old.chains]
     lines += _fill(table, old, new)
+    lines += _hooked(table, _base_chains(place, old), _base_chains(place, new))
     lines += [f"flush chain inet {table} {name}" for name in gone]
     lines += [f"delete chain inet {table} {name}" for name in gone]
     lines += [f"delete set inet {table} {name}" for name in old.sets if name not in new.sets]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _hooked(table: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    for name in old.keys() - new.keys():
+        yield f"flush chain inet {table} {name}\ndelete chain inet {table} {name}"
+    for name in new.keys() - old.keys():
+        yield f"table inet {table} {{\n{new[name]}\n}}"
 
 
 def _fill(table: str, old: Program, new: Program) -> Iterator[str]:

@@ -75,28 +75,28 @@ def _sets(family: Family) -> Iterator[str]:
 
 
 def _own(family: Family) -> str:
-    """A packet to an address of the node that is none of the pool's."""
-    own = f"fib daddr type local {family.word} daddr != @{family.name(BALANCED)}"
+    """A match of local addresses at which the node's ports answer: none of the pool's, and not ::1."""
+    own = f"{family.word} daddr != @{family.name(BALANCED)}"
     # What leaves ::1 the kernel does not let return by another device; 127.0.0.1 has route_localnet.
     return f"{own} ip6 daddr != ::1" if family is V6 else own
 
 
-def _at_the_node(family: Family, allowed: Networks) -> str | None:
-    """A packet to an address of the node at which its ports answer; None where that is none of this family's."""
-    own = _own(family)
-    if not allowed:
-        return own
+def _among(family: Family, allowed: Networks) -> str | None:
+    """A match of the addresses at which node ports answer, empty for all; None where that is none of this family's."""
     ours = [str(each) for each in allowed if each.version == family.version]
-    return f"{own} {family.word} daddr {{ {', '.join(ours)} }}" if ours else None
+    if ours:
+        return f"{family.word} daddr {{ {', '.join(ours)} }} "
+    return None if allowed else ""
 
 
 def _find(family: Family, allowed: Networks) -> Iterator[str]:
-    yield f"{family.word} daddr . {_PLACE} vmap @{family.name(EXTERNAL)}"
     word = family.word
-    yield f"fib daddr type local dnat {word} to {word} daddr . {_PLACE} map @{family.name(HOST_PORTS)}"
+    yield f"{word} daddr . {_PLACE} vmap @{family.name(EXTERNAL)}"
+    yield "fib daddr type != local return"  # asked once: it is a look into the routes
+    yield f"dnat {word} to {word} daddr . {_PLACE} map @{family.name(HOST_PORTS)}"
     yield f"{_own(family)} dnat {word} to {_PLACE} map @{family.name(HOST_PORTS_EVERYWHERE)}"
-    if where := _at_the_node(family, allowed):
-        yield f"{where} {_PLACE} vmap @{family.name(NODE_PORTS)}"
+    if (where := _among(family, allowed)) is not None:
+        yield f"{_own(family)} {where}{_PLACE} vmap @{family.name(NODE_PORTS)}"
 
 
 def _source(family: Family) -> Iterator[str]:
@@ -130,9 +130,9 @@ def _refusal(allowed: Networks) -> list[str]:
     refused = [f"{each.word} daddr . {_PLACE} vmap @{each.name(REFUSED)}" for each in FAMILIES]
     common = ["ct state != new accept", *refused]
     ports = [
-        f"{where} {_PLACE} vmap @{each.name(REFUSED_NODE_PORTS)}"
+        f"fib daddr type local {_own(each)} {where}{_PLACE} vmap @{each.name(REFUSED_NODE_PORTS)}"
         for each in FAMILIES
-        if (where := _at_the_node(each, allowed))
+        if (where := _among(each, allowed)) is not None
     ]
     pool = [
         f"{each.word} daddr @{each.name(BALANCED)} iif != lo ct status & dnat == 0 meta l4proto {{ tcp, udp, sctp }} drop "

@@ -23,7 +23,16 @@ from types import MappingProxyType
 from nodeagent import node_status
 from nodeagent.cluster import ClusterView, Consumer, Key
 from nodeagent.errors import AgentError
-from nodeagent.network import announce, conntrack, families, host_ports, service_rules, service_state, service_table
+from nodeagent.network import (
+    announce,
+    conntrack,
+    families,
+    host_ports,
+    nft,
+    service_rules,
+    service_state,
+    service_table,
+)
 from nodeagent.network.errors import NetworkError
 from nodeagent.network.families import V6, Family
 from nodeagent.network.health_check import HealthChecks
@@ -243,11 +252,12 @@ class Services(Consumer):
             self._wanted.touched, self._resumed = Touched(), self._resumed and not self._followed
             return
         text = service_state.script(self._table, self._state, change, generation=generation)
-        code, output = await process.run(["nft", "-f", "-"], input_=((self._base if fresh else "") + text).encode())
-        if code != 0:
+        try:
+            await nft.run((self._base if fresh else "") + text)
+        except AgentError as error:
             self._ready = False  # whatever the kernel has now: begin anew with the next attempt
             self._memory.forget()
-            raise NetworkError(f"services cannot be programmed: nft: {' '.join(output.split())[:500]}")
+            raise NetworkError(f"services cannot be programmed: {error}") from error
         self._state.update(change)
         self._ready, self._resumed, self._number = True, self._resumed and not self._followed, generation
         self._wanted.touched = Touched()
@@ -285,9 +295,7 @@ class Services(Consumer):
         remembered = await asyncio.to_thread(self._memory.load)
         if remembered is not None and remembered.announced:
             await asyncio.to_thread(announce.ensure, (), kept=remembered.announced)
-        code, output = await process.run(["nft", "-f", "-"], input_=service_table.remove(self._table).encode())
-        if code != 0:
-            raise NetworkError(f"nft: {' '.join(output.split())}")
+        await nft.run(service_table.remove(self._table))
         self._memory.forget()
 
 

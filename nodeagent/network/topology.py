@@ -25,6 +25,7 @@ from ipaddress import (
 )
 from typing import TypeVar
 
+from nodeagent.network.spoofing import link_local
 from schema.base import Wire
 from schema.ranges import Range
 
@@ -77,8 +78,9 @@ class Peer6:
 
     @property
     def tunnel_address(self) -> IPv6Address:
-        """Nobody has it; it stands for the node in routes and neighbour entries."""
-        return self.pod_network.network_address
+        """Of the node's tunnel, link-local: the kernel refuses a gateway (EINVAL) in a network that leads through another
+        device, as the pods' own does while a peer leaves our segment."""
+        return link_local(self.hardware_address)
 
 
 def hardware_address(pod_network: Range) -> str:

@@ -15,11 +15,14 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Self
 
-_NEWLINK, _SETLINK, _NEWADDR, _NEWROUTE, _ERROR = 16, 19, 20, 24, 2
+_NEWLINK, _SETLINK, _NEWADDR, _NEWROUTE, _NEWQDISC, _NEWFILTER, _ERROR = 16, 19, 20, 24, 36, 44, 2
 _REQUEST, _ACK, _REPLACE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
 _IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 12, 18, 28
 _INFO_KIND, _INFO_DATA, _VETH_PEER, _BRPORT_MODE = 1, 2, 1, 4
+_TCA_KIND, _TCA_OPTIONS, _BPF_FD, _BPF_NAME, _BPF_FLAGS, _BPF_ACTS_ITSELF = 1, 2, 6, 7, 8, 1
+_CLSACT, _CLSACT_HANDLE, _OUT_OF_POD, _INTO_POD = 0xFFFFFFF1, 0xFFFF0000, 0xFFFFFFF2, 0xFFFFFFF3
+_ETH_P_ALL = 0x0003
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 _NESTED = 0x8000
@@ -32,6 +35,7 @@ _LOOPBACK = 1
 """Loopback is the first interface of every network namespace."""
 
 _HEADER, _LINK, _ADDRESS = struct.Struct("=IHHII"), struct.Struct("=BxHiII"), struct.Struct("=BBBBI")
+_TRAFFIC = struct.Struct("=BxxxiIII")
 _ROUTE, _ATTRIBUTE, _CODE = struct.Struct("=BBBBBBBBI"), struct.Struct("=HH"), struct.Struct("=i")
 
 
@@ -97,6 +101,22 @@ def join(host: Wire, name: str, *, bridge: int, mtu: int, peer: str, namespace: 
     host.ask([(_NEWLINK, _CREATE | _EXCLUSIVE, link)])
     port = _attribute(_IFLA_PROTINFO | _NESTED, _attribute(_BRPORT_MODE, b"\x01"))
     host.ask([(_SETLINK, 0, _LINK.pack(socket.AF_BRIDGE, 0, host.index(name), 0, 0) + port)])
+
+
+def classify(host: Wire, name: str, *, out_of_pod: int, into_pod: int) -> None:
+    """Let programs (descriptors, `bpf.load`) see what comes from the pod behind ``name`` and what goes to it, in place of
+    those that did. Raises OSError, where the kernel has no sch_clsact or cls_bpf say."""
+    index = host.index(name)
+    qdisc = _TRAFFIC.pack(0, index, _CLSACT_HANDLE, _CLSACT, 0) + _text(_TCA_KIND, "clsact")
+    programs = ((_OUT_OF_POD, out_of_pod), (_INTO_POD, into_pod))
+    filters = [(_NEWFILTER, _CREATE | _REPLACE, _filter(index, parent, program)) for parent, program in programs]
+    host.ask([(_NEWQDISC, _CREATE, qdisc), *filters])
+
+
+def _filter(index: int, parent: int, program: int) -> bytes:
+    options = _word(_BPF_FD, program) + _text(_BPF_NAME, "slipway") + _word(_BPF_FLAGS, _BPF_ACTS_ITSELF)
+    info = 1 << 16 | socket.htons(_ETH_P_ALL)
+    return _TRAFFIC.pack(0, index, 1, parent, info) + _text(_TCA_KIND, "bpf") + _attribute(_TCA_OPTIONS, options)
 
 
 def address(

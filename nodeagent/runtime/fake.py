@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from nodeagent.errors import CreateError, ImagePullError, NotRunning, VolumeError
+from nodeagent.errors import CreateError, DiskStaysFull, ImagePullError, NotRunning, VolumeError
 from nodeagent.facilities import (
     DEFAULT_DOMAIN,
     ContainerPlan,
@@ -72,6 +72,8 @@ class FakeHost:
     unsigned_images: set[str] = field(default_factory=set)
     broken_images: dict[str, str] = field(default_factory=dict)
     """Reference to the sentence of its pull's failure."""
+    full_disk: str = ""
+    """What is said when collecting images is not enough."""
     pull_seconds: float = 0.0
     creations: list[str] = field(default_factory=list)
     """Every container that came into being, in order: nothing may be in it twice."""
@@ -351,6 +353,8 @@ class FakeImages:
 
     async def collect(self, in_use: set[str]) -> None:
         self._host.roots &= in_use
+        if self._host.full_disk:
+            raise DiskStaysFull(self._host.full_disk)
 
 
 def plan(pod: Pod, container: Container, **decided: Any) -> ContainerPlan:

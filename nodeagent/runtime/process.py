@@ -19,6 +19,8 @@ from pathlib import Path
 
 from nodeagent.errors import AgentError
 
+DEADLINE_SECONDS = 30.0
+"""Of `run`."""
 OUTPUT_LIMIT_BYTES = 64 * 1024
 
 
@@ -102,7 +104,7 @@ def spawn(
     return Process(child.pid)
 
 
-async def run(argv: Sequence[str], *, input_: bytes = b"", deadline_seconds: float = 30.0) -> tuple[int, str]:
+async def run(argv: Sequence[str], *, input_: bytes = b"") -> tuple[int, str]:
     """Run a short-lived program to its end: (exit code, standard output and error together, bounded)."""
     # Memory files, not pipes: nothing to pump while it runs, and no amount of output can stall it.
     output = os.memfd_create("output", os.MFD_CLOEXEC)
@@ -114,11 +116,11 @@ async def run(argv: Sequence[str], *, input_: bytes = b"", deadline_seconds: flo
             os.write(source, input_)
             os.lseek(source, 0, os.SEEK_SET)
         process = spawn(argv, stdin=source if input_ else subprocess.DEVNULL, stdout=output, stderr=output)
-        async with asyncio.timeout(deadline_seconds):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             code = await process.wait()
         return code, os.pread(output, OUTPUT_LIMIT_BYTES, 0).decode(errors="replace")
     except TimeoutError as error:
-        raise AgentError(f"{argv[0]} did not end within {deadline_seconds:g} s and was killed") from error
+        raise AgentError(f"{argv[0]} did not end within {DEADLINE_SECONDS:g} s and was killed") from error
     finally:
         if process is not None and process.code is None:
             process.kill_and_reap()

@@ -18,14 +18,14 @@ POD_INDEX = "apps.kubernetes.io/pod-index"
 class StatefulSetOrdinals(ApiModel):
     """How pods are numbered."""
 
-    start: Annotated[Int32, Field(ge=0)] = 0
+    start: Natural32 = 0
     """The first number; 0 by default."""
 
 
 class RollingUpdateStatefulSetStrategy(ApiModel):
     """How pods of the old template are replaced."""
 
-    partition: Annotated[Int32, Field(ge=0)] | None = None
+    partition: Natural32 | None = None
     """Pods with a lower ordinal stay as they are; 0 by default."""
     max_unavailable: IntOrString | None = None
     """How many pods may be unavailable during the update, as a number or a percentage of replicas; 1 by default."""
@@ -52,7 +52,7 @@ class StatefulSetPersistentVolumeClaimRetentionPolicy(ApiModel):
 class StatefulSetSpec(ApiModel):
     """What a StatefulSet should be."""
 
-    replicas: Annotated[Int32, Field(ge=0)] | None = None
+    replicas: Natural32 | None = None
     """How many pods; 1 by default."""
     selector: LabelSelector
     """Which pods are its own; it must match the labels of the template and cannot change."""

@@ -12,7 +12,7 @@ from schema.dockerfile.parser import Instruction
 _FLAGS: Mapping[str, frozenset[str]] = {
     "FROM": frozenset({"platform"}),
     "COPY": frozenset({"from", "chown", "chmod", "link"}),
-    "ADD": frozenset({"chown", "chmod", "link", "keep-git-dir"}),
+    "ADD": frozenset({"chown", "chmod", "link", "keep-git-dir", "checksum"}),
     "RUN": frozenset({"mount", "network"}),
     "HEALTHCHECK": frozenset({"interval", "timeout", "start-period", "start-interval", "retries"}),
 }
@@ -20,13 +20,13 @@ _ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("COPY", "parents"): "write one COPY for each directory",
     ("COPY", "exclude"): "name it in .dockerignore",
     ("ADD", "exclude"): "name it in .dockerignore",
-    ("ADD", "checksum"): "check the file in the RUN that uses it (sha256sum -c)",
     ("RUN", "security"): "no step runs with the node's rights",
 }
 _MOUNTS = frozenset({"bind", "cache", "secret", "tmpfs"})
 _PORT = re.compile(r"\d{1,5}(-\d{1,5})?(/(tcp|udp|sctp))?", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+|0")
 _STAGE = re.compile(r"[a-z][a-z0-9._-]*")
+_CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
 _GIT = re.compile(r"(git@|git://|ssh://)|https?://[^ ]+\.git(#.*)?$")
 
 
@@ -68,8 +68,26 @@ def _copy(one: Instruction) -> str:
         return f"{one.keyword} needs at least one source and a destination"
     if len(given) > 2 and not given[-1].strip("\"'").endswith(("/", ".", "}")):
         return f"with more than one source the destination of {one.keyword} must end with /"
-    if one.keyword == "ADD" and any(_GIT.match(source) for source in given[:-1]):
-        return "ADD of a git repository is not supported: clone it in a RUN, or make it the build's context"
+    return _fetched(one, given[:-1], given[-1]) if one.keyword == "ADD" else ""
+
+
+def is_repository(source: str) -> bool:
+    """Whether ADD clones it."""
+    return _GIT.match(source) is not None
+
+
+def _fetched(one: Instruction, sources: list[str], target: str) -> str:
+    checksum, repositories = one.flag("checksum"), [source for source in sources if is_repository(source)]
+    if (checksum or repositories) and len(sources) > 1:
+        return f"ADD {'--checksum' if checksum else 'of a git repository'} takes one source: write one ADD for each"
+    if repositories:
+        return "a git repository has no --checksum: name a commit, as …/app.git#<commit>" if checksum else ""
+    if checksum and "$" not in checksum and not _CHECKSUM.fullmatch(checksum):
+        return f"ADD --checksum={checksum}: sha256: and 64 hexadecimal digits are needed"
+    if checksum and "$" not in sources[0] and not sources[0].startswith(("http://", "https://")):
+        return f"ADD --checksum is for http:// and https:// addresses, not for {sources[0]!r}"
+    if checksum and target.endswith("/") and sources[0].endswith("/"):
+        return f"{sources[0]} ends without a file's name, and {target} is a directory: name the file"
     return ""
 
 
@@ -81,8 +99,8 @@ def mounts(one: Instruction) -> Iterator[dict[str, str]]:
 
 
 def _run(one: Instruction) -> str:
-    if one.flag("network") not in ("", "default"):
-        return "RUN --network is not supported: every step has the network of the build's pod"
+    if (network := one.flag("network")) not in ("", "default", "none"):
+        return f"RUN --network={network} is not supported; there are: default (the network of the build's pod), none"
     for mount in mounts(one):
         kind = mount.get("type", "bind")
         if kind not in _MOUNTS:

@@ -220,11 +220,11 @@ def sources(plan: Plan, stages: list[Stage]) -> Iterator[Source]:
                 continue
             array = words.json_array(one.rest)
             for word in (array if array is not None else words.split(one.rest, plan.dockerfile.escape))[:-1]:
-                if "<<" in word or word.startswith(_REMOTE):
+                if "<<" in word or word.startswith(_REMOTE) or rules.is_repository(word):
                     continue
                 try:
                     path = words.expand(word, environment.values, plan.dockerfile.escape, strict=True)
                 except words.Unknown:
                     continue
-                if path and not path.startswith(_REMOTE):
+                if path and not path.startswith(_REMOTE) and not rules.is_repository(path):
                     yield Source(path, one)

@@ -1,7 +1,9 @@
-"""A Dockerfile in the words of a builder that knows no heredocs and no ``--link``.
+"""A Dockerfile in the words of a builder that knows no heredocs, no ``--link``, no ``--network`` and no ``--checksum``.
 
 Each instruction becomes one line. A RUN with heredocs becomes its exec form, with the heredoc inside the shell's
-command; the heredocs of COPY and ADD become files of a context of their own, `CONTEXT`.
+command; the heredocs of COPY and ADD become files of a context of their own, `CONTEXT`, and so does what ADD fetches with a
+checksum or clones. The command of a step without network ends with a comment that says so: it is in the step's key of the
+cache, and in the history of the image.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from schema.dockerfile import words
+from schema.dockerfile import rules, words
 from schema.dockerfile.parser import Heredoc, Instruction
 from schema.dockerfile.stages import Environment, Plan, Stage
 
 CONTEXT = "slipway-heredocs"
 _FLAGS = re.compile(r"(--[^ ]+ )*")
+OFFLINE = "# --network=none"
 DEFAULT_SHELL = ["/bin/sh", "-c"]
 
 
@@ -26,6 +29,17 @@ class Line:
     origin: Instruction
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """What ADD takes from elsewhere, to be there as a file or directory before the build begins."""
+
+    source: str
+    checksum: str
+    """``sha256:…`` of a file; empty for a git repository."""
+    keep_git: bool
+    line: int
+
+
 @dataclass
 class Translated:
     text: str
@@ -33,6 +47,10 @@ class Translated:
     """Of each stage."""
     files: dict[str, str] = field(default_factory=dict)
     """Of the context of heredocs: path to content."""
+    fetched: dict[str, Fetched] = field(default_factory=dict)
+    """Of the same context."""
+    offline: list[list[str]] = field(default_factory=list)
+    """Commands in exec form that have no network; those of a shell end with `OFFLINE`."""
 
 
 def translate(
@@ -82,20 +100,51 @@ def _stage(
         environment.take(one)
         if one.keyword == "SHELL":
             shell = words.json_array(one.rest) or shell
-        made = _lines(one, f"{stage.number}-{number}", shell, environment.values, plan.dockerfile.escape, result.files)
+        made = _lines(one, f"{stage.number}-{number}", shell, environment.values, plan.dockerfile.escape, result)
         lines += [Line(text, one) for text in made]
     inherited[stage.number] = environment.environment, shell
     return lines
 
 
 def _lines(
-    one: Instruction, place: str, shell: list[str], values: Mapping[str, str], escape: str, files: dict[str, str]
+    one: Instruction, place: str, shell: list[str], values: Mapping[str, str], escape: str, result: Translated
 ) -> list[str]:
     if one.keyword == "RUN" and one.heredocs:
-        return [f"RUN {_flags(one)}{json.dumps(_command(one, shell))}"]
+        command = _command(one, shell)
+        if one.flag("network") == "none":
+            command[-1] += OFFLINE
+        return [f"RUN {_flags(one)}{json.dumps(command)}"]
+    if one.keyword == "RUN" and one.flag("network") == "none":
+        return [_offline(one, escape, result)]
     if one.keyword in ("COPY", "ADD") and one.heredocs:
-        return _copies(one, place, values, escape, files)
+        return _copies(one, place, values, escape, result.files)
+    if one.keyword == "ADD" and (fetched := _fetched(one, place, values, escape, result)):
+        return [fetched]
     return [f"{one.keyword} {_flags(one)}{_rest(one, escape)}"]
+
+
+def _offline(one: Instruction, escape: str, result: Translated) -> str:
+    command = words.json_array(one.rest)
+    if command is None:
+        return f"RUN {_flags(one)}{_rest(one, escape)} {OFFLINE}"
+    result.offline.append(command)
+    return f"RUN {_flags(one)}{one.rest}"
+
+
+def _fetched(one: Instruction, place: str, values: Mapping[str, str], escape: str, result: Translated) -> str:
+    """The COPY in the place of an ADD that fetches what the builder cannot; empty for any other."""
+    given = words.json_array(one.rest) or words.split(one.rest, escape)
+    source, checksum = (words.expand(text, values, escape) for text in (given[0], one.flag("checksum")))
+    if not checksum and not rules.is_repository(source):
+        return ""
+    name = (
+        "tree"
+        if not checksum
+        else re.sub(r"[^A-Za-z0-9._-]", "_", source.partition("?")[0].rpartition("/")[2]) or "file"
+    )
+    keep = ("keep-git-dir", "") in one.flags or one.flag("keep-git-dir") == "true"
+    result.fetched[f"{place}/{name}"] = Fetched(source, checksum, keep, one.line)
+    return f"COPY --from={CONTEXT} {_flags(one)}{place}/{name}{'' if checksum else '/'} {given[-1]}"
 
 
 def _rest(one: Instruction, escape: str) -> str:
@@ -104,7 +153,7 @@ def _rest(one: Instruction, escape: str) -> str:
 
 
 def _flags(one: Instruction) -> str:
-    dropped = {"link", "network", "start-interval", "keep-git-dir"}
+    dropped = {"link", "network", "start-interval", "keep-git-dir", "checksum"}
     kept = [(name, value) for name, value in one.flags if name not in dropped]
     return "".join(f"--{name}={value} " for name, value in kept)
 

@@ -76,7 +76,7 @@ def _report(model: type[ApiModel], detail: ErrorDetails, problems: Problems) -> 
     if kind == "missing":
         problems.required(path)
     elif kind in ("greater_than_equal", "less_than_equal") and field is not None:
-        problems.invalid(path, value, _bounds_text(field))
+        problems.invalid(path, value, _bounds_text(field, above=kind == "less_than_equal"))
     elif kind == "value_error":
         problems.invalid(path, value, str(detail.get("ctx", {}).get("error", detail["msg"])))
     elif kind != "is_instance_of":
@@ -95,13 +95,11 @@ def _expected(detail: ErrorDetails, field: Field | None) -> str:
     return " or ".join(sorted(_TYPE_NAMES.get(each, "string") for each in field.scalars))
 
 
-def _bounds_text(field: Field) -> str:
+def _bounds_text(field: Field, *, above: bool) -> str:
     low, high = field.bounds
     if low is not None and high is not None and high < 2**31 - 1:
         return f"must be between {low} and {high}, inclusive"
-    if low is not None and low >= 0:
-        return f"must be greater than or equal to {low}"
-    return f"must be between {low} and {high}, inclusive"
+    return f"must be less than or equal to {high}" if above else f"must be greater than or equal to {low}"
 
 
 def _follow(model: type[ApiModel], location: Location) -> tuple[str, Field | None]:

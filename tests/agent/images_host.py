@@ -15,6 +15,7 @@ from nodeagent import kernel
 from nodeagent.facilities import Credentials
 from nodeagent.images.settings import ImageSettings
 from nodeagent.images.store import ImageStore
+from tests import images
 from tests.registry import PASSWORD, USERNAME
 
 ALICE = Credentials(USERNAME, PASSWORD)
@@ -93,3 +94,12 @@ def tree(root: Path) -> dict[str, tuple[object, ...]]:
                 tuple(sorted(xattrs.items())),
             )
     return found
+
+
+def random_layer(size, compression="none", name="data"):
+    return images.layer([images.file(name, os.urandom(size))], compression)
+
+
+async def pull(store, reference, credentials=None, progress=None):
+    host = reference.partition("/")[0]
+    return await store.pull(reference, credentials={host: credentials} if credentials else {}, progress=progress)

@@ -319,3 +319,12 @@ async def test_a_port_is_forwarded(tmp_path, host):
         assert await opened(socket) == {}
         await socket.send(b"hello")
         assert b"".join(await payloads(socket)) == b"HELLO"
+
+
+async def test_a_disk_that_stays_full_is_an_event_of_the_node(tmp_path, host):
+    host.full_disk = "the disk is full"
+    async with ControlPlane() as plane, running(plane, tmp_path, host):
+        await plane.until(lambda: any(report.events for report in plane.reports))
+    [event] = [event for report in plane.reports for event in report.events]
+    assert (event.pod_uid, event.severity, event.reason) == ("", "Warning", "FreeDiskSpaceFailed")
+    assert event.message == "the disk is full"

@@ -12,25 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from nodeagent.images import errors
+from nodeagent.images import errors, reference
 from nodeagent.images.disk.shelf import Shelf
 from tests import images, registry
 from tests.agent.host import needs_host
-from tests.agent.images_host import leftovers, opened, scratch
+from tests.agent.images_host import leftovers, opened
 
 pytestmark = needs_host
-
-
-@pytest.fixture
-def home():
-    with scratch() as directory:
-        yield directory
-
-
-@pytest.fixture
-async def store(home):
-    async with opened(home) as one:
-        yield one
 
 
 class TestLoad:
@@ -51,6 +39,25 @@ class TestLoad:
         stray.write_bytes(b"of no image")
         shelf.trim_blobs(1 << 30, young_seconds=-1)
         assert not stray.exists()
+
+    async def test_an_image_of_docker_save_gets_a_manifest_and_goes_on(self, store, tmp_path):
+        """The same wherever it is loaded, also where a layer was there already in another form."""
+        built = images.busybox(extra=[images.layer([images.file("extra", "1")])])
+        with registry.start() as hub:
+            await store.pull(images.busybox().push(hub, "base:1"), credentials={})
+            target = reference.parse(f"{hub.host}/loaded:1")
+            archive = built.save_docker_archive(tmp_path / "a.tar", str(target))
+            async with opened(tmp_path / "other") as other:
+                for one in (store, other):
+                    one.keep_blobs()
+                    [image] = await one.load(archive)
+                    assert await one.push(image.image_id, target, credentials={}) == image.digest
+                with (tmp_path / "saved.tar").open("wb") as file:
+                    await other.save(image.image_id, file, credentials={})
+            async with opened(tmp_path / "third") as third:
+                assert (await third.pull(str(target), credentials={})).digest == image.digest
+                [loaded] = await third.load(tmp_path / "saved.tar")
+                assert (loaded.image_id, loaded.digest) == (built.image_id, image.digest)
 
     @pytest.mark.parametrize("compression", ["gzip", "zstd", "none"])
     @pytest.mark.parametrize("kind", ["archive", "layout"])
@@ -232,6 +239,7 @@ class TestCommands:
             kept.unlink()
         code, _, err = await self.image(home, "save", reference, "-o", home / "b.tar")
         assert (code, len(err.splitlines())) == (1, 1)
+        assert "was not kept" in err
 
     async def test_inspect_and_history(self, home):
         with registry.start() as hub:
@@ -254,7 +262,10 @@ class TestCommands:
             target = f"{private.host}/team/app:1"
             await self.image(home, "tag", built.image_id[7:19], target)
             code, _, err = await self.image(home, "push", target)
-            assert (code, "team/app" in err) == (1, True)
+            assert (code, "team/app" in err, "--username" in err) == (1, True, True)
+            wrong = {"REGISTRY_PASSWORD": "wrong"}
+            code, _, err = await self.image(home, "push", target, "--username", "alice", environment=wrong)
+            assert (code, "login of alice" in err, "imagePullSecrets" in err) == (1, True, False)
             secret = {"REGISTRY_PASSWORD": registry.PASSWORD}
             code, _, err = await self.image(home, "push", target, "--username", "alice", environment=secret)
             assert code == 0, err

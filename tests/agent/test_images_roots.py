@@ -14,32 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from nodeagent.errors import DiskStaysFull
 from nodeagent.images import errors
 from nodeagent.images.disk import trees
 from nodeagent.images.store import ImageStore
-from tests import images, registry
+from tests import images
 from tests.agent.host import needs_host
-from tests.agent.images_host import QUICK, leftovers, opened, scratch, tree
+from tests.agent.images_host import QUICK, leftovers, opened, tree
 
 pytestmark = needs_host
-
-
-@pytest.fixture(scope="module")
-def hub():
-    with registry.start() as running:
-        yield running
-
-
-@pytest.fixture
-def home():
-    with scratch() as directory:
-        yield directory
-
-
-@pytest.fixture
-async def store(home):
-    async with opened(home) as one:
-        yield one
 
 
 async def pull(store: ImageStore, hub, built, name="app:1"):
@@ -299,7 +282,8 @@ class TestCollection:
         monkeypatch.setattr("nodeagent.images.disk.gc.YOUNG_SECONDS", 0)
         async with opened(home, replace(QUICK, disk_high_percent=0.0, disk_low_percent=0.0)) as store:
             await pull(store, hub, images.image([images.layer([images.file("x", "1")])]), "full:old")
-            await store.collect({"c"})
+            with pytest.raises(DiskStaysFull, match="the 1 that are here are in use"):
+                await store.collect({"c"})
             assert set(store.state().images) == {running.image_id}
 
     async def test_layers_are_left_alone_while_another_process_pulls(self, store, hub, home):

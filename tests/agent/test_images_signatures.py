@@ -15,7 +15,7 @@ from nodeagent.errors import ImagePullError
 from nodeagent.images import errors
 from tests import images, registry
 from tests.agent.host import needs_host
-from tests.agent.images_host import opened, scratch
+from tests.agent.images_host import opened
 from tests.images import Built, Layer, digest_of
 
 pytestmark = needs_host
@@ -65,24 +65,6 @@ def signature(*layers: tuple[bytes, bytes]) -> Built:
     }
     blobs = tuple(Layer(payload, digest_of(payload), "none") for payload, _ in layers)
     return Built(json.dumps(manifest).encode(), manifest["mediaType"], config, blobs)
-
-
-@pytest.fixture(scope="module")
-def hub():
-    with registry.start() as running:
-        yield running
-
-
-@pytest.fixture
-def home():
-    with scratch() as directory:
-        yield directory
-
-
-@pytest.fixture
-async def store(home):
-    async with opened(home) as one:
-        yield one
 
 
 def push(hub, name: str, *layers: tuple[bytes, bytes], signed: bool = True) -> str:

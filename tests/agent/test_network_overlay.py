@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from nodeagent.cluster import ClusterView
 from nodeagent.errors import HostConflict
 from nodeagent.network import bridge
 from nodeagent.network.overlay import Overlay, device_name
+from nodeagent.network.spoofing import link_local
+from nodeagent.network.topology import hardware_address
 from nodeagent.settings import Settings
 from schema.base import Wire
 from tests.agent.host import instance, needs_host
@@ -81,14 +83,14 @@ async def test_each_family_goes_its_shortest_way(host):
             "10.177.2.0/24": ("192.0.2.79", "out0"),
             "10.177.3.0/24": ("10.177.3.0", tunnel),
             "fd77:1::/64": ("2001:db8:9::2", "out0"),
-            "fd77:2::/64": ("fd77:2::", tunnel),
-            "fd77:3::/64": ("fd77:3::", tunnel),
+            "fd77:2::/64": ("fe80::859:aff:feb1:200", tunnel),
+            "fd77:3::/64": ("fe80::859:aff:feb1:300", tunnel),
         }
         neighbours = {entry["dst"] for entry in shown("ip", "-j", "neigh", "show", "dev", tunnel, "nud", "permanent")}
         neighbours |= {
             entry["dst"] for entry in shown("ip", "-j", "-6", "neigh", "show", "dev", tunnel, "nud", "permanent")
         }
-        assert neighbours == {"10.177.3.0", "fd77:2::", "fd77:3::"}
+        assert neighbours == {"10.177.3.0", "fe80::859:aff:feb1:200", "fe80::859:aff:feb1:300"}
         entries = {entry["dst"]: entry["mac"] for entry in shown("bridge", "-j", "fdb", "show", "dev", tunnel)}
         assert entries == {"192.0.2.79": "0a:59:0a:b1:02:00", "198.51.100.3": "0a:59:0a:b1:03:00"}
         await _removed(made)
@@ -118,6 +120,16 @@ async def test_what_changes_is_followed_and_what_is_taken_away_comes_back(host):
         await _removed(made)
 
 
+async def test_a_peer_of_ipv6_that_leaves_the_segment_and_comes_back_is_followed(host):
+    with instance() as settings:
+        made, tunnel = overlay(settings), device_name(settings.instance)
+        near, moved = NODES[2], node("near", 1, "192.0.2.78")
+        for wire, device in ((near, "out0"), (moved, tunnel), (near, "out0")):
+            await apply(made, [*NODES[:2], wire])
+            assert ways()["fd77:1::/64"][1] == device
+        await _removed(made)
+
+
 async def test_a_cluster_of_ipv6_only_has_its_ways_too(host):
     def six(wire: Wire) -> Wire:
         cidrs = [cidr for cidr in wire.get("spec", {}).get("podCIDRs", []) if ":" in cidr]
@@ -128,8 +140,10 @@ async def test_a_cluster_of_ipv6_only_has_its_ways_too(host):
         await apply(made, [six(wire) for wire in NODES])
         assert ways() == {
             "fd77:1::/64": ("2001:db8:9::2", "out0"),
-            "fd77:2::/64": ("fd77:2::", tunnel),
-            "fd77:3::/64": ("fd77:3::", tunnel),
+            **{
+                f"fd77:{number}::/64": (str(link_local(hardware_address(IPv6Network(f"fd77:{number}::/64")))), tunnel)
+                for number in (2, 3)
+            },
         }
         await _removed(made)
 

@@ -332,6 +332,7 @@ def test_delete_preconditions_hold(api: Api):
         ({"propagationPolicy": "Sideways"}, 422),
         ({"gracePeriodSeconds": "soon"}, 422),
         ({"dryRun": ["Some"]}, 422),
+        ({"propagationPolicy": "Orphan", "orphanDependents": True}, 422),
         ({"kind": "Pod"}, 400),
         ([], 400),
         ({"preconditions": 7}, 422),

@@ -420,6 +420,21 @@ def test_exposure_tells_what_really_answers(api: Api):
     assert found["externalIP", 80, "TCP"]["reason"] == "somebody else routes this address"
 
 
+def test_exposure_names_a_port_in_the_families_that_it_has():
+    addresses = [{"type": "InternalIP", "address": each} for each in ("192.0.2.7", "2001:db8::7")]
+    two = [{"metadata": {"name": "n"}, "status": {"addresses": addresses}}]
+    for families, listed in (
+        (["IPv4"], ["192.0.2.7"]),
+        (["IPv6"], ["2001:db8::7"]),
+        ([], ["192.0.2.7", "2001:db8::7"]),
+    ):
+        wire = service(type="NodePort", ports=[{"port": 80, "nodePort": 30080}], ipFamilies=families)
+        assert [each.address for each in places_of_service(wire, two)] == listed
+    status = {"hostIPs": [{"ip": "192.0.2.7"}, {"ip": "2001:db8::7"}], "podIPs": [{"ip": "fd00::1"}]}
+    published = {"spec": {"containers": [{"ports": [{"containerPort": 80, "hostPort": 8080}]}]}, "status": status}
+    assert [each.address for each in places_of_pod(published)] == ["2001:db8::7"]
+
+
 def nodes():
     return objects.list_objects(kinds.NODE).items
 

@@ -218,3 +218,115 @@ def test_what_goes_with_it_is_listed_before_it_is_deleted(
     wait_for("the owner is gone", lambda: instance.api.get(f"{CONFIG_MAPS}/owner").status_code == gone)
     kept = instance.api.get(f"{CONFIG_MAPS}/owned").json()["metadata"]
     assert "ownerReferences" not in kept
+
+
+def test_one_form_makes_a_published_workload(
+    signed_in: Page, instance: Instance, tidy: Callable[[str], None], accessible: Any
+) -> None:
+    made = (
+        "/apis/apps/v1/namespaces/default/statefulsets/dock",
+        "/api/v1/namespaces/default/services/dock",
+        "/apis/networking.k8s.io/v1/namespaces/default/ingresses/dock",
+    )
+    for path in made:
+        tidy(path)
+    signed_in.goto("/create?kind=statefulsets")
+    signed_in.get_by_role("textbox", name="Name", exact=True).fill("dock")
+    signed_in.get_by_role("combobox", name="Image").fill("registry.invalid/dock:1")
+    signed_in.get_by_role("textbox", name="Replicas").fill("0")
+    signed_in.get_by_role("button", name="Add: port").click()
+    signed_in.get_by_label("Port 1", exact=True).fill("8080")
+    signed_in.get_by_role("textbox", name="Name outside (Ingress)").fill("Not_A_Host")
+    signed_in.get_by_role("button", name="Add: check").click()
+    signed_in.get_by_role("button", name="Add: volume").click()
+    signed_in.get_by_role("textbox", name="Mounted at 1").fill("/data")
+    signed_in.get_by_role("combobox", name="From 1").click()
+    signed_in.get_by_role("option", name="Volume claim").click()
+    signed_in.get_by_role("combobox", name="Called 1").fill("data")
+    size = signed_in.get_by_role("textbox", name="Size, to make it 1")
+    size.fill("much")
+    signed_in.get_by_role("button", name="Run", exact=True).click()
+    host = signed_in.get_by_role("textbox", name="Name outside (Ingress)")
+    expect(size).to_have_attribute("aria-invalid", "true")  # all that is wrong, of all objects, at once
+    expect(host).to_have_attribute("aria-invalid", "true")
+    assert accessible(signed_in) == []
+    assert [instance.api.get(path).status_code for path in made] == [httpx.codes.NOT_FOUND] * 3
+    size.fill("1Mi")
+    host.fill("dock.example.com")
+    signed_in.get_by_role("button", name="Run", exact=True).click()
+    expect(signed_in.get_by_role("heading", name="dock")).to_be_visible()
+    expect(signed_in.get_by_role("region", name="Related").get_by_role("link", name="dock")).to_have_count(2)
+    spec = instance.api.get(made[0]).json()["spec"]
+    assert spec["template"]["spec"]["containers"][0]["readinessProbe"]["httpGet"] == {
+        "path": "/",
+        "port": 8080,
+        "scheme": "HTTP",
+    }
+    assert spec["volumeClaimTemplates"][0]["metadata"]["name"] == "data"
+
+
+def test_a_list_leads_to_a_form_and_deletes_many(
+    signed_in: Page, instance: Instance, tidy: Callable[[str], None], accessible: Any
+) -> None:
+    for name in ("plank-1", "plank-2", "plank-3"):
+        tidy(f"{CONFIG_MAPS}/{name}")
+    for name in ("plank-1", "plank-2"):
+        instance.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}})
+    signed_in.goto("/configmaps")
+    signed_in.get_by_role("link", name="Create ConfigMap").click()
+    key, name = (
+        signed_in.get_by_role("textbox", name="Key 1"),
+        signed_in.get_by_role("textbox", name="Name", exact=True),
+    )
+    key.fill("no key")
+    signed_in.get_by_role("textbox", name="Value 1").fill("oak")
+    name.fill("plank-3")
+    signed_in.get_by_role("button", name="Create ConfigMap").click()
+    expect(key).to_have_attribute("aria-invalid", "true")
+    key.fill("wood")
+    assert accessible(signed_in) == []
+    signed_in.get_by_role("button", name="Create ConfigMap").click()
+    expect(signed_in.get_by_role("heading", name="plank-3")).to_be_visible()
+    assert instance.api.get(f"{CONFIG_MAPS}/plank-3").json()["data"] == {"wood": "oak"}
+
+    signed_in.goto("/configmaps?q=plank&sort=-name&columns=name,labels,age")
+    names = signed_in.get_by_role("link", name="plank-")
+    expect(names).to_have_text(["plank-3", "plank-2", "plank-1"])
+    expect(signed_in.get_by_role("columnheader", name="Labels")).to_be_visible()
+    signed_in.get_by_role("checkbox", name="Select plank-1").check()
+    signed_in.get_by_role("checkbox", name="Select plank-3").click(modifiers=["Shift"])
+    bar = signed_in.get_by_role("group", name="What to do with the selected")
+    expect(bar).to_contain_text("3 selected")
+    assert accessible(signed_in) == []
+    bar.get_by_role("button", name="Delete").click()
+    dialog = signed_in.get_by_role("dialog")
+    expect(dialog).to_contain_text("kubectl delete configmaps/plank-2 -n default")
+    instance.api.delete(f"{CONFIG_MAPS}/plank-2")  # gone meanwhile: no reason to complain
+    dialog.get_by_role("button", name="Delete").click()
+    expect(names).to_have_count(0)
+    expect(dialog).to_have_count(0)
+
+
+def test_what_a_changed_setting_rolls_out_is_said_before(
+    signed_in: Page, instance: Instance, tidy: Callable[[str], None]
+) -> None:
+    tidy(f"{CONFIG_MAPS}/tide")
+    tidy(f"{DEPLOYMENTS}/gauge")
+    instance.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "tide"}, "data": {"level": "high"}})
+    container = {"name": "main", "image": "registry.invalid/gauge:1", "envFrom": [{"configMapRef": {"name": "tide"}}]}
+    labels = {"app": "gauge"}
+    instance.create(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "gauge", "annotations": {"slipway.dev/rollout-on-config-change": "true"}},
+            "spec": {
+                "replicas": 0,
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            },
+        }
+    )
+    signed_in.goto("/configmaps/default/tide")
+    signed_in.get_by_role("button", name="Edit level").click()
+    expect(signed_in.get_by_role("dialog").get_by_test_id("rolled")).to_contain_text("Deployment gauge")

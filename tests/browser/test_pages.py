@@ -3,56 +3,41 @@ at 360 px, and the width of a 4K screen is used."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.browser.conftest import window
 from tests.browser.demo.seed import NAMESPACE, Demo
 from tests.browser.demo.shots import PAGES, Shot
-from tests.browser.demo.walk import settle, sign_in, visit
-from tests.cluster.instance import Instance, running
-from tests.ports import free_port
+from tests.browser.demo.walk import settle, visit
+from tests.cluster.instance import Instance
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="containers need root")
 WIDE, HIGH = 3840, 2160
-TROUBLES: dict[Page, list[str]] = {}
-"""Errors in the console of each page since it was last cleared."""
 USED = 0.6
 """Of a 4K screen by the page at least."""
 
 
 @pytest.fixture(scope="module")
-def shop() -> Iterator[Instance]:
-    """The demo's shop on one node."""
-    quick = {"SLIPWAY_METRICS_SECONDS": "2", "SLIPWAY_METRICS_HISTORY_STEP_SECONDS": "4"}
-    with running(SLIPWAY_REGISTRY_PORT=str(free_port()), **quick) as started:
-        Demo(started).seed()
-        yield started
+def shop(instance: Instance) -> Iterator[Instance]:
+    """The demo's shop beside what else there is."""
+    Demo(instance).seed()
+    yield instance
+    instance.api.delete(f"/api/v1/namespaces/{NAMESPACE}")
 
 
 @pytest.fixture(scope="module")
-def visitor(browser: Browser, shop: Instance) -> Iterator[Page]:
-    yield from _opened(browser, shop, password=shop.password)
+def visitor(browser: Browser, shop: Instance, login: Any) -> Iterator[Page]:
+    with window(browser, shop, reduced_motion="reduce", storage_state=login) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
 def stranger(browser: Browser, shop: Instance) -> Iterator[Page]:
-    yield from _opened(browser, shop, password="")
-
-
-def _opened(browser: Browser, shop: Instance, *, password: str) -> Iterator[Page]:
-    context = browser.new_context(base_url=f"http://127.0.0.1:{shop.http_port}", reduced_motion="reduce")
-    context.set_default_timeout(60_000)
-    page = context.new_page()
-    troubles = TROUBLES[page] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    if password:
-        sign_in(page, password)
-    yield page
-    context.close()
+    with window(browser, shop, reduced_motion="reduce") as page:
+        yield page
 
 
 @pytest.mark.parametrize("shot", PAGES, ids=lambda shot: shot.name)
@@ -64,7 +49,7 @@ def test_every_page_is_accessible_and_fits_every_window(
     accessible: Callable[[Page], list[str]],
 ) -> None:
     page = visitor if shot.signed_in else stranger
-    troubles = TROUBLES[page]
+    troubles: list[str] = page.troubles  # type: ignore[attr-defined]
     troubles.clear()
     page.set_viewport_size({"width": 1440, "height": 900})
     page.emulate_media(color_scheme="light")

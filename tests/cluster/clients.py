@@ -117,30 +117,62 @@ def skopeo(instance: Instance, directory: Path) -> Skopeo:
     return client
 
 
+DAEMON_SECONDS = 180.0
+"""A loaded machine takes its time; dockerd waits 15 s for a containerd that it starts itself, so that is started first."""
+
+
 @contextlib.contextmanager
 def docker_daemon(directory: Path) -> Iterator[list[str]]:
     """The options by which the docker CLI finds a daemon that lives as long as the block."""
-    if shutil.which("dockerd") is None or shutil.which("docker") is None:
+    if any(shutil.which(program) is None for program in ("dockerd", "docker", "containerd")):
         pytest.skip("docker is not installed")
     socket = f"unix://{directory}/docker.sock"
     places = [f"--data-root={directory}/data", f"--exec-root={directory}/exec", f"--pidfile={directory}/docker.pid"]
     apart = ["--iptables=false", "--ip6tables=false", "--bridge=none", "--storage-driver=vfs"]
-    with (directory / "dockerd.log").open("wb") as log:
-        daemon = subprocess.Popen(["dockerd", "-H", socket, *places, *apart], stdout=log, stderr=log)
+    try:
+        with _containerd(directory) as containers:
+            command = ["dockerd", "-H", socket, f"--containerd={containers}", *places, *apart]
+            ask = ["docker", "-H", socket, "version"]
+            with _daemon(command, ask, directory / "dockerd.log"):
+                yield ["-H", socket]
+    finally:
+        subprocess.run(["umount", "--lazy", f"{directory}/data"], capture_output=True, check=False)  # dockerd leaves it
+
+
+@contextlib.contextmanager
+def _containerd(directory: Path) -> Iterator[Path]:
+    """The socket of one that keeps all its things in the directory and listens nowhere else."""
+    address, config = directory / "containerd.sock", directory / "containerd.toml"
+    config.write_text(
+        f"version = 2\nroot = '{directory}/containerd'\nstate = '{directory}/containerd-state'\n"
+        "disabled_plugins = ['io.containerd.grpc.v1.cri']\n[plugins.'io.containerd.internal.v1.opt']\n"
+        f"path = '{directory}/opt'\n[grpc]\naddress = '{address}'\n"
+    )
+    with _daemon(
+        ["containerd", "--config", str(config)],
+        ["ctr", "--address", str(address), "version"],
+        directory / "containerd.log",
+    ):
+        yield address
+
+
+@contextlib.contextmanager
+def _daemon(command: list[str], ask: list[str], log: Path) -> Iterator[None]:
+    """A process that runs within the block. It is ready when ``ask`` succeeds."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out)
     try:
 
         def ready() -> bool:
-            if daemon.poll() is not None:
-                pytest.skip(f"dockerd does not run here: {(directory / 'dockerd.log').read_text()[-500:]}")
-            return subprocess.run(["docker", "-H", socket, "version"], capture_output=True, check=False).returncode == 0
+            assert process.poll() is None, f"{command[0]} ended: {log.read_text()[-2000:]}"
+            return subprocess.run(ask, capture_output=True, check=False).returncode == 0
 
-        wait_for("dockerd answers", ready, seconds=30)
-        yield ["-H", socket]
+        wait_for(f"{command[0]} answers ({log})", ready, seconds=DAEMON_SECONDS)
+        yield
     finally:
-        daemon.terminate()
+        process.terminate()
         try:
-            daemon.wait(20)
+            process.wait(20)
         except subprocess.TimeoutExpired:
-            daemon.kill()
-            daemon.wait()
-        subprocess.run(["umount", "--lazy", f"{directory}/data"], capture_output=True, check=False)  # dockerd leaves it
+            process.kill()
+            process.wait()

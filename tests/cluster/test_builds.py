@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from tests import registry
 from tests.cluster.builds import BUILDS, MANAGE, Builder, states
-from tests.cluster.instance import Wire, running, wait_for
+from tests.cluster.instance import ROOT, Wire, running, wait_for
 from tests.cluster.pods import pod
 from tests.ports import free_port
 
@@ -216,13 +217,59 @@ def again(builder: Builder, name: str) -> Wire:
     return status
 
 
-def test_an_image_may_stay_on_its_node(builder: Builder) -> None:
-    tag = "docker.io/library/stays:1"
-    status = builder.built("stays", f'FROM {builder.base}\nCMD ["/bin/sleep", "60"]\n', tags=[tag], push=False)
-    builder.instance.create(pod("stays", {"name": "main", "image": tag, "imagePullPolicy": "Never"}))
+def test_an_image_that_only_the_node_has_can_be_built_upon(builder: Builder) -> None:
+    tag = f"{builder.plain.host}/upon:1"
+    builder.built("stays-here", f'FROM {builder.base}\nCMD ["/bin/sleep", "60"]\n', tags=[tag], push=False)
+    warnings = builder.built("upon", f"FROM {tag}\nRUN true\n")["warnings"]
+    assert any("this node's own is used" in warning for warning in warnings)
+
+
+def gateway_of(builder: Builder) -> str:
+    node = builder.instance.api.get(f"/api/v1/nodes/{builder.instance.node}").json()
+    return str(next(ipaddress.ip_network(node["spec"]["podCIDR"]).hosts()))
+
+
+def test_from_build_to_registry_and_back_it_stays_one_digest(builder: Builder) -> None:
+    """Built and kept on its node, run there while nothing answers for the registry, tagged, pushed, removed, and pulled again."""
+    first, second = "docker.io/library/stays:1", f"{builder.own}/default/stays:2"
+    status = builder.built(
+        "stays", f'FROM {builder.base}\nRUN echo 1 > /made\nCMD ["/bin/sleep", "60"]\n', tags=[first], push=False
+    )
+    digest = status["digest"]
+    hub = builder.instance.pid_of("registry")
+    os.kill(hub, signal.SIGSTOP)
+    try:
+        assert digest_that_runs(builder, first, "IfNotPresent") == digest
+    finally:
+        os.kill(hub, signal.SIGCONT)
+    login = {"REGISTRY_PASSWORD": builder.instance.password}
+    image(builder, "tag", first, second)
+    assert image(builder, "push", second, "--username", "admin", **login).split()[-1] == digest
+    for name in (first, second):
+        image(builder, "remove", name)
+    assert digest not in image(builder, "list", "--json")
+    assert digest_that_runs(builder, second, "IfNotPresent") == digest
+
+
+def digest_that_runs(builder: Builder, tag: str, policy: str) -> str:
+    builder.instance.create(pod("stays", {"name": "main", "image": tag, "imagePullPolicy": policy}))
     ran = builder.instance.wait_running("stays")
-    assert ran["status"]["containerStatuses"][0]["imageID"].endswith(status["digest"])
     builder.instance.delete_pod("stays")
+    return str(ran["status"]["containerStatuses"][0]["imageID"].partition("@")[2])
+
+
+def image(builder: Builder, *words: str, **environment: str) -> str:
+    """``nodeagent image`` on the builder's node."""
+    done = subprocess.run(
+        [sys.executable, "-m", "nodeagent", "image", *words, "--home", str(builder.instance.home / "node")],
+        cwd=ROOT,
+        env={**builder.instance.environment, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture
@@ -233,25 +280,30 @@ def repository(builder: Builder, tmp_path: Path) -> Iterator[str]:
     for words in (["init", "-q", "-b", "main", str(bare)],):
         subprocess.run(["git", *words], check=True)
     (bare / "sub").mkdir()
-    (bare / "sub" / "Dockerfile").write_text(f"FROM {builder.base}\nCOPY . /app\nRUN cat /app/word\n")
+    gateway = gateway_of(builder)
+    url = f"git://{gateway}:{port}/app.git"
+    (bare / "sub" / "Dockerfile").write_text(
+        f"FROM {builder.base}\nCOPY . /app\nRUN cat /app/word\nADD {url}#main:sub /main\nRUN cat /main/word\n"
+        "RUN --network=none echo alone: $(ls /sys/class/net)\nRUN ls /sys/class/net\n"
+    )
     (bare / "sub" / "word").write_text("from the tag\n")
     for words in (["add", "."], ["commit", "-q", "-m", "one"], ["tag", "v1"]):
         subprocess.run([*git, *words], check=True)
     (bare / "sub" / "word").write_text("from main\n")
     subprocess.run([*git, "commit", "-q", "-a", "-m", "two"], check=True)
-    node = builder.instance.api.get(f"/api/v1/nodes/{builder.instance.node}").json()
-    gateway = str(next(ipaddress.ip_network(node["spec"]["podCIDR"]).hosts()))
     daemon = ["git", "daemon", "--reuseaddr", "--export-all", f"--port={port}", f"--base-path={tmp_path}"]
     with subprocess.Popen(daemon, stderr=subprocess.DEVNULL) as process:
-        yield f"git://{gateway}:{port}/app.git"
+        yield url
         process.terminate()
 
 
 def test_a_repository_is_a_context(builder: Builder, repository: str) -> None:
-    """At a tag, from a directory of it; what is not there is said."""
+    """At a tag, from a directory of it; what is not there is said. A step of it has no network, and one has."""
     source = {"url": repository, "ref": "v1", "subdirectory": "sub"}
     builder.built("git", "", context={"git": source}, dockerfilePath="Dockerfile")
-    assert "from the tag" in builder.log("git").splitlines()
+    said = builder.log("git").splitlines()
+    assert {"from the tag", "from main", "alone: lo"} <= set(said)
+    assert "eth0" in said[said.index("alone: lo") :]
     failure = builder.failed("git-none", "", context={"git": {**source, "ref": "nosuch"}}, dockerfilePath="Dockerfile")
     assert failure["reason"] == "GitFailed"
     assert "nosuch" in failure["message"]

@@ -18,7 +18,7 @@ from websockets.typing import Subprotocol
 from controlplane.instance.lab import plan, state
 from controlplane.instance.lab.state import Link, Places
 from schema.instance import instance_id
-from tests.cluster.instance import ROOT, condition, container_status, prepare, wait_for
+from tests.cluster.instance import ROOT, children_of, condition, container_status, prepare, wait_for
 from tests.cluster.lab import Lab, lab
 from tests.cluster.pods import container, pod
 
@@ -216,11 +216,23 @@ def five() -> Iterator[Lab]:
         yield made
 
 
-def test_five_nodes_are_ready_within_ten_seconds(five: Lab) -> None:
-    seconds = float(wait_for("the greeting", lambda: greeting(five)))
-    if seconds >= 10 and os.getloadavg()[0] > 1.5 * (os.cpu_count() or 1):
-        pytest.skip(f"the machine is busy with other things: {seconds} s say nothing")
-    assert seconds < 10, (five.home.parent / "up.log").read_text()
+def test_five_nodes_are_ready_for_the_work_of_two_processors_in_ten_seconds(five: Lab) -> None:
+    """How long it takes is for a quiet machine to say. What work it is can be said on any: on a busy one a quarter more, for
+    the caches that it finds cold."""
+    assert wait_for("the greeting", lambda: greeting(five))
+    assert five.process is not None
+    assert work_seconds(five.process.pid) < 1.25 * 2 * 10, (five.home.parent / "up.log").read_text()
+
+
+def work_seconds(pid: int) -> float:
+    """Of processor, for the process and all that it has started, until now."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        children = children_of(pid)
+    except (FileNotFoundError, ProcessLookupError):  # its parent has it among those that have ended
+        return 0.0
+    own = sum(int(each) for each in fields[11:15]) / os.sysconf("SC_CLK_TCK")  # and of children that have ended
+    return own + sum(work_seconds(child) for child in children)
 
 
 def test_down_leaves_nothing(five: Lab) -> None:

@@ -142,6 +142,8 @@ def test_a_cordoned_node_says_so():
     shown = cells(node.COLUMNS, wire)
     assert (shown["Status"], shown["Roles"]) == ("Ready,SchedulingDisabled", "control-plane")
     assert cells(node.COLUMNS, {"metadata": {}})["Status"] == "Unknown"
+    silent = {"metadata": {}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
+    assert cells(node.COLUMNS, silent)["Status"] == "NotReady", "as kubectl users know it"
 
 
 def test_events_name_what_they_are_about():

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.server
 import io
 import json
+import subprocess
 import tarfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nodeagent.builds.run import buildah, context, registries, source
+from nodeagent.builds.run import buildah, context, fetching, offline, registries, source
 from nodeagent.builds.run.errors import Failure, Passing
 from nodeagent.builds.run.status import Status
 from nodeagent.builds.run.steps import Steps
 from schema.dockerfile import stages
-from schema.dockerfile.translate import translate
+from schema.dockerfile.translate import OFFLINE, Fetched, translate
 
 OUTPUT = """\
 [1/2] STEP 1/2: FROM docker.io/library/redis:7 AS one
@@ -212,3 +217,51 @@ def test_registries_are_reached_as_the_agent_reaches_them() -> None:
         'location = "10.0.0.1:5001"',
     ]
     assert blocks[2][0] == 'location = "quay.io"'
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """Of a server that has one file."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/tool" else 404)
+            self.end_headers()
+            self.wfile.write(b"a tool")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_what_add_fetches_is_what_its_checksum_says(address: str, tmp_path: Path) -> None:
+    right, wrong = f"sha256:{hashlib.sha256(b'a tool').hexdigest()}", f"sha256:{'0' * 64}"
+    fetching.fetch({"0-1/tool": Fetched(f"{address}/tool", right, False, 2)}, tmp_path, "Dockerfile")
+    assert (tmp_path / "0-1" / "tool").read_bytes() == b"a tool"
+    for path, checksum, reason in (("tool", wrong, "WrongChecksum"), ("other", right, "DownloadFailed")):
+        with pytest.raises(Failure) as caught:
+            fetching.fetch({"0-2/x": Fetched(f"{address}/{path}", checksum, False, 3)}, tmp_path, "Dockerfile")
+        assert (caught.value.reason, caught.value.line) == (reason, 3)
+        assert caught.value.message.startswith(f"Dockerfile:3: ADD {address}/{path}: ")
+
+
+def test_the_runtime_takes_the_network_from_steps_that_want_none(tmp_path: Path) -> None:
+    """What it executes in the end is whatever is called crun."""
+    plain = translate(stages.plan("FROM a\nRUN x"))
+    assert offline.runtime(plain, tmp_path / "runtime") == "crun"
+    found = translate(stages.plan('FROM a\nRUN --network=none x\nRUN --network=none ["y"]\nRUN z'))
+    program = offline.runtime(found, tmp_path / "runtime")
+    (tmp_path / "crun").symlink_to("/bin/true")
+    networks = {}
+    for command in (["sh", "-c", f"x {OFFLINE}"], ["y"], ["sh", "-c", "z"]):
+        spec = {"process": {"args": command}, "linux": {"namespaces": [{"type": "mount"}]}}
+        (tmp_path / "config.json").write_text(json.dumps(spec))
+        words = [program, "--cgroup-manager=disabled", "create", "--bundle", str(tmp_path), "name"]
+        subprocess.run(words, env={"PATH": str(tmp_path)}, check=True)
+        made = json.loads((tmp_path / "config.json").read_text())["linux"]["namespaces"]
+        networks[command[-1]] = {"type": "network"} in made
+    assert list(networks.values()) == [True, True, False]

@@ -6,7 +6,7 @@ import pytest
 
 from schema.dockerfile import stages, words
 from schema.dockerfile.errors import DockerfileError
-from schema.dockerfile.translate import CONTEXT, translate
+from schema.dockerfile.translate import CONTEXT, OFFLINE, translate
 
 FAULTS = [
     ("FORM x", 1, "did you mean FROM?"),
@@ -31,7 +31,11 @@ FAULTS = [
     ("FROM $X", 1, "no value is given"),
     ("FROM a\nCOPY --from=3 a b", 2, "no stage 3 before"),
     ("FROM a AS me\nCOPY --from=me a b", 2, "cannot take from itself"),
-    ("FROM a\nADD https://example.com/a/b.git /x", 2, "git repository"),
+    ("FROM a\nADD https://example.com/a/b.git c /x/", 2, "takes one source"),
+    ("FROM a\nADD --checksum=sha256:1 https://example.com/a /x", 2, "64 hexadecimal digits"),
+    (f"FROM a\nADD --checksum=sha256:{'a' * 64} b /x", 2, "not for 'b'"),
+    (f"FROM a\nADD --checksum=sha256:{'a' * 64} https://example.com/ /x/", 2, "name the file"),
+    ("FROM a\nRUN --network=host x", 2, "--network=host is not supported"),
     ("FROM a\nSHELL /bin/sh", 2, "JSON form"),
     ("FROM a\nSTOPSIGNAL a b", 2, "exactly one"),
     ("FROM a\nCMD", 2, "needs an argument"),
@@ -116,6 +120,36 @@ def test_what_the_builder_does_not_know_is_left_out() -> None:
     text = "FROM a\nCOPY --link b /b\nRUN --network=default --mount=type=cache,target=/c x\n"
     lines = translate(stages.plan(text)).text.splitlines()
     assert lines[1:] == ["COPY b /b", "RUN --mount=type=cache,target=/c x"]
+
+
+def test_what_add_fetches_becomes_files_and_directories() -> None:
+    checksum = f"sha256:{'a' * 64}"
+    text = (
+        f"FROM a\nARG V=2\nADD --checksum={checksum} --chmod=755 https://example.com/v$V/tool?x=y /bin/\n"
+        "ADD --keep-git-dir https://example.com/app.git#v$V:sub /src\nADD https://example.com/plain /\n"
+    )
+    found = translate(stages.plan(text))
+    assert found.text.splitlines()[2:] == [
+        f"COPY --from={CONTEXT} --chmod=755 0-2/tool /bin/",
+        f"COPY --from={CONTEXT} 0-3/tree/ /src",
+        "ADD https://example.com/plain /",
+    ]
+    assert [(path, one.source, one.checksum, one.keep_git) for path, one in found.fetched.items()] == [
+        ("0-2/tool", "https://example.com/v2/tool?x=y", checksum, False),
+        ("0-3/tree", "https://example.com/app.git#v2:sub", "", True),
+    ]
+
+
+def test_a_step_without_network_is_another_step() -> None:
+    """In the cache as well: its text differs."""
+    text = 'FROM a\nRUN --network=none one\nRUN --network=none ["two"]\nRUN --network=none <<E\nthree\nE\n'
+    found = translate(stages.plan(text))
+    assert found.text.splitlines()[1:] == [
+        f"RUN one {OFFLINE}",
+        'RUN ["two"]',
+        f'RUN ["/bin/sh", "-c", "three\\n{OFFLINE}"]',
+    ]
+    assert found.offline == [["two"]]
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,18 @@ def _follow(machine: subprocess.Popen[bytes]) -> int:
     return code
 
 
-PYTEST = [sys.executable, "-m", "pytest", "-v", "--color=no", "-p", "no:cacheprovider", "--no-header"]
+PYTEST = [
+    sys.executable,
+    "-m",
+    "pytest",
+    "-v",
+    "--color=no",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "tests.vm.patient",
+    "--no-header",
+]
 INSIDE: Sequence[Sequence[str]] = (
     # Without plugins and without the other tests' conftest: imports are slow in there.
     [
@@ -248,8 +259,14 @@ INSIDE: Sequence[Sequence[str]] = (
         "--rootdir=.",
         "tests/vm/inside",
     ],
-    # Cgroups of version 2 alone, by the tests that also run elsewhere.
-    [*PYTEST, "tests/agent/test_runtime_containers.py", "-k", "hog or fork_bomb or limits_change"],
+    # Cgroups of version 2 alone, and the programs for packets with Debian's kernel, by the tests that also run elsewhere.
+    [
+        *PYTEST,
+        "tests/agent/test_runtime_containers.py",
+        "tests/agent/test_network_shortcut.py",
+        "-k",
+        "hog or fork_bomb or limits_change or leaves_the_bridge",
+    ],
     [*PYTEST, "tests/agent/test_agent_host.py", "-k", "out and memory"],
 )
 

@@ -10,7 +10,7 @@ ROLE_LABEL = "node-role.kubernetes.io/"
 
 def _status(wire: Wire) -> str:
     ready = [each for each in pick(wire, "status.conditions") or () if pick(each, "type") == "Ready"]
-    words = [{"True": "Ready", "Unknown": "Unknown"}.get(str(each.get("status")), "NotReady") for each in ready]
+    words = ["Ready" if each.get("status") == "True" else "NotReady" for each in ready]
     words = words or ["Unknown"]
     if pick(wire, "spec.unschedulable"):
         words.append("SchedulingDisabled")

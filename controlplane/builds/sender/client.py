@@ -52,7 +52,7 @@ class Client:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """Raises `Unreachable`; whether the server has done what was asked is then unknown."""
-        with _as_unreachable():
+        with self._as_unreachable():
             try:
                 return self._request(method, path, body, headers or {})
             except BaseException:
@@ -81,7 +81,7 @@ class Client:
     ) -> Iterator[tuple[int, Iterator[bytes]]]:
         """Status and the body's pieces as they come. Raises `Unreachable`, also while it is read."""
         connection = self._connection(silence_seconds)
-        with _as_unreachable():
+        with self._as_unreachable():
             try:
                 connection.request("GET", f"{self._parts.path}{path}?{urlencode(query)}", headers=self._headers)
                 response = connection.getresponse()
@@ -95,10 +95,10 @@ class Client:
             return http.client.HTTPConnection(host, port, timeout=timeout)
         return http.client.HTTPSConnection(host, port, timeout=timeout, context=self._tls)
 
-
-@contextlib.contextmanager
-def _as_unreachable() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, http.client.HTTPException) as error:
-        raise Unreachable(str(error) or type(error).__name__) from None
+    @contextlib.contextmanager
+    def _as_unreachable(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, http.client.HTTPException) as error:
+            why = getattr(error, "strerror", "") or str(error) or type(error).__name__
+            raise Unreachable(f"{self._parts.scheme}://{self._parts.netloc}: {why}") from None

@@ -87,7 +87,8 @@ def check(arguments: argparse.Namespace) -> None:
     try:
         text = file.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise SendError(f"{file} cannot be read: {error}") from None
+        why = getattr(error, "strerror", "") or "it is no text in UTF-8"
+        raise SendError(f"{file} cannot be read: {why}") from None
     plan = stages.plan(text, dict(one.partition("=")[::2] for one in arguments.build_arg))
     stages.target(plan, arguments.target)
 
@@ -175,7 +176,8 @@ class Progress:
     def show(self, done: int, total: int) -> None:
         terminal = sys.stderr.isatty()
         if terminal or done >= total:
-            text = f"context: {self._entries} entries, {done / 1e6:.1f} of {total / 1e6:.1f} MB sent"
+            what = "1 entry" if self._entries == 1 else f"{self._entries} entries"
+            text = f"context: {what}, {done / 1e6:.1f} of {total / 1e6:.1f} MB sent"
             print(
                 f"\r\x1b[K{text}" if terminal else text, end="" if terminal and done < total else "\n", file=sys.stderr
             )

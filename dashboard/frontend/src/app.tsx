@@ -37,7 +37,7 @@ export function App() {
     await sessions.logout();
     last.current = null;
     forgetDrafts();
-    queries.clear();
+    queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== SESSION[0] });
     // A fresh CSRF token comes with the question.
     queries.setQueryData(SESSION, await sessions.current());
   }, [queries]);

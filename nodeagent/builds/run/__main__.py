@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from nodeagent.builds.places import WORK
-from nodeagent.builds.run import bases, buildah, cache, context, publish, registries, source
+from nodeagent.builds.run import bases, buildah, cache, context, fetching, offline, publish, registries, source
 from nodeagent.builds.run.errors import Failure, Passing
 from nodeagent.builds.run.registries import Registries
 from nodeagent.builds.run.source import Source
 from nodeagent.builds.run.status import Status
 from nodeagent.builds.run.steps import Steps
 from nodeagent.images.reference import Reference
-from schema.dockerfile import stages
-from schema.dockerfile.translate import CONTEXT, Translated, translate
+from schema.dockerfile import rules, stages
+from schema.dockerfile.translate import CONTEXT, Fetched, Translated, translate
 from schema.slipway.building import SECRETS_PATH
 
 HEREDOCS = WORK / "tmp" / "heredocs"
@@ -78,12 +78,13 @@ def build(request: Mapping[str, Any], status: Status) -> dict[str, Any]:
     directory = context.fetch(spec)
     found = source.read(spec, directory, status)
     wanted = stages.images(found.plan, found.needed)
-    base = bases.fetch(wanted, registry, status, name=found.name, environments=_copies_heredocs(found))
+    home = Path(request["node"]["imagesHome"])
+    base = bases.fetch(wanted, registry, status, name=found.name, home=home, environments=_copies_heredocs(found))
     translated = translate(found.plan, base.environments, base.names)
     _note_unknown(found, status)
     image = _run(request, directory, found, translated, status)
     cache.note_use([*base.ids, image])
-    digest = _publish(spec, image, tags, registry, Path(request["node"]["imagesHome"]), status)
+    digest = _publish(spec, image, tags, registry, home, status)
     print(f"built {tags[0]} {digest}", flush=True)
     return {
         "digest": digest,
@@ -107,8 +108,11 @@ def _publish(
 
 
 def _copies_heredocs(found: Source) -> bool:
-    """Only their variables are put in here; all others the builder knows itself."""
-    return any(one.heredocs and one.keyword != "RUN" for stage in found.needed for one in stage.instructions)
+    """Only their variables, and those of what ADD fetches, are put in here; all others the builder knows itself."""
+    instructions = [one for stage in found.needed for one in stage.instructions]
+    return any(
+        (one.heredocs and one.keyword != "RUN") or (one.keyword == "ADD" and "$" in one.rest) for one in instructions
+    )
 
 
 _FROM_VARIABLE = re.compile(r"\bfrom=[^ ,]*\$")
@@ -118,7 +122,8 @@ def _note_unknown(found: Source, status: Status) -> None:
     """What nobody can ask about before the next build: then a builder must look."""
     for one in (one for stage in found.needed for one in stage.instructions):
         flags = " ".join(f"--{name}={value}" for name, value in one.flags)
-        addresses = [word for word in one.rest.split() if "://" in word] if one.keyword == "ADD" else []
+        fetches = one.keyword == "ADD" and not one.flag("checksum")
+        addresses = [word for word in one.rest.split() if "://" in word or rules.is_repository(word)] if fetches else []
         unknown = addresses or ([flags] if _FROM_VARIABLE.search(flags) else [])
         known = {source["name"] for source in status.sources}
         status.sources += [{"name": word} for word in dict.fromkeys(unknown) if word not in known]
@@ -129,20 +134,26 @@ def _note_unknown(found: Source, status: Status) -> None:
 def _run(request: Mapping[str, Any], directory: Path, found: Source, translated: Translated, status: Status) -> str:
     """The id of the image. Raises `Failure`."""
     _write_heredocs(translated.files)
+    fetching.fetch(_needed_here(translated, found), HEREDOCS, found.name)
     file = WORK / "tmp" / "Dockerfile"
     file.write_text(translated.text)
     steps = Steps(status, found.plan.stages, translated.lines, _sizes(), hide=_secret_values())
     name = f"localhost/slipway-build:{request['uid']}"
+    words = _words(request["spec"], directory, file, name, found)
+    words = ["--runtime", offline.runtime(translated), *words]
     began = time.monotonic()
     try:
-        for line in buildah.stream("build", _words(request["spec"], directory, file, name, found)):
+        for line in buildah.stream("build", words):
             steps.take(line)
     except subprocess.CalledProcessError:
         steps.close(failed=True)
         raise _failure(steps, found) from None
     steps.close(failed=False)
     cache.note_use(steps.images)
-    print(f"{len(status.steps)} steps in {time.monotonic() - began:.1f} s", flush=True)
+    print(
+        f"{len(status.steps)} {'step' if len(status.steps) == 1 else 'steps'} in {time.monotonic() - began:.1f} s",
+        flush=True,
+    )
     return steps.image
 
 
@@ -160,7 +171,7 @@ def _sizes() -> Any:
 
 
 def _words(spec: Mapping[str, Any], directory: Path, file: Path, name: str, found: Source) -> list[str]:
-    words = ["--layers", "--isolation", "oci", "--network", "host", "--runtime", "crun"]
+    words = ["--layers", "--isolation", "oci", "--network", "host"]
     words += [
         "--runtime-flag",
         "cgroup-manager=disabled",
@@ -182,6 +193,12 @@ def _words(spec: Mapping[str, Any], directory: Path, file: Path, name: str, foun
     if HEREDOCS.exists():
         words += ["--build-context", f"{CONTEXT}={HEREDOCS}"]
     return [*words, str(directory)]
+
+
+def _needed_here(translated: Translated, found: Source) -> Mapping[str, Fetched]:
+    """Of the stages that are built."""
+    lines = {one.line for stage in found.needed for one in stage.instructions}
+    return {path: one for path, one in translated.fetched.items() if one.line in lines}
 
 
 def _write_heredocs(files: Mapping[str, str]) -> None:

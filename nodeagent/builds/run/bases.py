@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from nodeagent.builds.run import buildah, cache, registries
+from nodeagent.builds.run import buildah, cache, nodeimages, registries
 from nodeagent.builds.run.errors import Failure, Passing
+from nodeagent.builds.run.nodeimages import NotHere
 from nodeagent.builds.run.registries import Registries
 from nodeagent.builds.run.status import Status
 from nodeagent.images.reference import Reference
@@ -24,9 +26,9 @@ class Bases:
 
 
 def fetch(
-    images: Sequence[Image], registry: Registries, status: Status, *, name: str, environments: bool = True
+    images: Sequence[Image], registry: Registries, status: Status, *, name: str, home: Path, environments: bool = True
 ) -> Bases:
-    """``name`` is the Dockerfile's; with ``environments`` the images' variables are read.
+    """``name`` is the Dockerfile's, ``home`` that of the node's images; with ``environments`` the images' variables are read.
 
     Raises `Failure`, with the line of the image.
     """
@@ -36,7 +38,7 @@ def fetch(
     for image, reference in wanted:
         reference = registry.at(reference)
         found.names[image.name] = str(reference)
-        at_hand, image_id = _pull(image, reference, status, name)
+        at_hand, image_id = _pull(image, reference, status, name=name, home=home)
         found.ids.add(image_id)
         digest = "" if at_hand else cache.pulled_digest(image_id)
         status.sources.append({"name": str(registries.parse(image.name)), "digest": digest})
@@ -45,26 +47,43 @@ def fetch(
     return found
 
 
-def _pull(image: Image, reference: Reference, status: Status, name: str) -> tuple[bool, str]:
+def _pull(image: Image, reference: Reference, status: Status, *, name: str, home: Path) -> tuple[bool, str]:
     """Whether it was here and could not be asked for, and its id."""
     where = f"{name}:{image.line}: {image.name}"
     words = ["--quiet", "--policy", "always", *_tls(reference)]
     words += ["--platform", image.platform] if image.platform else []
+    attempts = 2 if nodeimages.is_here(reference, home) else buildah.ATTEMPTS
     try:
         pulled = buildah.patiently(
-            f"pulling {reference}", lambda: buildah.run("pull", *words, f"docker://{reference}", host_network=True)
+            f"pulling {reference}",
+            lambda: buildah.run("pull", *words, f"docker://{reference}", host_network=True),
+            attempts=attempts,
         )
         return False, pulled.strip()
     except Passing as error:
-        return True, _at_hand(image, reference, status, str(error))
+        return True, _of_node(reference, home, status) or _at_hand(image, reference, status, str(error))
     except Failure as error:
         if error.reason == "DiskFull":
             raise
+        if error.reason in ("NotFound", "Denied") and (found := _of_node(reference, home, status)):
+            return True, found
         reason = {"NotFound": "UnknownImage", "Denied": "PullDenied"}.get(error.reason, "PullFailed")
         why = {"UnknownImage": "there is no such image", "PullDenied": "its registry refuses it"}.get(
             reason, "it cannot be had"
         )
         raise Failure(reason, f"{where}: {why}: {error.message}", line=image.line) from None
+
+
+def _of_node(reference: Reference, home: Path, status: Status) -> str:
+    """The id of an image that only this node has; empty where it does not help."""
+    try:
+        found = nodeimages.take(reference, home)
+    except NotHere as error:
+        if str(error):
+            status.warn(f"this node has an image {reference}, which cannot be built upon: {error}")
+        return ""
+    status.warn(f"{reference}: its registry does not give it; this node's own is used")
+    return found
 
 
 def _at_hand(image: Image, reference: Reference, status: Status, why: str) -> str:

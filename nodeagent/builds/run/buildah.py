@@ -37,7 +37,13 @@ def arguments(command: str, *words: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "TMPDIR": str(SCRATCH), "REGISTRY_AUTH_FILE": str(AUTH_FILE), "BUILDAH_ISOLATION": "oci"}
+    return {
+        **os.environ,
+        "TMPDIR": str(SCRATCH),
+        "REGISTRY_AUTH_FILE": str(AUTH_FILE),
+        "BUILDAH_ISOLATION": "oci",
+        "GOGC": "400",
+    }
 
 
 def in_host_network() -> None:

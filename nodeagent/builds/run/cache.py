@@ -141,6 +141,11 @@ def diff_ids(image_id: str) -> list[str]:
         return []
 
 
+def named(name: str) -> str:
+    """The id of an image; empty where there is none of that name."""
+    return next((str(each["id"]) for each in _images() if name in (each.get("names") or ())), "")
+
+
 def pulled_digest(image_id: str) -> str:
     """What its name meant at the registry: the digest of the list, where it is one of several platforms."""
     image = next((each for each in _images() if each["id"] == image_id), {})

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,9 @@ def fetch(spec: Mapping[str, Any]) -> Path:
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     source = spec.get("context") or {}
     if source.get("git"):
-        return _clone(source["git"])
+        commit = clone(source["git"], DIRECTORY)
+        print(f"context: {source['git']['url']} at {commit}", flush=True)
+        return inside(DIRECTORY, source["git"].get("subdirectory") or "")
     if source.get("upload"):
         unpack(WORK / "context", DIRECTORY)
         (WORK / "context").unlink()
@@ -99,24 +101,27 @@ def _place(into: Path, name: str) -> Path:
     return target
 
 
-def _clone(git: Mapping[str, Any]) -> Path:
+def clone(git: Mapping[str, Any], into: Path, *, keep_git: bool = False) -> str:
+    """The files of a repository, in a directory that is there and empty. The commit. Raises `Failure` and `Passing`."""
     if shutil.which("git") is None:
         raise Failure("NoGit", "this node has no git: install it, or let another node build (spec.nodeSelector)")
     ref = git.get("ref") or "HEAD"
     environment = _git_environment()
-    _git(["init", "-q"], environment)
-    _git(["remote", "add", "origin", git["url"]], environment)
-    patiently("git fetch", lambda: _git(["fetch", "-q", "--depth", "1", "origin", ref], environment))
-    _git(["checkout", "-q", "--detach", "FETCH_HEAD"], environment)
-    commit = _git(["rev-parse", "HEAD"], environment).strip()
-    if (DIRECTORY / ".gitmodules").exists():
-        patiently(
-            "git submodule",
-            lambda: _git(["submodule", "update", "-q", "--init", "--recursive", "--depth", "1"], environment),
-        )
-    print(f"context: {git['url']} at {commit}", flush=True)
-    shutil.rmtree(DIRECTORY / ".git", ignore_errors=True)
-    return inside(DIRECTORY, git.get("subdirectory") or "")
+
+    def git_in(*words: str) -> str:
+        return _git(words, into, environment)
+
+    git_in("init", "-q")
+    git_in("remote", "add", "origin", git["url"])
+    patiently("git fetch", lambda: git_in("fetch", "-q", "--depth", "1", "origin", ref))
+    git_in("checkout", "-q", "--detach", "FETCH_HEAD")
+    commit = git_in("rev-parse", "HEAD").strip()
+    if (into / ".gitmodules").exists():
+        submodules = ("submodule", "update", "-q", "--init", "--recursive", "--depth", "1")
+        patiently("git submodule", lambda: git_in(*submodules))
+    if not keep_git:
+        shutil.rmtree(into / ".git", ignore_errors=True)
+    return commit
 
 
 def inside(root: Path, below: str) -> Path:
@@ -127,13 +132,13 @@ def inside(root: Path, below: str) -> Path:
     return found
 
 
-def _git(words: list[str], environment: Mapping[str, str]) -> str:
+def _git(words: Sequence[str], directory: Path, environment: Mapping[str, str]) -> str:
     """In the pod's network, as steps are. Raises `Failure` and `Passing`."""
     command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "advice.detachedHead=false", *words]
     try:
         done = subprocess.run(
             command,
-            cwd=DIRECTORY,
+            cwd=directory,
             env=dict(environment),
             capture_output=True,
             text=True,

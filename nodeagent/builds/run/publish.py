@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodeagent.builds.places import WORK
-from nodeagent.builds.run import buildah, cache
+from nodeagent.builds.run import buildah, cache, nodeimages
 from nodeagent.builds.run.bases import _tls
 from nodeagent.builds.run.errors import Failure, Passing
 from nodeagent.builds.run.registries import Registries
@@ -122,7 +122,8 @@ def keep_here(image: str, tags: Sequence[Reference], registry: Registries, home:
     """Put what is not pushed among the node's images. Returns its digest. Raises `Failure`."""
     digest = _export(image, [str(tag) for tag in tags])
     try:
-        asyncio.run(_load(home, registry))
+        for made in asyncio.run(_load(home, registry, keep=True)):
+            buildah.run("tag", image, nodeimages.kept_name(made))
     except ImageError as error:
         print(f"error: {error}", flush=True)
         raise Failure("StoreFailed", f"the image could not be put among the node's images: {error}") from None
@@ -169,8 +170,11 @@ async def _opened(home: Path, registry: Registries) -> AsyncIterator[ImageStore]
         await store.close()
 
 
-async def _load(home: Path, registry: Registries) -> list[str]:
+async def _load(home: Path, registry: Registries, *, keep: bool = False) -> list[str]:
+    """With ``keep`` the node can push it, save it and build upon it without a registry."""
     async with _opened(home, registry) as store:
+        if keep:
+            store.keep_blobs()
         return [image.image_id for image in await store.load(_LAYOUT)]
 
 

@@ -14,6 +14,7 @@ _STEP = re.compile(r"(?:\[(\d+)/(\d+)\] )?STEP (\d+)/(\d+): (.*)")
 _CACHED = re.compile(r"--> Using cache ([0-9a-f]{12,64})")
 _DONE = re.compile(r"--> ([0-9a-f]{8,64})")
 _QUIET = re.compile(r"(?:\[\d+/\d+\] )?COMMIT( .*)?|Successfully tagged .*|--> Pushing cache.*")
+_SAID_ELSEWHERE = re.compile(r"Error: building at STEP .*|\[Warning\] one or more build args were not consumed: .*")
 _RESULT = re.compile(r"[0-9a-f]{64}")
 _SHOWN_DIGITS = 1024
 
@@ -54,7 +55,7 @@ class Steps:
             self._end(found[1])
         elif _RESULT.fullmatch(line) and not self._open:
             self.image = line
-        elif not _QUIET.fullmatch(line):
+        elif not _QUIET.fullmatch(line) and not _SAID_ELSEWHERE.fullmatch(line):
             print(self._clean(line), flush=True)
 
     def _clean(self, line: str) -> str:

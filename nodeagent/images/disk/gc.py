@@ -29,6 +29,12 @@ class Disk:
     """0 where the file system makes them as it needs them."""
     free_inodes: int = 0
 
+    @property
+    def used_percent(self) -> float:
+        """Of bytes or inodes, whichever is scarcer."""
+        by_inodes = 100 - 100 * self.free_inodes / self.total_inodes if self.total_inodes else 0.0
+        return max(100 - 100 * self.free_bytes / max(self.total_bytes, 1), by_inodes)
+
     def is_over(self, percent: float, less: Size | None = None) -> bool:
         less = less or Size()
         return (

@@ -9,22 +9,20 @@ registry *says* is final.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
-import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from nodeagent.errors import ImagePullError
 from nodeagent.facilities import Credentials
 from nodeagent.images import errors, manifests
 from nodeagent.images.reference import Reference, is_loopback, server_of
-from nodeagent.images.registry import authorization, grants, pieces
+from nodeagent.images.registry import answers, authorization, grants, pieces, tls
+from nodeagent.images.registry.answers import Repository
 from nodeagent.images.registry.credentials import for_repository
 from nodeagent.images.registry.own import NODE_PREFIX, OwnRegistry
 from nodeagent.images.settings import ImageSettings
@@ -34,25 +32,9 @@ if TYPE_CHECKING:
 
 _MOST_REDIRECTS = 5
 _LARGEST_TOKEN = 1024 * 1024
-_LARGEST_COMPLAINT = 16 * 1024
 _LONGEST_WAIT_SECONDS = 20.0
 _CONNECT_SECONDS = 10.0
 _SILENCE_SECONDS = 30.0
-
-
-@dataclass
-class Repository:
-    """A repository as one pull sees it: which server answers for it, and what to say to be let in."""
-
-    reference: Reference
-    server: str
-    credentials: Credentials | None
-    authorization: str = field(default="", repr=False)
-    actions: str = "pull"
-
-    @property
-    def scope(self) -> str:
-        return f"repository:{self.reference.repository}:{self.actions}"
 
 
 class RegistryClient:
@@ -91,8 +73,11 @@ class RegistryClient:
     def repository(self, reference: Reference, login: Credentials | None) -> Repository:
         """As it is asked where no mirror is."""
         if self._own is not None and self.is_own(reference):
-            return Repository(reference, self._own.address, login or self._own.login)
-        return Repository(reference, reference.server, login)
+            return self._at(reference, self._own.address, login or self._own.login)
+        return self._at(reference, reference.server, login)
+
+    def _at(self, reference: Reference, server: str, login: Credentials | None, actions: str = "pull") -> Repository:
+        return Repository(reference, server, login, actions=actions, is_by_hand=self._settings.is_by_hand)
 
     def took_login(self, repository: Repository) -> bool:
         """Whether a login was shown to get in. One that every node of the cluster has, for its caches, is none."""
@@ -106,7 +91,7 @@ class RegistryClient:
         challenge = authorization.Challenge("bearer", {"service": grants.AUDIENCE})
         try:
             return (await self._token(self.repository(reference, None), challenge)).value
-        except (ImagePullError, _Cut):
+        except (ImagePullError, answers.Cut):
             return ""
 
     def may_verify(self, token: str, *, node: str, repository: str) -> bool:
@@ -130,7 +115,7 @@ class RegistryClient:
             if own is None and own_registry is not None and own_registry.is_own(mirror):
                 own = own_registry.login
             try:
-                return await self._manifest(Repository(reference, server_of(mirror), own))
+                return await self._manifest(self._at(reference, server_of(mirror), own))
             except ImagePullError:
                 continue
         return await self._manifest(self.repository(reference, login))
@@ -182,8 +167,8 @@ class RegistryClient:
                     at += len(chunk)
                     yield chunk
                 if at < end:
-                    raise _Cut("the connection was closed early")
-            except _Cut as cut:
+                    raise answers.Cut("the connection was closed early")
+            except answers.Cut as cut:
                 failures = 1 if at > began else failures + 1
                 if failures >= self._settings.attempts:
                     raise errors.RegistryUnreachable(
@@ -201,13 +186,13 @@ class RegistryClient:
             headers["Range"] = f"bytes={start}-" + (str(end - 1) if end < blob.size else "")
         async with AsyncExitStack() as stack:
             response = await self._open(stack, repository, path, headers)
-            _check(response, repository, await _complaint(response))
+            answers.check(response, repository, await answers.complaint(response))
             is_part = response.status_code == 206
             if end < blob.size and not is_part:
                 self._unranged.add(repository.server)
-            _check_length(response, repository, blob, end - start if is_part else blob.size)
+            answers.check_length(response, repository, blob, end - start if is_part else blob.size)
             skip, left = (0 if is_part else start), end - start
-            async for chunk in _body(response):
+            async for chunk in answers.body(response):
                 if skip:
                     chunk, skip = chunk[skip:], max(0, skip - len(chunk))
                 if len(chunk) > left:
@@ -228,7 +213,7 @@ class RegistryClient:
         for attempt in range(1, self._settings.attempts + 1):
             try:
                 return await self._fetch_once(repository, path, most, headers)
-            except _Cut as cut:
+            except answers.Cut as cut:
                 if attempt == self._settings.attempts:
                     raise errors.RegistryUnreachable(f"registry {repository.server} cannot be reached: {cut}") from None
                 await self._wait(attempt)
@@ -237,8 +222,8 @@ class RegistryClient:
     async def _fetch_once(self, repository: Repository, path: str, most: int, headers: Mapping[str, str]) -> bytes:
         async with AsyncExitStack() as stack:
             response = await self._open(stack, repository, path, headers)
-            _check(response, repository, await _complaint(response))
-            return await _read(response, most, f"the answer of {repository.server} to {path}")
+            answers.check(response, repository, await answers.complaint(response))
+            return await answers.read(response, most, f"the answer of {repository.server} to {path}")
 
     async def _wait(self, failures: int) -> None:
         seconds = min(self._settings.retry_seconds * 2 ** (failures - 1), _LONGEST_WAIT_SECONDS)
@@ -247,7 +232,7 @@ class RegistryClient:
     async def _open(
         self, stack: AsyncExitStack, repository: Repository, path: str, headers: Mapping[str, str]
     ) -> httpx.Response:
-        """The answer, after logging in and following redirects. Its body is still to be read. Raises `_Cut`."""
+        """The answer, after logging in and following redirects. Its body is still to be read. Raises `answers.Cut`."""
         url = f"{self._scheme(repository.server)}://{repository.server}{path}"
         token = self._tokens.get((repository.server, repository.scope, repository.credentials))
         if token is not None:
@@ -262,8 +247,8 @@ class RegistryClient:
     def target(self, reference: Reference, login: Credentials | None) -> Repository:
         """Where an image of that name is pushed to: never a mirror."""
         if self._own is not None and reference.host in self._own.names:
-            return Repository(reference, self._own.address, login or self._own.login, actions="pull,push")
-        return Repository(reference, reference.server, login, actions="pull,push")
+            return self._at(reference, self._own.address, login or self._own.login, "pull,push")
+        return self._at(reference, reference.server, login, "pull,push")
 
     async def put(
         self,
@@ -287,8 +272,8 @@ class RegistryClient:
                 await self._log_in(repository, authorization.parse_challenges(challenge))
                 response = await self._put(stack, repository, method, address, headers, content)
             if response.status_code >= 300 and not (method == "HEAD" and response.status_code == 404):
-                _check(response, repository, await _complaint(response))
-        except _Cut as cut:
+                answers.check(response, repository, await answers.complaint(response))
+        except answers.Cut as cut:
             raise errors.RegistryUnreachable(f"registry {repository.server}: {cut}") from None
         return response
 
@@ -346,9 +331,9 @@ class RegistryClient:
         try:
             response = await client.send(request, stream=True)
         except httpx.TransportError as error:
-            raise _Cut(_words(error)) from None
+            raise answers.Cut(answers.words(error)) from None
         except (httpx.InvalidURL, httpx.HTTPError, UnicodeError) as error:
-            raise errors.RegistryFault(f"{urlsplit(url).netloc} cannot be asked: {_words(error)}") from None
+            raise errors.RegistryFault(f"{urlsplit(url).netloc} cannot be asked: {answers.words(error)}") from None
         stack.push_async_callback(response.aclose)
         return response
 
@@ -359,7 +344,7 @@ class RegistryClient:
             return "http"
         if not is_loopback(server):
             return "https"
-        return "https" if _own_certificates(self._settings, server) else "http"
+        return "https" if tls.of_host(self._settings, server) else "http"
 
     async def _client(self, server: str) -> httpx.AsyncClient:
         import httpx
@@ -368,7 +353,7 @@ class RegistryClient:
         if client is None:
             plain = self._scheme(server) == "http"
             own = self._own.authority if self._own is not None and server in self._own.servers else ""
-            verify = False if plain else await asyncio.to_thread(_tls_context, self._settings, server, own)
+            verify = False if plain else await asyncio.to_thread(tls.context, self._settings, server, own)
             client = httpx.AsyncClient(
                 verify=verify,
                 timeout=httpx.Timeout(_SILENCE_SECONDS, connect=_CONNECT_SECONDS, pool=None),
@@ -392,7 +377,7 @@ class RegistryClient:
         elif "basic" in by_scheme and repository.credentials is not None:
             repository.authorization = authorization.basic(repository.credentials)
         else:
-            raise _refused(repository)
+            raise answers.refused(repository)
 
     async def _token(self, repository: Repository, challenge: authorization.Challenge) -> authorization.Token:
         challenge = self._own_realm(repository, challenge)
@@ -401,10 +386,11 @@ class RegistryClient:
         async with AsyncExitStack() as stack:
             response = await self._request(stack, request.method, request.url, request.headers, request.body.encode())
             if response.status_code in (400, 401, 403):
-                complaint = await _complaint(response)
-                raise _refused(repository, f" ({complaint})" if complaint else "")
-            _check(response, repository, await _complaint(response))
-            data = await _read(response, _LARGEST_TOKEN, f"the token service of {repository.server}")
+                complaint = await answers.complaint(response)
+                said = f" ({complaint})" if complaint else ""
+                raise answers.refused(repository, said, is_known=response.status_code == 403)
+            answers.check(response, repository, await answers.complaint(response))
+            data = await answers.read(response, _LARGEST_TOKEN, f"the token service of {repository.server}")
         token = authorization.read_token(manifests.load(data, f"the answer of {repository.server}'s token service"))
         if token is None:
             raise errors.RegistryFault(f"the token service of {repository.server} gave no token")
@@ -424,118 +410,3 @@ class RegistryClient:
             self._check_redirect(repository, repository.server, realm)
             return
         raise errors.RegistryFault(f"registry {repository.server} names a token service without TLS: {realm[:200]!r}")
-
-
-class _Cut(Exception):
-    """A network fault: worth another try."""
-
-
-def _words(error: Exception) -> str:
-    return str(error) or {
-        "ConnectTimeout": "no connection within 10 s",
-        "ReadTimeout": "no answer for 30 s",
-        "RemoteProtocolError": "the connection was closed early",
-    }.get(type(error).__name__, type(error).__name__)
-
-
-async def _body(response: httpx.Response) -> AsyncIterator[bytes]:
-    import httpx
-
-    try:
-        async for chunk in response.aiter_raw():
-            yield chunk
-    except httpx.TransportError as error:
-        raise _Cut(_words(error)) from None
-    except httpx.HTTPError as error:
-        raise errors.RegistryFault(f"the answer of {response.url.host} cannot be read: {_words(error)}") from None
-
-
-async def _read(response: httpx.Response, most: int, what: str) -> bytes:
-    import httpx
-
-    data = bytearray()
-    try:
-        async for chunk in response.aiter_bytes():
-            data += chunk
-            if len(data) > most:
-                raise errors.RegistryFault(f"{what} is longer than {most} bytes")
-    except httpx.TransportError as error:
-        raise _Cut(_words(error)) from None
-    except httpx.HTTPError as error:
-        raise errors.RegistryFault(f"{what} cannot be read: {_words(error)}") from None
-    return bytes(data)
-
-
-def _check_length(response: httpx.Response, repository: Repository, blob: manifests.Descriptor, wanted: int) -> None:
-    """A length that the registry states and that is not the manifest's is no network fault."""
-    stated = response.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) != wanted:
-        length = blob.size + int(stated) - wanted
-        raise errors.DigestMismatch(
-            f"{repository.reference}: {blob.digest} is {length} bytes long, not {blob.size} as its manifest says"
-        )
-
-
-async def _complaint(response: httpx.Response) -> str:
-    """What a registry says beside an error status (its ``errors[0].message``), made harmless for a status line."""
-    if response.status_code < 400:
-        return ""
-    try:
-        document: Any = json.loads(await _read(response, _LARGEST_COMPLAINT, "an error"))
-        first = document["errors"][0]
-        text = str(first.get("message") or first.get("code") or "")
-    except (errors.RegistryFault, _Cut, ValueError, KeyError, IndexError, TypeError, AttributeError):
-        return ""
-    return "".join(one if one.isprintable() else " " for one in text)[:300]
-
-
-def _check(response: httpx.Response, repository: Repository, complaint: str) -> None:
-    status = response.status_code
-    if status in (200, 206):
-        return
-    said = f" ({complaint})" if complaint else ""
-    if status in (401, 403):
-        raise _refused(repository, said)
-    if status == 404:
-        raise errors.NotFound(f"{repository.reference} is not in registry {repository.server}{said}")
-    if status == 429:
-        after = response.headers.get("retry-after", "")
-        wait = f"; it asks to wait {after} s" if after.isdecimal() else ""
-        raise errors.RateLimited(f"registry {repository.server} limits how often it may be asked{wait}{said}")
-    if status == 400 and response.url.scheme == "http":
-        said += f"; if it wants TLS, put its CA certificate into /etc/slipway/certs.d/{repository.server}/ca.crt"
-    raise errors.RegistryFault(f"registry {repository.server} answered {status} for {repository.reference}{said}")
-
-
-def _refused(repository: Repository, said: str = "") -> errors.Unauthorised:
-    reference, server = repository.reference, repository.server
-    if repository.credentials is not None and repository.credentials.username.startswith(NODE_PREFIX):
-        if "push" in repository.actions:
-            return errors.Unauthorised(
-                f"no node may push to the cluster's registry: log in as a user for {reference}{said}"
-            )
-        return errors.Unauthorised(f"the cluster's registry does not let this node pull {reference}{said}")
-    if repository.credentials is None:
-        return errors.Unauthorised(
-            f"registry {server} lets nobody pull {reference} without a login, or it does not exist; "
-            f"add a Secret for {reference.host} to imagePullSecrets{said}"
-        )
-    return errors.Unauthorised(f"registry {server} refuses the login in imagePullSecrets for {reference}{said}")
-
-
-def _own_certificates(settings: ImageSettings, server: str) -> list[str]:
-    """CA files that somebody put there for this very host."""
-    return [str(path) for base in settings.certificate_dirs for path in sorted((base / server).glob("*.crt"))]
-
-
-def _tls_context(settings: ImageSettings, server: str, authority: str = "") -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if authority:
-        context.load_verify_locations(cadata=authority)
-    shared = [str(path) for base in settings.certificate_dirs for path in sorted(base.glob("*.crt"))]
-    for path in [*shared, *_own_certificates(settings, server)]:
-        try:
-            context.load_verify_locations(cafile=path)
-        except (ssl.SSLError, OSError) as error:
-            raise errors.StoreError(f"the certificate file {path} cannot be used: {error}") from None
-    return context

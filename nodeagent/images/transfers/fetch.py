@@ -10,7 +10,8 @@ from nodeagent.images.manifests import Descriptor
 from nodeagent.images.peers.client import Client
 from nodeagent.images.peers.directory import Peer
 from nodeagent.images.peers.wire import PeerFault
-from nodeagent.images.registry.client import RegistryClient, Repository
+from nodeagent.images.registry.answers import Repository
+from nodeagent.images.registry.client import RegistryClient
 
 log = logging.getLogger(__name__)
 

@@ -22,7 +22,8 @@ from nodeagent.images.disk.shelf import Shelf
 from nodeagent.images.flights import in_thread
 from nodeagent.images.manifests import Descriptor, Manifest
 from nodeagent.images.reference import Reference
-from nodeagent.images.registry.client import RegistryClient, Repository
+from nodeagent.images.registry.answers import Repository
+from nodeagent.images.registry.client import RegistryClient
 from nodeagent.images.registry.credentials import for_repository
 
 _CHUNK = 1024 * 1024
@@ -42,10 +43,7 @@ class Outgoing:
         record, names = state.images[image_id], state.names_of(image_id)
         name = next((each for each in names if "@" in each), names[0] if names else "")
         if not record.manifest or not name:
-            raise errors.BadImage(
-                "it came from an archive of 'docker save', which has no manifest; an OCI archive has "
-                "(skopeo copy docker-archive:… oci-archive:…)"
-            )
+            raise errors.BadImage("it has no manifest or no name here: load it once more, or give it a name")
         data = self._read(record.manifest, "manifest")
         return data, manifests.parse(manifests.load(data, "the manifest"), name), reference.parse(name)
 

@@ -24,7 +24,8 @@ from nodeagent.images.peers import access
 from nodeagent.images.peers.client import Client
 from nodeagent.images.peers.offers import Growing, Offers
 from nodeagent.images.reference import Reference
-from nodeagent.images.registry.client import RegistryClient, Repository
+from nodeagent.images.registry.answers import Repository
+from nodeagent.images.registry.client import RegistryClient
 from nodeagent.images.registry.credentials import for_repository
 from nodeagent.images.registry.own import OwnRegistry
 from nodeagent.images.settings import ImageSettings
@@ -120,19 +121,30 @@ class Puller:
         kept = self._shelf.blob(blob.digest)
         if await in_thread(kept.exists):
             return kept
-        repository, _, _ = await self._registry.manifest(reference, credentials)
-        path = self._shelf.partial(blob.digest)
+        want = Wanted(f"layer {blob.digest[:19]}… of {reference}", blob.digest, "", blob.digest)
+        try:
+            repository, _, _ = await self._registry.manifest(reference, credentials)
+            return await self.keep(want, self._registry.blob(repository, blob, 0))
+        except (*_WORTH_RESUMING, errors.NotFound) as error:
+            raise type(error)(f"{want.name} was not kept as it came, and is not to be had again: {error}") from None
+
+    async def keep(self, want: Wanted, chunks: AsyncIterator[bytes]) -> Path:
+        """The file of a layer as it comes, beside what is unpacked."""
+        kept, path = self._shelf.blob(want.blob), self._shelf.partial(want.key)
         async with locks.owned_file(path) as partial:
+            if await in_thread(kept.exists):
+                path.unlink(missing_ok=True)
+                return kept
             digest = hashlib.sha256()
             os.ftruncate(partial, 0)
             os.lseek(partial, 0, os.SEEK_SET)
-            async for chunk in self._registry.blob(repository, blob, 0):
+            async for chunk in chunks:
+                await in_thread(_write_whole, partial, chunk)
                 digest.update(chunk)
-                os.write(partial, chunk)
-            if f"sha256:{digest.hexdigest()}" != blob.digest:
+            if f"sha256:{digest.hexdigest()}" != want.blob:
                 path.unlink(missing_ok=True)
-                raise errors.DigestMismatch(f"{reference}: what came for layer {blob.digest} is something else")
-            await in_thread(self._shelf.keep_blob, blob.digest)
+                raise errors.DigestMismatch(f"{want.name}: what came is something else")
+            await in_thread(self._shelf.keep_blob, want.key)
         return kept
 
     async def push(self, image_id: str, target: Reference, credentials: Mapping[str, Credentials], tell: Tell) -> str:
@@ -324,6 +336,12 @@ class Puller:
         finally:
             self.offers.end(want.blob, growing)
             await in_thread(self._shelf.drop_stage, want.key)
+
+
+def _write_whole(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
 
 
 async def _counted(chunks: AsyncIterator[bytes], start: int, tell: Callable[[int], None]) -> AsyncIterator[bytes]:

@@ -27,7 +27,8 @@ from nodeagent.images import errors, manifests
 from nodeagent.images.flights import in_thread
 from nodeagent.images.manifests import Descriptor
 from nodeagent.images.reference import Reference
-from nodeagent.images.registry.client import RegistryClient, Repository
+from nodeagent.images.registry.answers import Repository
+from nodeagent.images.registry.client import RegistryClient
 
 SIGNATURE = "dev.cosignproject.cosign/signature"
 LARGEST_PAYLOAD = 64 * 1024

@@ -27,7 +27,7 @@ export function useParameter(name: string): [string, (value: string) => void] {
   return [parameters.get(name) ?? "", set];
 }
 
-/** The namespace that lists show; empty for all. A link may carry one; otherwise it is the one chosen last. */
+/** The namespace that lists show; empty for all. The address has it once it is chosen; otherwise it is the one chosen last. */
 export function useNamespace(): [string, (namespace: string) => void] {
   const [linked, setLinked] = useParameter("namespace");
   const [kept, setKept] = useLocalStorage({
@@ -37,7 +37,7 @@ export function useNamespace(): [string, (namespace: string) => void] {
   });
   const set = (namespace: string) => {
     setKept(namespace);
-    if (linked) setLinked("");
+    setLinked(namespace);
   };
   return [linked || kept, set];
 }

@@ -22,11 +22,12 @@ import {
   IconSun,
   IconUser,
 } from "@tabler/icons-react";
-import { lazy, type ReactNode, Suspense, useEffect, useMemo } from "react";
+import { type ReactNode, Suspense, useEffect, useMemo } from "react";
 import { Link, useLocation } from "wouter";
 import { messages } from "../lib/messages";
 import { useConnection } from "../lib/watch/hooks";
 import { KeyboardHelp } from "./keyboardHelp";
+import { lazy } from "./lazy";
 import { Boundary } from "./states";
 import { Navigation } from "./navigation";
 import { NamespaceSelect } from "./namespaceSelect";

@@ -2,7 +2,8 @@
  * What each address shows. A kind needs no entry here: it has a generic list and page. An entry adds what it has beyond
  * that. Everything is loaded when it is first shown. See docs/dashboard.md, "Adding a page".
  */
-import { type ComponentType, lazy, type LazyExoticComponent } from "react";
+import type { ComponentType, LazyExoticComponent } from "react";
+import { lazy } from "../components/lazy";
 import type { Section } from "../lib/kinds/info";
 import { Pod } from "../lib/kinds/pod";
 import type { Resource } from "../lib/kinds/resource";
@@ -133,6 +134,7 @@ export const TABS: Readonly<Record<string, readonly Tab[]>> = {
   ReplicationController: [podsTab, logsTab, metricsTab],
   Job: [podsTab, logsTab, metricsTab],
   CronJob: [jobsTab],
+  PodDisruptionBudget: [podsTab],
   Service: [podsTab, exposureTab],
   Node: [podsTab, metricsTab],
 };
@@ -154,13 +156,24 @@ const repository = lazy(() => import("./images/repository").then((m) => ({ defau
 const image = lazy(() => import("./images/image").then((m) => ({ default: m.ImagePanels })));
 const build = lazy(() => import("./builds/panels").then((m) => ({ default: m.BuildPanels })));
 
+const related = lazy(() => import("./workloads/relatedPanel").then((m) => ({ default: m.RelatedPanel })));
+const ledger = lazy(() => import("./workloads/ledger").then((m) => ({ default: m.LedgerPanel })));
+const autoscaler = lazy(() => import("./workloads/autoscaler").then((m) => ({ default: m.AutoscalerPanel })));
+const quota = lazy(() => import("./policy/panels").then((m) => ({ default: m.QuotaPanel })));
+const range = lazy(() => import("./policy/panels").then((m) => ({ default: m.RangePanel })));
+
 export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
-  Pod: [containers],
-  Deployment: [rollout],
-  StatefulSet: [rollout],
-  DaemonSet: [rollout],
-  ReplicaSet: [rollout],
-  ReplicationController: [rollout],
+  Pod: [containers, related],
+  Deployment: [rollout, related],
+  StatefulSet: [rollout, related],
+  DaemonSet: [rollout, related],
+  ReplicaSet: [rollout, related],
+  ReplicationController: [rollout, related],
+  Job: [related],
+  CronJob: [ledger, related],
+  HorizontalPodAutoscaler: [autoscaler],
+  ResourceQuota: [quota],
+  LimitRange: [range],
   Node: [drain, nodeImages],
   Service: [service],
   EndpointSlice: [endpoints],
@@ -172,6 +185,7 @@ export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
   ConfigMap: [configMapValues, usedBy],
   Secret: [secretValues, usedBy],
   PersistentVolumeClaim: [usedBy],
+  ServiceAccount: [usedBy],
 };
 
 /** Kinds that the API answers "why" for. */

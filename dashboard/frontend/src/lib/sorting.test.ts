@@ -23,8 +23,8 @@ it("writes what it reads", () => {
 
 it.each([
   ["", ["b10", "a", "none", "b9"]],
-  ["size", ["b9", "a", "b10", "none"]],
-  ["-size", ["a", "b10", "b9", "none"]],
+  ["size", ["b9", "b10", "a", "none"]],
+  ["-size", ["b10", "a", "b9", "none"]],
   ["name", ["a", "b9", "b10", "none"]],
   ["-half,name", ["a", "b10", "b9", "none"]],
 ])("sorts by %j", (text, names) => {

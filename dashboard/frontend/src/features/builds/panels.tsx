@@ -31,7 +31,7 @@ import "./builds.css";
 const text = messages.builds;
 
 export function BuildPanels({ item }: { item: Build }) {
-  const { failure, warnings = [], podName } = item.wire.status ?? {};
+  const { failure, warnings = [], podName, sameAs } = item.wire.status ?? {};
   return (
     <Stack>
       <BuildActions build={item} />
@@ -55,7 +55,11 @@ export function BuildPanels({ item }: { item: Build }) {
       {item.phase === "Succeeded" && <Result build={item} />}
       <Steps build={item} />
       <Panel title={text.output}>
-        {podName ? <BuildOutput build={item} /> : <Text c="dimmed">{text.noOutput}</Text>}
+        {podName ? (
+          <BuildOutput build={item} />
+        ) : (
+          <Text c="dimmed">{sameAs ? text.builtBefore(sameAs) : text.noOutput}</Text>
+        )}
       </Panel>
       {item.wire.spec.dockerfile && <Dockerfile build={item} />}
     </Stack>

@@ -9,6 +9,7 @@ import { encode } from "../../lib/base64";
 import type { ConfigMap } from "../../lib/kinds/configmap";
 import { Secret } from "../../lib/kinds/secret";
 import { messages } from "../../lib/messages";
+import { RolledNote } from "./rolled";
 
 const text = messages.config;
 
@@ -86,6 +87,7 @@ export function KeyDialog({ item, entryKey, before, onClose }: Props) {
             spellCheck={false}
             {...(entryKey !== null && { "data-autofocus": true })}
           />
+          <RolledNote target={target} />
           {error && (
             <Alert color="red" title={messages.actions.failed} role="alert">
               <ErrorText error={error} />

@@ -13,8 +13,10 @@ import { formatBytes } from "../../lib/format/quantity";
 import type { ConfigMap } from "../../lib/kinds/configmap";
 import { Secret } from "../../lib/kinds/secret";
 import { messages } from "../../lib/messages";
+import { CopyHidden } from "./copyHidden";
 import { KeyDialog } from "./keyDialog";
 import { useReveal } from "./reveal";
+import { RolledNote } from "./rolled";
 
 const text = messages.config;
 
@@ -99,6 +101,9 @@ function Values({ item, entries, aside }: Props) {
               </Text>
               <Group gap={4} wrap="nowrap">
                 {entry.value !== null && <CopyButton text={entry.value} />}
+                {entry.value === null && isSecret && entry.bytes === null && (
+                  <CopyHidden item={item} entryKey={entry.key} />
+                )}
                 {!isFixed && (
                   <>
                     <ActionIcon
@@ -139,7 +144,9 @@ function Values({ item, entries, aside }: Props) {
             })
           }
           onClose={close}
-        />
+        >
+          <RolledNote target={target} />
+        </Confirm>
       )}
       {dialog && dialog.kind !== "remove" && (
         <KeyDialog

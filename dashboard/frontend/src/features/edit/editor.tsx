@@ -10,9 +10,11 @@ import type { Key } from "../../lib/api/objects";
 import { hasDraft, useDraft } from "../../lib/draft";
 import { messages } from "../../lib/messages";
 import type { WireObject } from "../../lib/wire";
+import { RolledNote } from "../config/rolled";
 import { Conflict, editable, print, problemsOf, save } from "./saving";
 
 const text = messages.edit;
+const CONFIGURATION = new Set(["ConfigMap", "Secret"]);
 
 interface Props {
   target: Key;
@@ -79,6 +81,7 @@ export function ObjectEditor({ target, object, onClose }: Props) {
           </Alert>
         )
       )}
+      {isChanged && CONFIGURATION.has(target.kind.kind) && <RolledNote target={target} />}
       {dryRun && data && !error && (
         <Panel title={text.changes}>
           <Diff before={shown(base, isSecret)} after={shown(editable(data), isSecret)} />

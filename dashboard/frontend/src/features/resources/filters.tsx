@@ -1,7 +1,7 @@
 import { Button, Group, Select, TextInput } from "@mantine/core";
 import { useHotkeys } from "@mantine/hooks";
 import { IconSearch, IconTag } from "@tabler/icons-react";
-import { useRef } from "react";
+import { type ReactNode, useRef } from "react";
 import { useParameter } from "../../components/hooks";
 import * as filters from "../../lib/filter";
 import type { Resource } from "../../lib/kinds/resource";
@@ -19,7 +19,14 @@ export function useFilter() {
 
 type Controls = ReturnType<typeof useFilter>;
 
-export function Filters({ controls, items }: { controls: Controls; items: readonly Resource<WireObject>[] }) {
+interface Props {
+  controls: Controls;
+  items: readonly Resource<WireObject>[];
+  /** What stands beside them. */
+  children?: ReactNode;
+}
+
+export function Filters({ controls, items, children }: Props) {
   const { filter, setText, setLabels, setState } = controls;
   const field = useRef<HTMLInputElement>(null);
   useHotkeys([["/", () => field.current?.focus()]]);
@@ -58,6 +65,7 @@ export function Filters({ controls, items }: { controls: Controls; items: readon
           w={170}
         />
       )}
+      {children}
     </Group>
   );
 }

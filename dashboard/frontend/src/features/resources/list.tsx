@@ -1,5 +1,5 @@
 /** The list of any kind: live, filtered, sorted. What differs between kinds are their columns. */
-import { Group, Text } from "@mantine/core";
+import { Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { useNamespace } from "../../components/hooks";
@@ -94,10 +94,9 @@ export function FilteredTable({
   }
   return (
     <>
-      <Group justify="space-between" align="flex-start">
-        <Filters controls={controls} items={items} />
+      <Filters controls={controls} items={items}>
         <ColumnChooser settings={settings} />
-      </Group>
+      </Filters>
       {shown.length === 0 ? (
         <Empty text={messages.list.noMatch}>
           <ClearFilters controls={controls} />

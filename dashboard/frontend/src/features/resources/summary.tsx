@@ -38,6 +38,7 @@ function Facts({ item }: { item: Resource<WireObject> }) {
     const value = fact.value(item);
     return value !== undefined && value !== "";
   });
+  const annotations = Object.entries(item.annotations).filter(([key]) => key !== APPLIED);
   return (
     <Panel title={messages.detail.metadata}>
       <dl className="facts">
@@ -59,9 +60,9 @@ function Facts({ item }: { item: Resource<WireObject> }) {
             <Labels of={item.labels} />
           </Fact>
         )}
-        {Object.keys(item.annotations).length > 0 && (
+        {annotations.length > 0 && (
           <Fact title={fields.annotations}>
-            <Annotations of={item.annotations} />
+            <Annotations of={annotations} />
           </Fact>
         )}
         {item.wire.metadata.finalizers && (
@@ -86,16 +87,14 @@ function Fact({ title, children }: { title: string; children: React.ReactNode })
 /** It may hold a Secret's values, in clear. */
 const APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 
-function Annotations({ of }: { of: Record<string, string> }) {
+function Annotations({ of }: { of: readonly [string, string][] }) {
   return (
     <>
-      {Object.entries(of)
-        .filter(([key]) => key !== APPLIED)
-        .map(([key, value]) => (
-          <Text key={key} size="sm" className="mono breakable">
-            {key}: {value}
-          </Text>
-        ))}
+      {of.map(([key, value]) => (
+        <Text key={key} size="sm" className="mono breakable">
+          {key}: {value}
+        </Text>
+      ))}
     </>
   );
 }

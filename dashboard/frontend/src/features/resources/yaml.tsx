@@ -2,8 +2,9 @@
 import { Button, Group, Stack, Text } from "@mantine/core";
 import { IconPencil } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense, useMemo } from "react";
+import { Suspense, useMemo } from "react";
 import { useParameter } from "../../components/hooks";
+import { lazy } from "../../components/lazy";
 import { Failed, Loading } from "../../components/states";
 import { Yaml } from "../../components/yaml";
 import { useReveal } from "../config/reveal";

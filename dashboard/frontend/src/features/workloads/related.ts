@@ -4,6 +4,7 @@ import { Deployment } from "../../lib/kinds/deployment";
 import { Job } from "../../lib/kinds/job";
 import { Node } from "../../lib/kinds/node";
 import { Pod } from "../../lib/kinds/pod";
+import { PodDisruptionBudget } from "../../lib/kinds/poddisruptionbudget";
 import { ReplicaSet } from "../../lib/kinds/replicaset";
 import type { Resource } from "../../lib/kinds/resource";
 import { Service } from "../../lib/kinds/service";
@@ -14,7 +15,7 @@ import { type Listed, useResources } from "../../lib/watch/hooks";
 /** Pods by selector, and of those only the ones it controls (through its ReplicaSets, for a Deployment). */
 export function usePodsOf(item: Resource<any>): Listed<Pod> {
   const isNode = item instanceof Node;
-  const selector = item instanceof Workload || item instanceof Service ? item.selector : undefined;
+  const selector = hasSelector(item) ? item.selector : undefined;
   const isPod = item instanceof Pod;
   const pods = useResources(Pod, {
     namespace: item.namespace,
@@ -26,6 +27,10 @@ export function usePodsOf(item: Resource<any>): Listed<Pod> {
   if (!(item instanceof Workload)) return pods;
   const owners = new Set([item.uid, ...sets.items.map(({ uid }) => uid)]);
   return { ...pods, items: pods.items.filter(({ controller }) => controller && owners.has(controller.uid)) };
+}
+
+function hasSelector(item: Resource<any>): item is Workload | Service | PodDisruptionBudget {
+  return item instanceof Workload || item instanceof Service || item instanceof PodDisruptionBudget;
 }
 
 export function useReplicaSetsOf(item: Deployment | undefined): Listed<ReplicaSet> {

@@ -1,4 +1,4 @@
-import { Group, Progress, Text } from "@mantine/core";
+import { Bar } from "../../components/bar";
 import { Panel } from "../../components/panel";
 import type { Workload } from "../../lib/kinds/workload";
 import { messages } from "../../lib/messages";
@@ -7,33 +7,21 @@ import { messages } from "../../lib/messages";
 export function RolloutPanel({ item }: { item: Workload }) {
   const { wanted, updated, ready, available } = item.progress;
   const text = messages.rollout;
+  const bar = (title: string, count: number) => (
+    <Bar
+      title={title}
+      told={text.of(count, wanted)}
+      share={wanted > 0 ? count / wanted : 0}
+      color={count < wanted ? "yellow" : "teal"}
+    />
+  );
   return (
     <Panel title={text.title}>
       <div className="rollout" data-testid="rollout">
-        <Bar title={text.updated} count={updated} wanted={wanted} />
-        <Bar title={text.ready} count={ready} wanted={wanted} />
-        <Bar title={text.available} count={available} wanted={wanted} />
+        {bar(text.updated, updated)}
+        {bar(text.ready, ready)}
+        {bar(text.available, available)}
       </div>
     </Panel>
-  );
-}
-
-function Bar({ title, count, wanted }: { title: string; count: number; wanted: number }) {
-  const told = messages.rollout.of(count, wanted);
-  return (
-    <div>
-      <Group justify="space-between">
-        <Text size="sm">{title}</Text>
-        <Text size="sm" c="dimmed" className="number">
-          {told}
-        </Text>
-      </Group>
-      <Progress
-        value={wanted > 0 ? (100 * Math.min(count, wanted)) / wanted : 0}
-        size="sm"
-        color={count < wanted ? "yellow" : "teal"}
-        aria-label={`${title}: ${told}`}
-      />
-    </div>
   );
 }

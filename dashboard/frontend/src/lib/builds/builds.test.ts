@@ -65,7 +65,7 @@ describe("the archive", () => {
       for (let at = 0; at < tar.size; at += size) pieces.push(tar.slice(at, Math.min(tar.size, at + size)));
       expect(new Uint8Array(await new Blob(pieces).arrayBuffer())).toEqual(whole);
     }
-  });
+  }, 60_000);
 
   test("says how large a file beyond 8 GiB is", () => {
     const text = new TextDecoder().decode(header("big", 9 * 1024 ** 3, "0"));

@@ -41,6 +41,7 @@ export interface BuildWire extends WireObject {
     phase?: string;
     attempt?: number;
     podName?: string;
+    sameAs?: string;
     nodeName?: string;
     queuePosition?: number;
     startTime?: string;

@@ -1,3 +1,4 @@
+import { formatTime } from "../format/age";
 import { messages } from "../messages";
 import type { WireObject } from "../wire";
 import type { Column, Fact } from "./column";
@@ -14,7 +15,23 @@ export interface CronJobWire extends WireObject {
     concurrencyPolicy?: string;
     jobTemplate: { metadata?: Record<string, unknown>; spec: JobWire["spec"] };
   };
-  status?: { active?: { name: string }[]; lastScheduleTime?: string; lastSuccessfulTime?: string };
+  status?: {
+    active?: { name: string }[];
+    lastScheduleTime?: string;
+    lastSuccessfulTime?: string;
+    nextScheduleTime?: string;
+    ledger?: LedgerEntry[];
+  };
+}
+
+/** What became of one time that fell due (docs/kinds/cronjob.md). */
+export interface LedgerEntry {
+  due: string;
+  outcome: "ran" | "replaced" | "skipped" | "missed";
+  reason?: string;
+  message?: string;
+  job?: string;
+  at?: string;
 }
 
 const { fields, states } = messages;
@@ -63,6 +80,11 @@ export class CronJob extends Resource<CronJobWire> {
     return this.wire.spec.suspend === true;
   }
 
+  /** The newest is last. */
+  get ledger(): readonly LedgerEntry[] {
+    return this.wire.status?.ledger ?? [];
+  }
+
   override get state(): string {
     if (this.isDeleting) return states.terminating;
     if (this.isSuspended) return states.suspended;
@@ -78,6 +100,14 @@ export class CronJob extends Resource<CronJobWire> {
     return [
       schedule,
       lastSchedule,
+      {
+        id: "nextSchedule",
+        header: fields.nextSchedule,
+        value: () => {
+          const next = this.wire.status?.nextScheduleTime;
+          return next && !this.isSuspended ? formatTime(next) : undefined;
+        },
+      },
       {
         id: "lastSuccess",
         header: fields.lastSuccess,

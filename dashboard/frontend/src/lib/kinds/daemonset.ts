@@ -1,7 +1,6 @@
 import { messages } from "../messages";
-import * as columns from "./columns";
 import { define } from "./info";
-import { images, ready, updated, Workload, type WorkloadWire } from "./workload";
+import { rolledOut, Workload, type WorkloadWire } from "./workload";
 
 export interface DaemonSetWire extends WorkloadWire {
   status?: WorkloadWire["status"] & {
@@ -23,14 +22,7 @@ export class DaemonSet extends Workload<DaemonSetWire> {
     subresources: ["status"],
   });
 
-  static readonly columns = columns.between<DaemonSet>(
-    columns.state,
-    ready,
-    updated,
-    columns.cpuUse,
-    columns.memoryUse,
-    images,
-  );
+  static readonly columns = rolledOut;
 
   override get info() {
     return DaemonSet.info;

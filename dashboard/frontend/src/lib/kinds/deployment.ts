@@ -1,6 +1,5 @@
-import * as columns from "./columns";
 import { define } from "./info";
-import { images, ready, updated, Workload } from "./workload";
+import { rolledOut, Workload } from "./workload";
 
 /** The revision that a Deployment writes on itself and on its ReplicaSets. */
 export const REVISION = "deployment.kubernetes.io/revision";
@@ -15,14 +14,7 @@ export class Deployment extends Workload {
     subresources: ["status", "scale"],
   });
 
-  static readonly columns = columns.between<Deployment>(
-    columns.state,
-    ready,
-    updated,
-    columns.cpuUse,
-    columns.memoryUse,
-    images,
-  );
+  static readonly columns = rolledOut;
 
   override get info() {
     return Deployment.info;

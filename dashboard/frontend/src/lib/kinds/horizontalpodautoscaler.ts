@@ -1,3 +1,4 @@
+import { parseQuantity } from "../format/quantity";
 import { messages } from "../messages";
 import type { Condition, WireObject } from "../wire";
 import type { Column, Fact } from "./column";
@@ -6,15 +7,38 @@ import { define } from "./info";
 import { type Health, Resource } from "./resource";
 
 interface Amount {
+  type?: string;
   averageUtilization?: number;
   averageValue?: string;
   value?: string;
 }
 
-/** Of the spec with a target, of the status with what is now. */
-export interface ResourceMetric {
+interface Measured {
+  name?: string;
+  container?: string;
+  metric?: { name: string };
+  target?: Amount;
+  current?: Amount;
+}
+
+/** What is measured stands in a field that is called after its type. */
+interface MetricWire {
   type: string;
-  resource?: { name: string; target?: Amount; current?: Amount };
+  resource?: Measured;
+  containerResource?: Measured;
+  pods?: Measured;
+  object?: Measured;
+  external?: Measured;
+}
+
+/** One measure that the autoscaler goes by. */
+export interface Goal {
+  name: string;
+  /** Empty while it is not known. */
+  current: string;
+  target: string;
+  /** Of the target: above 1 there are to be more replicas. */
+  ratio: number | null;
 }
 
 export interface AutoscalerWire extends WireObject {
@@ -22,13 +46,13 @@ export interface AutoscalerWire extends WireObject {
     scaleTargetRef: { apiVersion?: string; kind: string; name: string };
     minReplicas?: number;
     maxReplicas: number;
-    metrics?: ResourceMetric[];
+    metrics?: MetricWire[];
   };
   status?: {
     currentReplicas?: number;
     desiredReplicas?: number;
     lastScaleTime?: string;
-    currentMetrics?: ResourceMetric[];
+    currentMetrics?: MetricWire[];
     conditions?: Condition[];
   };
 }
@@ -47,6 +71,13 @@ const target: Column<HorizontalPodAutoscaler> = {
     name: spec.scaleTargetRef.name,
   }),
 };
+const goals: Column<HorizontalPodAutoscaler> = {
+  id: "metrics",
+  header: fields.metrics,
+  value: (scaler) =>
+    scaler.goals.map(({ name, current, target }) => `${name} ${current || "–"} of ${target}`).join(", "),
+  priority: 1,
+};
 const replicas: Column<HorizontalPodAutoscaler> = {
   id: "replicas",
   header: fields.replicas,
@@ -54,27 +85,6 @@ const replicas: Column<HorizontalPodAutoscaler> = {
     `${status?.currentReplicas ?? 0} (${spec.minReplicas ?? 1}–${spec.maxReplicas})`,
   as: "number",
 };
-
-const metrics: Column<HorizontalPodAutoscaler> = {
-  id: "metrics",
-  header: fields.metrics,
-  value: ({ wire: { spec, status } }) =>
-    (spec.metrics ?? [])
-      .flatMap(({ resource }) => {
-        if (!resource) return [];
-        const now = status?.currentMetrics?.find(
-          (metric) => metric.resource?.name === resource.name,
-        )?.resource;
-        return [`${resource.name} ${amount(now?.current)} of ${amount(resource.target)}`];
-      })
-      .join(", "),
-  as: "number",
-};
-
-function amount(of: Amount | undefined): string {
-  if (of?.averageUtilization !== undefined) return `${of.averageUtilization} %`;
-  return of?.averageValue ?? of?.value ?? "–";
-}
 
 export class HorizontalPodAutoscaler extends Resource<AutoscalerWire> {
   static readonly info = define({
@@ -87,15 +97,29 @@ export class HorizontalPodAutoscaler extends Resource<AutoscalerWire> {
     subresources: ["status"],
   });
 
-  static readonly columns = columns.between<HorizontalPodAutoscaler>(
-    columns.state,
-    target,
-    metrics,
-    replicas,
-  );
+  static readonly columns = columns.between<HorizontalPodAutoscaler>(columns.state, target, goals, replicas);
 
   override get info() {
     return HorizontalPodAutoscaler.info;
+  }
+
+  get goals(): Goal[] {
+    const known = new Map((this.wire.status?.currentMetrics ?? []).map((metric) => [nameOf(metric), metric]));
+    return (this.wire.spec.metrics ?? []).map((metric) => {
+      const name = nameOf(metric);
+      const wanted = measured(metric)?.target ?? {};
+      const found = known.get(name);
+      const now = (found && measured(found)?.current) ?? {};
+      const [target, current] = [wanted, now].map((amount) => amountOf(amount, wanted));
+      const ratio = current?.number && target?.number ? current.number / target.number : null;
+      return { name, current: current?.text ?? "", target: target?.text ?? "", ratio };
+    });
+  }
+
+  get bounds(): { min: number; max: number; current: number; desired: number } {
+    const { minReplicas = 1, maxReplicas } = this.wire.spec;
+    const { currentReplicas = 0, desiredReplicas = 0 } = this.wire.status ?? {};
+    return { min: minReplicas, max: maxReplicas, current: currentReplicas, desired: desiredReplicas };
   }
 
   override get state(): string {
@@ -118,9 +142,27 @@ export class HorizontalPodAutoscaler extends Resource<AutoscalerWire> {
   override get facts(): readonly Fact[] {
     return [
       target,
-      metrics,
       replicas,
       { id: "lastScale", header: fields.lastScale, value: () => this.wire.status?.lastScaleTime, as: "age" },
     ];
   }
+}
+
+function measured(metric: MetricWire): Measured | undefined {
+  return metric.resource ?? metric.containerResource ?? metric.pods ?? metric.object ?? metric.external;
+}
+
+function nameOf(metric: MetricWire): string {
+  const { name, container, metric: named } = measured(metric) ?? {};
+  return [container, name ?? named?.name ?? metric.type].filter(Boolean).join(" ");
+}
+
+/** What is asked of `wanted` is what is read of either: percent, or an amount. */
+function amountOf(amount: Amount, wanted: Amount): { text: string; number: number } {
+  if (wanted.averageUtilization !== undefined) {
+    const percent = amount.averageUtilization;
+    return { text: percent === undefined ? "" : `${percent} %`, number: percent ?? 0 };
+  }
+  const text = (wanted.averageValue !== undefined ? amount.averageValue : amount.value) ?? "";
+  return { text, number: parseQuantity(text) };
 }

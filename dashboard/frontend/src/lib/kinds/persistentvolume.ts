@@ -1,18 +1,18 @@
 import { messages } from "../messages";
-import type { WireObject } from "../wire";
 import type { Column, Fact } from "./column";
 import * as columns from "./columns";
 import { define } from "./info";
-import { type Health, Resource } from "./resource";
+import { modes, storageClass, Stored, type StoredWire } from "./stored";
 
-export interface VolumeWire extends WireObject {
+export interface VolumeWire extends StoredWire {
   spec: {
     capacity?: Record<string, string>;
     storageClassName?: string;
+    accessModes?: string[];
     persistentVolumeReclaimPolicy?: string;
     claimRef?: { namespace: string; name: string };
   };
-  status?: { phase?: string; message?: string };
+  status?: StoredWire["status"] & { message?: string };
 }
 
 const { fields } = messages;
@@ -38,7 +38,9 @@ const reclaim: Column<PersistentVolume> = {
   priority: 1,
 };
 
-export class PersistentVolume extends Resource<VolumeWire> {
+export class PersistentVolume extends Stored<VolumeWire> {
+  protected override readonly phases = { bad: "Failed", others: "idle" } as const;
+
   static readonly info = define({
     kind: "PersistentVolume",
     plural: "persistentvolumes",
@@ -54,6 +56,8 @@ export class PersistentVolume extends Resource<VolumeWire> {
     capacity,
     claim,
     reclaim,
+    storageClass,
+    modes,
     columns.age,
   ];
 
@@ -61,22 +65,11 @@ export class PersistentVolume extends Resource<VolumeWire> {
     return PersistentVolume.info;
   }
 
-  override get state(): string {
-    return this.isDeleting
-      ? messages.states.terminating
-      : (this.wire.status?.phase ?? messages.states.pending);
-  }
-
-  override get health(): Health {
-    if (this.state === "Bound") return "good";
-    return this.state === "Failed" ? "bad" : "idle";
-  }
-
   override get trouble(): string {
     return this.wire.status?.message ?? "";
   }
 
   override get facts(): readonly Fact[] {
-    return [capacity, claim, reclaim];
+    return [capacity, claim, reclaim, storageClass, modes];
   }
 }

@@ -1,11 +1,11 @@
 import { messages } from "../messages";
-import type { Condition, WireObject } from "../wire";
+import type { Condition } from "../wire";
 import type { Column, Fact } from "./column";
 import * as columns from "./columns";
 import { define } from "./info";
-import { type Health, Resource } from "./resource";
+import { modes, storageClass, Stored, type StoredWire } from "./stored";
 
-export interface ClaimWire extends WireObject {
+export interface ClaimWire extends StoredWire {
   spec: {
     storageClassName?: string;
     volumeName?: string;
@@ -32,20 +32,9 @@ const capacity: Column<PersistentVolumeClaim> = {
   value: ({ wire }) => wire.status?.capacity?.storage ?? wire.spec.resources?.requests?.storage,
   as: "number",
 };
-const storageClass: Column<PersistentVolumeClaim> = {
-  id: "class",
-  header: fields.class,
-  value: ({ wire }) => wire.spec.storageClassName,
-  priority: 2,
-};
-const modes: Column<PersistentVolumeClaim> = {
-  id: "modes",
-  header: fields.accessModes,
-  value: ({ wire }) => wire.spec.accessModes?.join(", "),
-  priority: 2,
-};
+export class PersistentVolumeClaim extends Stored<ClaimWire> {
+  protected override readonly phases = { bad: "Lost", others: "busy" } as const;
 
-export class PersistentVolumeClaim extends Resource<ClaimWire> {
   static readonly info = define({
     kind: "PersistentVolumeClaim",
     plural: "persistentvolumeclaims",
@@ -64,17 +53,6 @@ export class PersistentVolumeClaim extends Resource<ClaimWire> {
 
   override get info() {
     return PersistentVolumeClaim.info;
-  }
-
-  override get state(): string {
-    return this.isDeleting
-      ? messages.states.terminating
-      : (this.wire.status?.phase ?? messages.states.pending);
-  }
-
-  override get health(): Health {
-    if (this.state === "Bound") return "good";
-    return this.state === "Lost" ? "bad" : "busy";
   }
 
   override get facts(): readonly Fact[] {

@@ -12,15 +12,18 @@ import { groupResource, type KindInfo, type Section } from "./info";
 import { Image } from "./image";
 import { Ingress } from "./ingress";
 import { Job } from "./job";
+import { LimitRange } from "./limitrange";
 import { Namespace } from "./namespace";
 import { NetworkPolicy } from "./networkpolicy";
 import { Node } from "./node";
 import { PersistentVolume } from "./persistentvolume";
 import { PersistentVolumeClaim } from "./persistentvolumeclaim";
 import { Pod } from "./pod";
+import { PodDisruptionBudget } from "./poddisruptionbudget";
 import { ReplicaSet } from "./replicaset";
 import { ReplicationController } from "./replicationcontroller";
 import { Repository } from "./repository";
+import { ResourceQuota } from "./resourcequota";
 import type { ResourceClass } from "./resource";
 import { Secret } from "./secret";
 import { Service } from "./service";
@@ -52,6 +55,9 @@ export const BUILT_IN: readonly ResourceClass[] = [
   Secret,
   PersistentVolumeClaim,
   PersistentVolume,
+  LimitRange,
+  ResourceQuota,
+  PodDisruptionBudget,
   ...SMALL,
 ];
 

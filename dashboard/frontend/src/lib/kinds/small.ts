@@ -46,29 +46,6 @@ export const SMALL = [
     { field: "reclaimPolicy", header: fields.reclaimPolicy, priority: 2 },
     { field: "volumeBindingMode", header: fields.binding, priority: 2 },
   ),
-  simple(define({ kind: "LimitRange", plural: "limitranges", section: "policy", shortNames: ["limits"] })),
-  simple(
-    define({
-      kind: "ResourceQuota",
-      plural: "resourcequotas",
-      section: "policy",
-      shortNames: ["quota"],
-      subresources: ["status"],
-    }),
-  ),
-  simple(
-    define({
-      group: "policy",
-      kind: "PodDisruptionBudget",
-      plural: "poddisruptionbudgets",
-      section: "policy",
-      shortNames: ["pdb"],
-      subresources: ["status"],
-    }),
-    { field: "spec.minAvailable", header: fields.minAvailable, as: "number" },
-    { field: "spec.maxUnavailable", header: fields.maxUnavailable, as: "number" },
-    { field: "status.disruptionsAllowed", header: fields.disruptionsAllowed, as: "number" },
-  ),
   simple(
     define({
       group: "scheduling.k8s.io",

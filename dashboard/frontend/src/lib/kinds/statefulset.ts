@@ -1,6 +1,5 @@
-import * as columns from "./columns";
 import { define } from "./info";
-import { images, ready, updated, Workload } from "./workload";
+import { rolledOut, Workload } from "./workload";
 
 export class StatefulSet extends Workload {
   static readonly info = define({
@@ -12,14 +11,7 @@ export class StatefulSet extends Workload {
     subresources: ["status", "scale"],
   });
 
-  static readonly columns = columns.between<StatefulSet>(
-    columns.state,
-    ready,
-    updated,
-    columns.cpuUse,
-    columns.memoryUse,
-    images,
-  );
+  static readonly columns = rolledOut;
 
   override get info() {
     return StatefulSet.info;

@@ -1,8 +1,8 @@
-/** Which ConfigMaps, Secrets and claims a pod needs. Pure. */
+/** Which ConfigMaps, Secrets and claims a pod needs, and as whom it runs. Pure. */
 import type { PodSpec } from "./pod";
 
 export interface Use {
-  kind: "ConfigMap" | "Secret" | "PersistentVolumeClaim";
+  kind: "ConfigMap" | "Secret" | "PersistentVolumeClaim" | "ServiceAccount";
   name: string;
 }
 
@@ -27,6 +27,7 @@ interface LooseSpec {
   initContainers?: LooseContainer[];
   volumes?: LooseVolume[];
   imagePullSecrets?: Ref[];
+  serviceAccountName?: string;
 }
 
 export function usesOf(given: PodSpec): Use[] {
@@ -53,5 +54,6 @@ export function usesOf(given: PodSpec): Use[] {
     }
   }
   for (const { name } of spec.imagePullSecrets ?? []) add("Secret", name);
+  add("ServiceAccount", spec.serviceAccountName);
   return found;
 }

@@ -2,6 +2,7 @@
 import { messages } from "../messages";
 import type { Condition, LabelSelector, ObjectMeta, WireObject } from "../wire";
 import type { Column, Fact } from "./column";
+import * as columns from "./columns";
 import type { PodSpec } from "./pod";
 import { type Health, Resource } from "./resource";
 
@@ -150,3 +151,13 @@ export const images: Column<Workload> = {
   as: "mono",
   priority: 1,
 };
+
+/** Of the kinds that roll out changes step by step. */
+export const rolledOut: readonly Column<any>[] = columns.between<Workload>(
+  columns.state,
+  ready,
+  updated,
+  columns.cpuUse,
+  columns.memoryUse,
+  images,
+);

@@ -119,7 +119,7 @@ describe("the view", () => {
     const view = new LogView(buffer, odd);
     while (view.advance());
     expect([buffer.length, view.length]).toEqual([1_000_000, 500_000]);
-  });
+  }, 60_000);
 });
 
 describe("colours", () => {

@@ -1,0 +1,240 @@
+"""Pods of one node reach each other past the bridge, and only where every rule would let them."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import socket
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from nodeagent.network import shortcut
+from nodeagent.network.pods import BridgeNetwork, hardware_address
+from tests.agent.host import needs_host, pod, until
+from tests.agent.services_host import (
+    ADDRESS,
+    CLUSTER,
+    CLUSTER_6,
+    POD_RANGE,
+    POD_RANGE_6,
+    Node,
+    Place,
+    answering,
+    dual,
+    segment,
+    service,
+    slices,
+)
+from tests.agent.test_network_spoofing import ethernet, packet
+
+__all__ = ["dual", "segment"]
+pytestmark = needs_host
+
+ROUNDS = 200
+"""One packet in eight is looked at: that none of so many is, happens once in 10^11."""
+
+
+class Counted:
+    """How many packets of pods have met the host's IP stack, or the bridge."""
+
+    def __init__(self, bridge: str, family: str) -> None:
+        self.family, self.table = family, f"count{bridge[-8:]}"
+        hook, match = ("prerouting", "ether type ip") if family == "bridge" else ("forward", f'iifname "{bridge}"')
+        rules = f"type filter hook {hook} priority 300;\n{match} counter\n"
+        script = f"table {family} {self.table} {{\nchain seen {{\n{rules}}}\n}}\n"
+        subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True)
+
+    def packets(self) -> int:
+        told = subprocess.check_output(["nft", "list", "table", self.family, self.table], text=True)
+        return int(told.partition("counter packets ")[2].split()[0])
+
+    def during(self, what: Any) -> int:
+        before = self.packets()
+        what()
+        return self.packets() - before
+
+
+@contextlib.contextmanager
+def counted(node: Node, family: str = "inet") -> Iterator[Counted]:
+    made = Counted(f"slip{node.settings.instance}", family)
+    try:
+        yield made
+    finally:
+        subprocess.run(["nft", "delete", "table", family, made.table], check=True)
+
+
+class Talk:
+    """A connection from one pod to what listens in another."""
+
+    def __init__(self, source: Place, address: str, port: int = 8080) -> None:
+        self.socket = source.call(lambda: socket.create_connection((address, port), timeout=5))
+        self.stream = self.socket.makefile("rwb")
+        self.greeting = self.stream.readline()
+
+    def say(self, rounds: int = 1) -> None:
+        for number in range(rounds):
+            line = f"{number} " * 9 + "\n"
+            self.stream.write(line.encode())
+            self.stream.flush()
+            assert self.stream.readline() == line.encode()
+
+    def close(self) -> None:
+        self.stream.close()
+        self.socket.close()
+
+
+@contextlib.contextmanager
+def talking(node: Node, address: str, *, port: int = 8080) -> Iterator[Talk]:
+    made = Talk(node.places["asker"], address, port)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+async def pair(node: Node) -> list[str]:
+    """Two pods; the addresses of the second."""
+    await node.pod("asker")
+    await node.pod("server")
+    return list(node.sandboxes["server"].addresses)
+
+
+@pytest.mark.parametrize("family", [0, 1], ids=["IPv4", "IPv6"])
+async def test_a_connection_that_lasts_leaves_the_bridge(dual: Node, family: int):
+    address = (await pair(dual))[family]
+    any_address = "::" if family else "0.0.0.0"
+    with (
+        answering(dual.places["server"], "server", address=any_address),
+        counted(dual) as seen,
+        talking(dual, address) as talk,
+    ):
+        assert dual.sandboxes["asker"].addresses[family] in talk.greeting.decode()
+        talk.say(ROUNDS)
+        assert seen.during(lambda: talk.say(ROUNDS)) < ROUNDS / 4
+
+
+async def test_through_a_service_and_in_what_begins_and_ends_every_packet_meets_the_tables(dual: Node):
+    address, _ = await pair(dual)
+    await dual.put(service(), slices(address))
+    with answering(dual.places["server"], "server"), counted(dual) as seen:
+        with talking(dual, ADDRESS, port=80) as talk:
+            talk.say(ROUNDS)
+            assert seen.during(lambda: talk.say(ROUNDS)) >= 2 * ROUNDS
+        many = [Talk(dual.places["asker"], address) for _ in range(8)]
+        for each in many:
+            each.say(ROUNDS // 4)
+        before = seen.packets()
+        for each in many:
+            each.close()
+        await until(lambda: seen.packets() >= before + 2 * len(many))  # FIN of each side
+
+
+async def test_what_is_for_the_node_to_route_does_not_pass_the_bridge(dual: Node):
+    address, _ = await pair(dual)
+    await dual.put(service(), slices(address))
+    with (
+        answering(dual.places["server"], "server"),
+        counted(dual, "bridge") as seen,
+        talking(dual, ADDRESS, port=80) as talk,
+    ):
+        assert seen.packets() == 0
+        talk.say(ROUNDS)
+        assert seen.packets() == 0
+
+
+async def test_pods_that_a_policy_concerns_take_the_long_way_from_that_moment(dual: Node):
+    address, _ = await pair(dual)
+    short = dual.network._shortcut
+    with answering(dual.places["server"], "server"), counted(dual) as seen, talking(dual, address) as talk:
+        talk.say(ROUNDS)
+        for held in (dual.sandboxes["asker"].addresses[0], dual.sandboxes["server"].addresses[1]):
+            short.hold([held])
+            assert seen.during(lambda: talk.say(ROUNDS)) >= 2 * ROUNDS
+            short.hold([])
+            assert seen.during(lambda: talk.say(ROUNDS)) < ROUNDS
+
+
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortcut, "SECONDS", 1)
+
+
+async def test_a_rule_that_comes_is_met_within_seconds_even_if_we_are_not_told(forgetful: None, dual: Node):
+    """An administrator's own, say."""
+    address, _ = await pair(dual)
+    with answering(dual.places["server"], "server"), counted(dual) as seen, talking(dual, address) as talk:
+        talk.say(ROUNDS)
+        subprocess.run(["nft", f"insert rule inet {seen.table} seen tcp dport 8080 drop"], check=True)
+        talk.socket.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            talk.say(10**9)
+
+
+@pytest.mark.parametrize("limited", ["asker", "server"])
+async def test_with_a_limit_of_bandwidth_the_long_way(dual: Node, limited: str):
+    for name in ("asker", "server"):
+        annotations = {"kubernetes.io/ingress-bandwidth": "10G"} if name == limited else {}
+        made = dual.sandboxes[name] = await dual.network.create(pod(annotations=annotations), hostname=name)
+        dual.places[name] = Place(str(made.network))
+    address = dual.sandboxes["server"].addresses[0]
+    with answering(dual.places["server"], "server"), counted(dual) as seen, talking(dual, address) as talk:
+        assert seen.during(lambda: talk.say(ROUNDS)) >= 2 * ROUNDS
+
+
+async def test_another_pods_connection_is_not_to_be_used(dual: Node):
+    """Not from another interface, be it with the same addresses of IP and hardware."""
+    address, _ = await pair(dual)
+    await dual.pod("liar")
+    own = dual.sandboxes["asker"].addresses[0]
+    listener = dual.places["server"].call(lambda: bound(address))
+    asker = dual.places["asker"].call(lambda: bound(own))
+    with listener, asker, counted(dual) as seen:
+        asker.connect((address, PORT))
+        assert seen.during(lambda: [asker.send(b"mine") for _ in range(ROUNDS)]) < ROUNDS
+        assert all(listener.recv(100) == b"mine" for _ in range(ROUNDS))
+        kind, body = packet(own, address, PORT)
+        gateway = (b"\x0a\x58" + bytes.fromhex(dual.settings.instance)).hex(":")
+        for hardware in ("liar", "asker"):
+            frame = ethernet(hardware_address(dual.sandboxes[hardware].pod_uid), gateway, kind, body)
+            dual.places["liar"].call(functools.partial(send_frames, frame, 20))
+        assert seen.during(lambda: asker.send(b"mine")) == 0, "there is something to use"
+        assert listener.recv(100) == b"mine"
+        asker.send(b"last")
+        assert listener.recv(100) == b"last"
+
+
+PORT = 9999
+
+
+def bound(address: str) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind((address, PORT))
+    made.settimeout(5)
+    return made
+
+
+def send_frames(frame: bytes, count: int) -> None:
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        raw.bind(("eth0", 0))
+        for _ in range(count):
+            raw.send(frame)
+
+
+async def test_an_agent_that_starts_again_takes_over(dual: Node):
+    address, _ = await pair(dual)
+    again = BridgeNetwork(dual.settings)
+    ranges = {"pod_cidrs": [POD_RANGE, POD_RANGE_6], "cluster_cidrs": [CLUSTER, CLUSTER_6]}
+    with answering(dual.places["server"], "server"), counted(dual) as seen, talking(dual, address) as talk:
+        talk.say(ROUNDS)
+        dual.network._shortcut.close()
+        assert seen.during(lambda: talk.say(ROUNDS)) < ROUNDS, "without an agent"
+        again._shortcut.hold([address])
+        await again.start(**ranges)
+        assert seen.during(lambda: talk.say(ROUNDS)) >= 2 * ROUNDS, "held before the first packet"
+        again._shortcut.hold([])
+        talk.say(ROUNDS)
+        assert seen.during(lambda: talk.say(ROUNDS)) < ROUNDS
+        await again.close()
