@@ -41,8 +41,8 @@ test-vm: ready-dev ## Run what needs another kernel, in an emulated machine: Wir
 	@setup/vm.sh
 	@$(SUDO) $(PYTHON) -m tests.vm
 
-pictures: ready-dev ## Renew the screenshots in docs/ from a seeded instance
-	@$(SUDO) $(PYTHON) -m tests.browser.pictures
+pictures: ready-dev ## Renew the screenshots in docs/ of a demo cluster; ONLY="pods why" some of them
+	@$(SUDO) $(PYTHON) -m tests.browser.pictures $(ONLY)
 
 format: ready-dev ## Format the code
 	@$(VENV)/bin/ruff check --fix --quiet . ; $(VENV)/bin/ruff format .

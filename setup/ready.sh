@@ -23,7 +23,8 @@ run_files="crun:/usr/bin/crun conmon:/usr/bin/conmon nftables:/usr/sbin/nft
   golang-github-containers-common:/usr/share/containers/seccomp.json"
 [ -n "$agent" ] || run_files="$run_files redis-server:/usr/bin/redis-server docker-registry:/usr/bin/docker-registry"
 dev_files="catatonit:/usr/bin/catatonit busybox-static:/bin/busybox skopeo:/usr/bin/skopeo
-  pebble:/usr/bin/pebble mmdebstrap:/usr/bin/mmdebstrap runc:/usr/sbin/runc chromium:/usr/bin/chromium curl:/usr/bin/curl procps:/usr/bin/pgrep"
+  pebble:/usr/bin/pebble mmdebstrap:/usr/bin/mmdebstrap runc:/usr/sbin/runc chromium:/usr/bin/chromium curl:/usr/bin/curl procps:/usr/bin/pgrep
+  fonts-inter:/usr/share/fonts/opentype/inter/Inter-Regular.otf fonts-jetbrains-mono:/usr/share/fonts/truetype/jetbrains-mono/JetBrainsMono-Regular.ttf"
 
 missing_packages() {
     local entry

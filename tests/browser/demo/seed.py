@@ -57,6 +57,7 @@ class Demo:
 
     def seed(self) -> None:
         self.instance.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
+        self._open_a_way_in()
         self._push_base()
         self._build("web-1", WINDOW, tag="web:1.4")
         self._create(self._certificate())
@@ -74,6 +75,15 @@ class Demo:
         self._until_available("web", 3)
         self._until_available("orders", 2)
         self._until_crashed("mailer")
+
+    def _open_a_way_in(self) -> None:
+        """Ingresses are served by one of the lab's nodes; this machine's own ports 80 and 443 are not ours to take."""
+        nodes = self.instance.api.get("/api/v1/nodes").raise_for_status().json()["items"]
+        others = [node["metadata"]["name"] for node in nodes if node["metadata"]["name"] != self.instance.node]
+        content = {"Content-Type": "application/merge-patch+json"}
+        labels = {"metadata": {"labels": {"slipway.dev/ingress": "true"}}}
+        for name in others[:1]:
+            self.instance.api.patch(f"/api/v1/nodes/{name}", json=labels, headers=content).raise_for_status()
 
     def remove(self) -> None:
         self.instance.api.delete(f"/api/v1/namespaces/{self.namespace}")

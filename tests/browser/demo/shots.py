@@ -48,7 +48,7 @@ def _palette(page: Page) -> None:
 
 
 def _keys(page: Page) -> None:
-    page.keyboard.press("?")
+    page.keyboard.press("Shift+?")
     page.get_by_role("dialog").wait_for()
 
 
@@ -122,7 +122,7 @@ PAGES = (
     Shot("join", "/nodes", "{node}", _press("Add a node")),
     Shot("drain", "/nodes/{node}", "Kernel", _press("Drain")),
     Shot("metrics", "/usage", "Memory"),
-    Shot("events", f"/events?{SHOP}", "FailedScheduling"),
+    Shot("events", f"/events?{SHOP}", "Warnings"),
     Shot("namespaces", "/namespaces", "{namespace}"),
     Shot("namespace", "/namespaces/{namespace}", "Active"),
     Shot("deployments", f"/deployments?{SHOP}", "checkout"),

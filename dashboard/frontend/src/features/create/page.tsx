@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { useNamespace, useParameter, useRegistry } from "../../components/hooks";
 import { Page } from "../../components/page";
+import { TabList } from "../../components/tabList";
 import { Loading } from "../../components/states";
 import { skeletonOf } from "../../lib/create/skeleton";
 import { SMALL_FORMS } from "../../lib/create/small/all";
@@ -46,7 +47,7 @@ export function CreatePage() {
         }}
         keepMountedMode="display-none"
       >
-        <Tabs.List className="tabs" mb="md">
+        <TabList shown={shown}>
           <Tabs.Tab value="form">{text.form}</Tabs.Tab>
           {SMALL_FORMS.map(({ id }) => (
             <Tabs.Tab key={id} value={id}>
@@ -54,7 +55,7 @@ export function CreatePage() {
             </Tabs.Tab>
           ))}
           <Tabs.Tab value="yaml">{text.yaml}</Tabs.Tab>
-        </Tabs.List>
+        </TabList>
         <Tabs.Panel value="form">
           {visited.current.has("form") && <RunImage key={begun?.info.kind} onYaml={toYaml} />}
         </Tabs.Panel>

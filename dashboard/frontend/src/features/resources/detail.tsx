@@ -5,6 +5,7 @@ import { ShowCommand } from "../../components/command";
 import { EventsOf } from "../../components/events";
 import { useParameter } from "../../components/hooks";
 import { Page } from "../../components/page";
+import { TabList } from "../../components/tabList";
 import { Boundary, Empty, Failed, Loading } from "../../components/states";
 import { StatusBadge } from "../../components/statusBadge";
 import { Age } from "../../components/age";
@@ -95,13 +96,13 @@ function DetailTabs({ item }: { item: Resource<any> }) {
       onChange={(value) => choose(value === "summary" ? "" : (value ?? ""))}
       keepMounted={false}
     >
-      <Tabs.List className="tabs" mb="md">
+      <TabList shown={id}>
         {all.map((tab) => (
           <Tabs.Tab key={tab.id} value={tab.id}>
             {tab.title}
           </Tabs.Tab>
         ))}
-      </Tabs.List>
+      </TabList>
       {all.map((tab) => (
         <Tabs.Panel key={tab.id} value={tab.id}>
           <Boundary resetKey={`${item.uid}/${tab.id}`}>
