@@ -32,7 +32,10 @@ check: ready-dev ## Lint, types, import contracts, front end: exactly what CI ru
 	@setup/check.sh
 
 test: ready-dev ## Run every test (as root: real containers, cgroups, packets)
-	@$(SUDO) setup/test.sh
+	@# Two files at a time: much of it waits for processes and packets.
+	@$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile --ignore=tests/browser
+	@# In a process of its own: Playwright keeps an event loop running, which asynchronous tests cannot share.
+	@$(SUDO) $(PYTHON) -m pytest tests/browser
 
 test-fast: ready-dev ## Run the tests that need neither root nor processes
 	@$(PYTHON) -m pytest tests/unit -n 2
