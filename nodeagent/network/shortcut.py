@@ -12,7 +12,9 @@ No rule is known to the programs, and none has to be: what a table drops or tran
 it is never learnt. After `SECONDS` the next packet goes the long way again, is tracked there, and is learnt anew or not.
 
 Only TCP and UDP take part, and only from a pod's own addresses, hardware address and interface: all else goes through the
-bridge and its own table (`spoofing`). TCP's SYN, FIN and RST never go straight: connections begin and end where they are tracked.
+bridge and its own table (`spoofing`). SYN, FIN and RST never go straight: connections begin and end where they are tracked, and
+whoever begins or accepts one forgets what was learnt of its ports: they may be those of a service's connection now, whose answers
+are translated. (For UDP connection tracking gives the service's another port as long as the old one may be remembered.)
 Nor does what concerns a pod that a network policy or an isolated namespace does (`Shortcut.hold`): its packets meet their rules
 one by one. Pods with a limit of bandwidth have no programs.
 
@@ -43,7 +45,7 @@ _LIBERAL = "net/netfilter/nf_conntrack_tcp_be_liberal"
 
 # struct __sk_buff and helpers, linux/bpf.h
 _VLAN, _IFINDEX, _DATA, _DATA_END = 20, 40, 76, 80
-_MAP_LOOKUP, _MAP_UPDATE, _RANDOM, _STORE_BYTES, _REDIRECT = 1, 2, 7, 9, 23
+_MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _RANDOM, _STORE_BYTES, _REDIRECT = 1, 2, 3, 7, 9, 23
 _CHANGE_TYPE, _REDIRECT_PEER, _COARSE_TIME = 32, 155, 160
 _AS_RECEIVED = 1
 """BPF_F_INGRESS."""
@@ -58,7 +60,7 @@ _HELD = 10
 """Where a pod's entry says whether it is held."""
 
 _PACKET, _END, _FLAGS, _TRANSPORT = 7, 8, 9, 5
-_FIN_SYN_RST = 0x07
+_SYN, _FIN_SYN_RST = 0x02, 0x07
 
 
 def address_key(address: str | IPv4Address | IPv6Address) -> bytes:
@@ -117,7 +119,9 @@ def take(pods: int, flows: int, bridge: Device) -> bytes:
     for size, at in ((4, 0), (2, 4)):  # to the bridge's
         word = int.from_bytes(bridge.hardware[at : at + size], sys.byteorder)
         code.wide(2, word).load(size, 1, _PACKET, at).when_register(1, "!=", 2, "pass")
-    code.when(_FLAGS, "!=", 0, "bridge").load(2, 1, 0, _HELD).when(1, "!=", 0, "bridge")
+    code.when(_FLAGS, "&", _SYN, "begins").when(_FLAGS, "!=", 0, "bridge").load(2, 1, 0, _HELD).when(
+        1, "!=", 0, "bridge"
+    )
     _look_up(code, flows, _SOURCE, "bridge")
     code.load(8, 9, 0, 0).call(_COARSE_TIME).when_register(0, ">", 9, "bridge")
     _look_up(code, pods, _TARGET, "bridge")
@@ -128,6 +132,7 @@ def take(pods: int, flows: int, bridge: Device) -> bytes:
     # The frame was for the bridge, not for this interface: now it is for whom it reaches (PACKET_HOST).
     code.copy(1, 6).set(2, 0).call(_CHANGE_TYPE)
     code.copy(1, 9).set(2, 0).call(_REDIRECT_PEER).end()
+    code.label("begins").map(1, flows).copy(2, FRAME, _SOURCE).call(_MAP_DELETE)
     code.label("bridge").set(1, bridge.index).set(2, _AS_RECEIVED).call(_REDIRECT).end()
     return _finish(code)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import socket
+import struct
 import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket
 
 from nodeagent.network import shortcut
 from nodeagent.network.pods import BridgeNetwork, hardware_address
@@ -69,8 +72,8 @@ def counted(node: Node, family: str = "inet") -> Iterator[Counted]:
 class Talk:
     """A connection from one pod to what listens in another."""
 
-    def __init__(self, source: Place, address: str, port: int = 8080) -> None:
-        self.socket = source.call(lambda: socket.create_connection((address, port), timeout=5))
+    def __init__(self, place: Place, address: str, port: int = 8080, source: tuple[str, int] | None = None) -> None:
+        self.socket = place.call(lambda: socket.create_connection((address, port), timeout=5, source_address=source))
         self.stream = self.socket.makefile("rwb")
         self.greeting = self.stream.readline()
 
@@ -80,6 +83,10 @@ class Talk:
             self.stream.write(line.encode())
             self.stream.flush()
             assert self.stream.readline() == line.encode()
+
+    def reset(self) -> None:
+        """End it at once, so that its port can be used again."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def close(self) -> None:
         self.stream.close()
@@ -130,6 +137,29 @@ async def test_through_a_service_and_in_what_begins_and_ends_every_packet_meets_
         for each in many:
             each.close()
         await until(lambda: seen.packets() >= before + 2 * len(many))  # FIN of each side
+
+
+async def test_what_was_learnt_of_ports_is_forgotten_when_they_are_a_services(dual: Node):
+    address, _ = await pair(dual)
+    await dual.put(service(), slices(address))
+    own = dual.sandboxes["asker"].addresses[0]
+    with answering(dual.places["server"], "server"), counted(dual) as seen:
+        with talking(dual, address) as talk:
+            port = talk.socket.getsockname()[1]
+            talk.say(ROUNDS)
+            assert seen.during(lambda: talk.say(ROUNDS)) < ROUNDS
+            talk.reset()
+        await asyncio.to_thread(forget_tracked, own, port, address)
+        with contextlib.closing(Talk(dual.places["asker"], ADDRESS, 80, source=(own, port))) as again:
+            assert seen.during(lambda: again.say(ROUNDS)) >= 2 * ROUNDS
+
+
+def forget_tracked(source: str, port: int, target: str) -> None:
+    """As the kernel does with what has ended, when its table gets full: else it would not give the port to another."""
+    connection: Any = NFCTAttrTuple(saddr=source, daddr=target, proto=socket.IPPROTO_TCP, sport=port, dport=8080)  # type: ignore[no-untyped-call]
+    tracking: Any = NFCTSocket()  # type: ignore[no-untyped-call]
+    with tracking:
+        tracking.entry("del", tuple_orig=connection)
 
 
 async def test_what_is_for_the_node_to_route_does_not_pass_the_bridge(dual: Node):

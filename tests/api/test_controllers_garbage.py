@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from controlplane.controllers import registry
@@ -59,7 +61,7 @@ def test_a_dependent_stays_while_one_owner_lives(pump):
 
 def test_new_dependents_of_one_owner_are_one_key(pump):
     owner = config_map("owner")
-    keys = []
+    keys: list[Any] = []
 
     def receive(changes, **_):
         keys.extend(key for change in changes for key in GarbageCollector().keys_for(change))

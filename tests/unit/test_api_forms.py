@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -142,7 +143,7 @@ def test_a_cordoned_node_says_so():
     shown = cells(node.COLUMNS, wire)
     assert (shown["Status"], shown["Roles"]) == ("Ready,SchedulingDisabled", "control-plane")
     assert cells(node.COLUMNS, {"metadata": {}})["Status"] == "Unknown"
-    silent = {"metadata": {}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
+    silent: dict[str, Any] = {"metadata": {}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
     assert cells(node.COLUMNS, silent)["Status"] == "NotReady", "as kubectl users know it"
 
 
