@@ -13,12 +13,14 @@ import socket
 import struct
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from pathlib import Path
 from typing import Self
 
 _NEWLINK, _SETLINK, _NEWADDR, _NEWROUTE, _NEWQDISC, _NEWFILTER, _ERROR = 16, 19, 20, 24, 36, 44, 2
 _REQUEST, _ACK, _REPLACE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
 _IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 12, 18, 28
+_IFLA_AF_SPEC, _INET6_ADDR_GEN_MODE, _INET6_ADDR_GEN_NONE = 26, 8, 1
 _INFO_KIND, _INFO_DATA, _VETH_PEER, _BRPORT_MODE = 1, 2, 1, 4
 _TCA_KIND, _TCA_OPTIONS, _BPF_FD, _BPF_NAME, _BPF_FLAGS, _BPF_ACTS_ITSELF = 1, 2, 6, 7, 8, 1
 _CLSACT, _CLSACT_HANDLE, _OUT_OF_POD, _INTO_POD = 0xFFFFFFF1, 0xFFFF0000, 0xFFFFFFF2, 0xFFFFFFF3
@@ -96,11 +98,22 @@ def join(host: Wire, name: str, *, bridge: int, mtu: int, peer: str, namespace: 
     peer_part += _word(_IFLA_NET_NS_FD, namespace)
     peer_part += _attribute(_IFLA_ADDRESS, bytes.fromhex(peer_hardware.replace(":", "")))
     pair = _text(_INFO_KIND, "veth") + _attribute(_INFO_DATA, _attribute(_VETH_PEER, peer_part))
-    link = _LINK.pack(0, 0, 0, _UP, _UP) + _text(_IFLA_IFNAME, name) + _word(_IFLA_MTU, mtu)
+    link = _LINK.pack(0, 0, 0, 0, 0) + _text(_IFLA_IFNAME, name) + _word(_IFLA_MTU, mtu)
     link += _word(_IFLA_MASTER, bridge) + _attribute(_IFLA_LINKINFO, pair)
     host.ask([(_NEWLINK, _CREATE | _EXCLUSIVE, link)])
+    index = host.index(name)
+    # A port of a bridge needs no address, and browsers on this machine drop their connections whenever one comes.
+    no_address = _attribute(_INET6_ADDR_GEN_MODE, bytes([_INET6_ADDR_GEN_NONE]))
+    family = _attribute(_IFLA_AF_SPEC | _NESTED, _attribute(socket.AF_INET6 | _NESTED, no_address))
     port = _attribute(_IFLA_PROTINFO | _NESTED, _attribute(_BRPORT_MODE, b"\x01"))
-    host.ask([(_SETLINK, 0, _LINK.pack(socket.AF_BRIDGE, 0, host.index(name), 0, 0) + port)])
+    bare = (_SETLINK, 0, _LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0) + family)
+    hairpin = (_SETLINK, 0, _LINK.pack(socket.AF_BRIDGE, 0, index, 0, 0) + port)
+    up = (_SETLINK, 0, _LINK.pack(socket.AF_UNSPEC, 0, index, _UP, _UP))
+    host.ask([bare, hairpin, up] if _has_ipv6() else [hairpin, up])
+
+
+def _has_ipv6() -> bool:
+    return Path("/proc/sys/net/ipv6").exists()
 
 
 def classify(host: Wire, name: str, *, out_of_pod: int, into_pod: int) -> None:

@@ -122,6 +122,13 @@ async def test_pods_reach_each_other_and_the_node(network):
     run_in(one, "busybox", "ping", "-c1", "-W2", "10.177.9.1")
 
 
+async def test_the_hosts_end_has_no_address(network):
+    """A browser on the host drops its connections whenever an address comes or goes."""
+    sandbox = await network.create(pod(), hostname="web")
+    shown = subprocess.check_output(["ip", "-j", "address", "show", "dev", veth_name(sandbox.pod_uid)])
+    assert [link["addr_info"] for link in json.loads(shown)] == [[]]
+
+
 async def test_creating_again_finds_what_is_there(network):
     the_pod = pod()
     first = await network.create(the_pod, hostname="a")
