@@ -34,6 +34,8 @@ export class ExecChannel {
   private status: Status | null = null;
   private closed = false;
   private opened = false;
+  /** What was typed before anybody answered. */
+  private early: Uint8Array<ArrayBuffer>[] = [];
 
   constructor(
     target: ExecTarget,
@@ -44,6 +46,7 @@ export class ExecChannel {
     this.socket.onopen = () => {
       this.opened = true;
       this.handlers.onOpen();
+      for (const frame of this.early.splice(0)) this.socket.send(frame);
     };
     this.socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => this.receive(new Uint8Array(data));
     this.socket.onclose = ({ reason }) => {
@@ -80,11 +83,11 @@ export class ExecChannel {
   }
 
   private send(channel: number, bytes: Uint8Array): void {
-    if (this.socket.readyState !== WebSocket.OPEN) return;
     const frame = new Uint8Array(bytes.length + 1);
     frame[0] = channel;
     frame.set(bytes, 1);
-    this.socket.send(frame);
+    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(frame);
+    else if (this.socket.readyState === WebSocket.CONNECTING && channel === STDIN) this.early.push(frame);
   }
 }
 
