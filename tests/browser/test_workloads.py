@@ -65,8 +65,7 @@ def test_a_list_is_filtered_by_text_labels_and_link(signed_in: Page, app: str) -
 def test_every_kind_has_a_list_and_an_empty_one_helps(signed_in: Page, app: str) -> None:
     signed_in.goto("/pods")
     links = signed_in.get_by_role("navigation", name="Navigation").get_by_role("link")
-    expect(links.filter(has_text="Custom resource definitions")).to_be_visible()
-    assert links.count() > 30
+    expect(links.nth(30)).to_be_visible()  # they come as the API tells its kinds
     for link in links.all():
         link.click()
         expect(signed_in.get_by_role("heading", level=1)).to_be_visible()
