@@ -132,10 +132,10 @@ async def test_an_image_without_a_signature_says_which_tag_is_missing(store, hub
         await verify(store, push(hub, "bare", signed=False), public(ELLIPTIC))
 
 
-async def test_an_image_of_no_registry_cannot_be_signed(store, home):
-    archive = images.busybox().save_docker_archive(home / "one.tar", "test/one:1")
+async def test_an_image_from_an_archive_is_signed_where_its_name_says_or_not_at_all(store, hub, home):
+    archive = images.busybox().save_docker_archive(home / "one.tar", hub.reference("one:1"))
     [image] = await store.load(archive)
-    with pytest.raises(errors.BadSignature, match="came from no registry"):
+    with pytest.raises(errors.BadSignature, match="is not signed"):
         await store.verify(image, public(ELLIPTIC), credentials={})
 
 
