@@ -156,8 +156,8 @@ async def test_what_was_learnt_of_ports_is_forgotten_when_they_are_a_services(du
 
 def forget_tracked(source: str, port: int, target: str) -> None:
     """As the kernel does with what has ended, when its table gets full: else it would not give the port to another."""
-    connection: Any = NFCTAttrTuple(saddr=source, daddr=target, proto=socket.IPPROTO_TCP, sport=port, dport=8080)  # type: ignore[no-untyped-call]
-    tracking: Any = NFCTSocket()  # type: ignore[no-untyped-call]
+    connection: Any = NFCTAttrTuple(saddr=source, daddr=target, proto=socket.IPPROTO_TCP, sport=port, dport=8080)
+    tracking: Any = NFCTSocket()
     with tracking:
         tracking.entry("del", tuple_orig=connection)
 
