@@ -60,11 +60,16 @@ def nodes_of(cluster: Lab, selector: str) -> set[str]:
     return set(told.stdout.split())
 
 
-@pytest.fixture
-def context(cluster: Lab, place: Place, browser: Browser) -> Iterator[BrowserContext]:
-    """The Ingress's host leads to its node, as by DNS; its certificate is checked apart from it."""
+@pytest.fixture(scope="module")
+def way(cluster: Lab, place: Place) -> None:
+    """The Ingress's host leads to its node, as by DNS."""
     for port in (80, 443):
         place.lead(port, to=(cluster.address("node-2"), port))
+
+
+@pytest.fixture
+def context(way: None, browser: Browser) -> Iterator[BrowserContext]:
+    """The Ingress's certificate is checked apart from it."""
     made = browser.new_context(ignore_https_errors=True, viewport={"width": 900, "height": 620})
     made.set_default_timeout(DEADLINE_MS)
     yield made
