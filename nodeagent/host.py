@@ -25,7 +25,7 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.network.overlay import Overlay
     from nodeagent.network.pods import BridgeNetwork
     from nodeagent.network.policies import Policies
-    from nodeagent.network.shortcut import Shortcut
+    from nodeagent.network.shortcut import Shortcut, is_wanted
     from nodeagent.runtime import assemble
     from nodeagent.runtime.oci import OciRuntime
     from nodeagent.volumes.pods import HostVolumes
@@ -37,7 +37,7 @@ def real(settings: Settings) -> Facilities:
     building = builds.BuildImages(
         images, settings.home, Client(settings, credential), from_environment(), build_settings.from_environment()
     )
-    shortcut = Shortcut()
+    shortcut = Shortcut(is_on=is_wanted())
     policies = Policies(settings, hold=shortcut.hold)
     network = BridgeNetwork(settings, policies=policies, shortcut=shortcut)
     overlay = Overlay(settings)

@@ -18,6 +18,9 @@ are translated. (For UDP connection tracking gives the service's another port as
 Nor does what concerns a pod that a network policy or an isolated namespace does (`Shortcut.hold`): its packets meet their rules
 one by one. Pods with a limit of bandwidth have no programs.
 
+It is off unless asked for (`is_wanted`): new connections through a service were seen refused when an agent started again on a
+busy machine.
+
 Everything is the kernel's and goes on without an agent. A kernel that refuses the programs has the long way alone.
 """
 
@@ -165,6 +168,10 @@ class _Pod:
     addresses: tuple[str, ...]
 
 
+def is_wanted() -> bool:
+    return os.environ.get("SLIPWAY_SHORTCUT") == "1"
+
+
 def attach(host: wiring.Wire, interface: str, programs: Programs) -> None:
     """In place of an earlier agent's. What the kernel does not take leaves the pod with the long way."""
     try:
@@ -174,9 +181,9 @@ def attach(host: wiring.Wire, interface: str, programs: Programs) -> None:
 
 
 class Shortcut:
-    """Which pods take part. Not for two threads at once."""
+    """Which pods take part; none where it is not on. Not for two threads at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_on: bool = True) -> None:
         self.programs: Programs | None = None
         self._bridge: Device | None = None
         self._places: bpf.Map | None = None
@@ -187,10 +194,11 @@ class Shortcut:
         """None: it is not known yet whom policies concern."""
         self._entered: dict[bytes, bytes] = {}
         """As the kernel has it."""
+        self._is_on = is_on
 
     def open(self, bridge: Device) -> None:
         """Once connections are tracked. Where it fails, nothing takes part."""
-        if self.programs is not None and bridge == self._bridge:
+        if not self._is_on or (self.programs is not None and bridge == self._bridge):
             return
         self.close()
         # A connection that was out of sight for a while goes on with numbers that were not expected, and ends with them.

@@ -64,6 +64,22 @@ class World:
         return DONE
 
 
+class Missing(str):
+    """What was not seen, and how Redis has it, when it is asked for."""
+
+    def __new__(cls, world: World) -> Missing:
+        made = super().__new__(cls, "every write is seen")
+        made.world = world
+        return made
+
+    world: World
+
+    def __format__(self, _: str) -> str:
+        behind = [key for key in KEYS if self.world.seen.get(key) != self.world.written[key]]
+        states = {key: broker.client().get(Work("t", (key,)).state_key) for key in behind[:5]}
+        return f"{len(behind)} keys; {states}; {queue.default().__dict__}; threads {threading.enumerate()}"
+
+
 @pytest.fixture
 def bad_redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Some scripts are not carried out, of others the answer is lost."""
@@ -109,7 +125,7 @@ def test_the_last_write_of_each_key_is_seen(bad_redis: None) -> None:
     try:
         for each in threads[:2]:
             each.join()
-        until(lambda: world.seen == world.written)
+        until(lambda: world.seen == world.written, what=Missing(world))
     finally:
         world.over.set()
         for each in threads:
