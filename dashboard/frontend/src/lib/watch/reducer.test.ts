@@ -77,7 +77,7 @@ describe("the watch reducer", () => {
   });
 
   it("takes in a long list piece by piece at the cost of the pieces", () => {
-    // As it was before: a copy of the whole list for each of its objects, which is minutes of work here.
+    // As it was before: a copy of the whole list for each of its objects.
     const many = Array.from({ length: 20_000 }, (_, index) => added(`pod-${index}`, String(index + 1)));
     const state = reduce(empty(), [...many, bookmark("20000")]);
     expect(state.ordered).toHaveLength(20_000);
