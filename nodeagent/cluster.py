@@ -70,6 +70,8 @@ class ClusterView:
         self._tasks = Tasks("cluster view")
         self.known = asyncio.Event()
         """Set once something was said, now or before the last restart."""
+        self.is_live = False
+        """The control plane has spoken to this agent; until then all is from the checkpoint, which may be behind."""
         self.secret: Callable[[str, str], Wire | None] = lambda namespace, name: None
         """A Secret that this node has, by namespace and name."""
         self.problems: dict[str, str] = {}
@@ -108,7 +110,7 @@ class ClusterView:
 
     def replace(self, wires: Iterable[Wire]) -> None:
         """Everything anew."""
-        before = self._objects
+        before, was_live, self.is_live = self._objects, self.is_live, True
         self._load(wires)
         changed = [
             Key(kind, *name)
@@ -117,6 +119,10 @@ class ClusterView:
             if before.get(kind, {}).get(name) != self.all(kind).get(name)
         ]
         self._tell(changed)
+        if not was_live:
+            for each in self._subscriptions:
+                if getattr(each.consumer, "waits_for_word", False):
+                    self.poke(each.consumer.name)
 
     def update(self, wires: Iterable[Wire], removed: Iterable[ClusterKey]) -> None:
         changed = [self._put(wire) for wire in wires]
