@@ -30,12 +30,13 @@ def applied(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Ite
     images.busybox(flavour="docker").save_docker_archive(archive, "docker.io/library/busybox:1.36")
     load = [sys.executable, "-m", "nodeagent", "image", "load", str(archive), "--home", str(instance.home / "node")]
     subprocess.run(load, cwd=ROOT, check=True, capture_output=True)
+    gone = ("--ignore-not-found", "--wait=false", "--force", "--grace-period=0")
+    instance.kubectl("delete", "-R", "-f", str(EXAMPLES), *gone, timeout=120)  # of the same names, by other tests
     told = instance.kubectl("apply", "-f", str(EXAMPLES))
     try:
         assert told.returncode == 0, told.stderr
         yield told.stdout
     finally:
-        gone = ("--ignore-not-found", "--wait=false", "--force", "--grace-period=0")
         instance.kubectl("delete", "-R", "-f", str(EXAMPLES), *gone, timeout=120)
 
 
