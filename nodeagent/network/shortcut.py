@@ -18,8 +18,7 @@ are translated. (For UDP connection tracking gives the service's another port as
 Nor does what concerns a pod that a network policy or an isolated namespace does (`Shortcut.hold`): its packets meet their rules
 one by one. Pods with a limit of bandwidth have no programs.
 
-It is off unless asked for (`is_wanted`): new connections through a service were seen refused when an agent started again on a
-busy machine.
+It is off unless asked for (`is_wanted`): it is young, and has not run under load for long.
 
 Everything is the kernel's and goes on without an agent. A kernel that refuses the programs has the long way alone.
 """
