@@ -132,9 +132,9 @@ def test_visits_are_counted_by_the_port_of_every_node(
 
 
 def test_the_guestbook_is_signed_and_read_in_a_browser(
-    cluster: Lab, place: Place, hub: str, context: BrowserContext
+    cluster: Lab, place: Place, busybox: str, context: BrowserContext
 ) -> None:
-    apply(cluster, EXAMPLES / "guestbook.yaml", "busybox:1.36", f"{hub}/busybox:1.36")
+    apply(cluster, EXAMPLES / "guestbook.yaml", "busybox:1.36", busybox)
     for name in ("guestbook-store", "guestbook-web"):
         rolled_out(cluster, name)
     page = context.new_page()
