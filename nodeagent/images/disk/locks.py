@@ -12,25 +12,25 @@ import fcntl
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 
-@contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path) -> AbstractContextManager[None]:
     """For moments only: blocks the thread."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    return _held(path, fcntl.LOCK_EX)
+
+
+def shared(path: Path) -> AbstractContextManager[None]:
+    """Likewise."""
+    return _held(path, fcntl.LOCK_SH)
 
 
 @contextlib.contextmanager
-def shared(path: Path) -> Iterator[None]:
+def _held(path: Path, how: int) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        fcntl.flock(descriptor, how)
         yield
     finally:
         os.close(descriptor)
