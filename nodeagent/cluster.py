@@ -109,16 +109,20 @@ class ClusterView:
     # What the control plane says
 
     def replace(self, wires: Iterable[Wire]) -> None:
-        """Everything anew. With the first word everything is looked at again, changed or not."""
+        """Everything anew."""
         before, was_live, self.is_live = self._objects, self.is_live, True
         self._load(wires)
         changed = [
             Key(kind, *name)
             for kind in before.keys() | self._objects.keys()
             for name in before.get(kind, {}).keys() | self.all(kind).keys()
-            if not was_live or before.get(kind, {}).get(name) != self.all(kind).get(name)
+            if before.get(kind, {}).get(name) != self.all(kind).get(name)
         ]
         self._tell(changed)
+        if not was_live:
+            for each in self._subscriptions:
+                if getattr(each.consumer, "waits_for_word", False):
+                    self.poke(each.consumer.name)
 
     def update(self, wires: Iterable[Wire], removed: Iterable[ClusterKey]) -> None:
         changed = [self._put(wire) for wire in wires]

@@ -60,6 +60,8 @@ SETTLE_SECONDS = 0.1
 
 class Services(Consumer):
     name = "services"
+    waits_for_word = True
+    """With the control plane's first word all is looked at again, though nothing changed."""
     kinds = frozenset({"Cluster", "Service", "EndpointSlice", "Node"})
 
     def __init__(self, settings: Settings) -> None:
