@@ -74,7 +74,9 @@ class Agent:
         self._tasks = Tasks("agent")
         self._checkpoint = Checkpoint(settings.home)
         self._facts = NodeFacts()
-        self.cluster = ClusterView(self._checkpoint.cluster(), save=self._checkpoint.save_cluster)
+        self.cluster = ClusterView(
+            self._checkpoint.cluster(), save=self._checkpoint.save_cluster, note=self._checkpoint.note_cluster
+        )
         self._status = NodeStatus(
             settings,
             facilities.list_images,

@@ -5,12 +5,16 @@ One small file per pod, so that a change costs the same however many pods there 
     <home>/checkpoint/node.json           the node's address ranges, the host's boot
     <home>/checkpoint/objects.json        ConfigMaps and Secrets in use
     <home>/checkpoint/cluster.json        what is known of the whole cluster
+    <home>/checkpoint/cluster.<n>.log     what became known after that: a line for each change, as it came
     <home>/checkpoint/pods/<uid>.json     the pod as desired, and its `PodState`
 
 Secrets are in there because a container must be restarted without a control plane; the directory is its owner's only.
 Each file is written beside its place, synchronised and renamed: it is the old one or the new one. Writing happens in a
 thread behind the workers' backs, so it costs a start nothing; what a crash loses is found again by adoption, because
 containers are named by pod and attempt. A full disk is logged and tried again.
+
+Of the cluster nothing may be lost with the process, because rules in the kernel were made by it. So each change is appended
+before it is acted on. That is not synchronised: with the host the kernel's rules are gone, too.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from nodeagent.keys import Key
 from nodeagent.pods.context import Objects
 from nodeagent.pods.record import Record
 from nodeagent.pods.state import PodState
@@ -36,6 +41,7 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
 _state: TypeAdapter[PodState] = TypeAdapter(PodState)
+_NOTHING = b"{}"
 _MEMORY_ONLY: dict[str, Any] = {
     "set_up": False,
     "problem": None,
@@ -63,20 +69,63 @@ def decode_pod(data: bytes) -> tuple[Wire, PodState]:
     return whole["pod"], _state.validate_python(whole["state"], strict=False)
 
 
-def parse_cluster(data: bytes) -> list[Wire] | None:
-    try:
-        stored = orjson.loads(data)
-        return [wire for wire in stored["objects"] if wire["kind"] and wire["metadata"]["name"]]
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
 def cluster_of(home: Path) -> list[Wire]:
     """What the agent with this home was told last of the cluster. For those who only look."""
     try:
-        return parse_cluster((home / "checkpoint" / "cluster.json").read_bytes()) or []
+        return _read_cluster(home / "checkpoint") or []
     except OSError:
         return []
+
+
+def _read_cluster(directory: Path) -> list[Wire] | None:
+    """None: nothing has ever been said, or what was cannot be read. Raises OSError."""
+    whole, logs = _read(directory / "cluster.json"), _logs(directory)
+    if whole == _NOTHING and not logs:
+        return None
+    try:
+        stored = {"objects": []} if whole == _NOTHING else orjson.loads(whole)
+        objects = {_key(wire): wire for wire in stored["objects"]}
+        covered = int(stored.get("covers", -1))
+    except (KeyError, TypeError, ValueError):
+        return None
+    for number in logs:
+        if number > covered:
+            for line in _read(_log(directory, number)).splitlines():
+                _replay(line, objects)
+    return list(objects.values())
+
+
+def _replay(line: bytes, objects: dict[Key, Wire]) -> None:
+    try:
+        told = orjson.loads(line)
+        changed = {_key(wire): wire for wire in told["changed"]}
+        gone = [Key(*each) for each in told["gone"]]
+    except (KeyError, TypeError, ValueError):
+        return  # the end of what a process wrote that was killed, or found the disk full
+    objects.update(changed)
+    for key in gone:
+        objects.pop(key, None)
+
+
+def _key(wire: Wire) -> Key:
+    metadata = wire["metadata"]
+    return Key(wire["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+def _log(directory: Path, number: int) -> Path:
+    return directory / f"cluster.{number}.log"
+
+
+def _logs(directory: Path) -> list[int]:
+    found = (path.name.split(".")[1] for path in directory.glob("cluster.*.log"))
+    return sorted(int(number) for number in found if number.isdecimal())
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return _NOTHING
 
 
 class Checkpoint:
@@ -89,18 +138,20 @@ class Checkpoint:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._number = max(_logs(self._directory), default=-1) + 1
+        """Of the log that is being written."""
 
     # Reading, at the start
 
     def node(self) -> NodeFacts:
         try:
-            return NodeFacts(**orjson.loads(self._read(self._directory / "node.json")))
+            return NodeFacts(**orjson.loads(_read(self._directory / "node.json")))
         except (TypeError, ValueError):
             return NodeFacts()
 
     def objects(self) -> Objects:
         try:
-            stored = orjson.loads(self._read(self._directory / "objects.json"))
+            stored = orjson.loads(_read(self._directory / "objects.json"))
             volumes = keyed_by_claim(stored.get("volumes") or [])
             return Objects(_keyed(stored["configMaps"]), _keyed(stored["secrets"]), volumes)
         except (KeyError, TypeError, ValueError):
@@ -108,25 +159,19 @@ class Checkpoint:
 
     def cluster(self) -> list[Wire] | None:
         """None: nothing has ever been said."""
-        return parse_cluster(self._read(self._directory / "cluster.json"))
+        return _read_cluster(self._directory)
 
     def records(self) -> list[Record]:
         found = []
         for path in sorted(self._pods.glob("*.json")):
             try:
-                wire, state = decode_pod(self._read(path))
+                wire, state = decode_pod(_read(path))
                 found.append(Record(wire, Pod.parse(wire), state))
             except (KeyError, TypeError, ValueError, ValidationError) as error:
                 # Not ours any more to make sense of; the control plane sends the pod again, adoption finds its containers.
                 log.warning("%s cannot be read and is left out: %s", path, error)
                 path.unlink(missing_ok=True)
         return found
-
-    def _read(self, path: Path) -> bytes:
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            return b"{}"
 
     # Writing, behind the scenes
 
@@ -142,7 +187,28 @@ class Checkpoint:
         self._put(self._directory / "objects.json", lambda: orjson.dumps(whole))
 
     def save_cluster(self, wires: list[Wire]) -> None:
-        self._put(self._directory / "cluster.json", lambda: orjson.dumps({"objects": wires}))
+        """All of it, in the place of what has been noted until now."""
+        covered, self._number = self._number, self._number + 1
+        # What waits is written in the order in which it came: the whole, and then the end of the logs that it covers.
+        self._put(self._directory / "cluster.json", lambda: orjson.dumps({"objects": wires, "covers": covered}))
+        for number in _logs(self._directory):
+            if number <= covered:
+                self._put(_log(self._directory, number), None)
+
+    def note_cluster(self, changed: Sequence[Wire], gone: Sequence[Key]) -> None:
+        """At once, so that the death of this process loses nothing."""
+        line = orjson.dumps({"changed": changed, "gone": [tuple(key) for key in gone]})
+        try:
+            descriptor = os.open(
+                _log(self._directory, self._number), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+            )
+            try:
+                # A line begins with its end: what was written by halves before it spoils nothing.
+                os.write(descriptor, b"\n" + line)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            log.warning("what changed in the cluster could not be noted: %s", error)
 
     def save(self, record: Record) -> None:
         wire, state = record.wire, record.state

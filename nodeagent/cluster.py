@@ -22,8 +22,9 @@ from schema.session import ClusterKey
 
 log = logging.getLogger(__name__)
 
-SAVE_SECONDS = 2.0
-"""How long the checkpoint may be behind: on its return the control plane says everything again."""
+SAVE_SECONDS = 10.0
+"""How often at most all is written. What changes in between is noted one by one, before anybody acts on it: an agent that
+starts never undoes what the one before it has done."""
 RETRY_SECONDS = (0.5, 30.0)
 
 
@@ -61,17 +62,21 @@ class ClusterView:
     """Objects are replaced, never changed in place, so a consumer may keep them."""
 
     def __init__(
-        self, stored: Sequence[Wire] | None = None, *, save: Callable[[list[Wire]], None] | None = None
+        self,
+        stored: Sequence[Wire] | None = None,
+        *,
+        save: Callable[[list[Wire]], None] | None = None,
+        note: Callable[[Sequence[Wire], Sequence[Key]], None] | None = None,
     ) -> None:
+        """``save`` is given everything now and then, ``note`` at once what is new and what is gone."""
         self._objects: dict[str, dict[tuple[str, str], Wire]] = {}
         self._subscriptions: list[_Subscription] = []
         self._save = save or (lambda _: None)
+        self._note = note or (lambda changed, gone: None)
         self._dirty = asyncio.Event()
         self._tasks = Tasks("cluster view")
         self.known = asyncio.Event()
         """Set once something was said, now or before the last restart."""
-        self.is_live = False
-        """The control plane has spoken to this agent; until then all is from the checkpoint, which may be behind."""
         self.secret: Callable[[str, str], Wire | None] = lambda namespace, name: None
         """A Secret that this node has, by namespace and name."""
         self.problems: dict[str, str] = {}
@@ -110,7 +115,7 @@ class ClusterView:
 
     def replace(self, wires: Iterable[Wire]) -> None:
         """Everything anew."""
-        before, was_live, self.is_live = self._objects, self.is_live, True
+        before = self._objects
         self._load(wires)
         changed = [
             Key(kind, *name)
@@ -118,11 +123,8 @@ class ClusterView:
             for name in before.get(kind, {}).keys() | self.all(kind).keys()
             if before.get(kind, {}).get(name) != self.all(kind).get(name)
         ]
+        self._note_changed(changed)
         self._tell(changed)
-        if not was_live:
-            for each in self._subscriptions:
-                if getattr(each.consumer, "waits_for_word", False):
-                    self.poke(each.consumer.name)
 
     def update(self, wires: Iterable[Wire], removed: Iterable[ClusterKey]) -> None:
         changed = [self._put(wire) for wire in wires]
@@ -130,6 +132,7 @@ class ClusterView:
             self._objects.get(gone.kind, {}).pop((gone.namespace, gone.name), None)
             changed.append(Key(gone.kind, gone.namespace, gone.name))
         if changed:
+            self._note_changed(changed)
             self._tell(changed)
 
     def poke(self, name: str) -> None:
@@ -178,6 +181,10 @@ class ClusterView:
 
     def _keys(self, kinds: frozenset[str]) -> set[Key]:
         return {Key(kind, *name) for kind in kinds for name in self.all(kind)}
+
+    def _note_changed(self, changed: Iterable[Key]) -> None:
+        found = {key: self.get(*key) for key in changed}
+        self._note([wire for wire in found.values() if wire], [key for key, wire in found.items() if not wire])
 
     def _tell(self, changed: Sequence[Key]) -> None:
         first = not self.known.is_set()

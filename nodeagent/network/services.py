@@ -60,8 +60,6 @@ SETTLE_SECONDS = 0.1
 
 class Services(Consumer):
     name = "services"
-    waits_for_word = True
-    """With the control plane's first word all is looked at again, though nothing changed."""
     kinds = frozenset({"Cluster", "Service", "EndpointSlice", "Node"})
 
     def __init__(self, settings: Settings) -> None:
@@ -128,16 +126,11 @@ class Services(Consumer):
         async with self._programming:
             if not self._ready:
                 await self._resume()
-            if self._resumed and not self._followed and not view.is_live:
-                # The kernel has what the agent before was told last; the checkpoint may be behind that, and would lead new
-                # connections to where pods were.
-                self._wanted.touched, stale = Touched(), []
-            else:
-                if not self._ready or not self._followed:
-                    stale = [port for program in self._wanted.programs.values() for port in program.udp]
-                self._followed = True
-                await self._program()
-                await self._announce()
+            if not self._ready or not self._followed:
+                stale = [port for program in self._wanted.programs.values() for port in program.udp]
+            self._followed = True
+            await self._program()
+            await self._announce()
         await self._route(view)
         if stale:
             count = await asyncio.to_thread(conntrack.forget, stale)

@@ -95,13 +95,6 @@ def _run(script: str) -> None:
     subprocess.run(script, shell=True, check=True)
 
 
-def told(wires: list[Any]) -> ClusterView:
-    """As the control plane says it."""
-    made = ClusterView()
-    made.replace(wires)
-    return made
-
-
 @dataclass
 class Node:
     network: BridgeNetwork
@@ -112,7 +105,7 @@ class Node:
 
     @property
     def view(self) -> ClusterView:
-        return told(list(self.objects.values()))
+        return ClusterView(list(self.objects.values()))
 
     async def put(self, *wires: Any, services: Services | None = None) -> None:
         changed = set()

@@ -31,7 +31,6 @@ from tests.agent.services_host import (
     segment,
     service,
     slices,
-    told,
 )
 from tests.agent.test_services_host import generation_of
 
@@ -113,7 +112,7 @@ async def test_an_agent_that_starts_again_keeps_ports_and_services(node: Node):
         assert generation_of(node) == after, "nothing else was programmed"
         assert node.places["two"].call(lambda: fetch(ADDRESS, 80))[0] == "two"
         # What has gone meanwhile is taken away.
-        await again.services.apply(told([]), frozenset([Key("Service", "default", "web")]))
+        await again.services.apply(type(node.view)([]), frozenset([Key("Service", "default", "web")]))
         assert fetch(NODE, 18095)[0] == "one"
         with pytest.raises((ConnectionRefusedError, TimeoutError)):
             node.places["two"].call(lambda: fetch(ADDRESS, 80, timeout=0.3))

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from nodeagent.cluster import ClusterView
 from nodeagent.network.services import Services, table_name
 from tests.agent.host import needs_host
 from tests.agent.services_host import (
@@ -319,21 +318,6 @@ async def test_an_agent_that_starts_again_changes_nothing_and_goes_on(node: Node
         lasting.sendall(b"and now?")
         assert lasting.recv(100) == b"and now?"
         lasting.close()
-
-
-async def test_what_the_checkpoint_missed_is_not_undone(node: Node):
-    """The kernel has what the agent before was told last; the checkpoint is a moment older."""
-    one, two = await node.pod("one"), await node.pod("two")
-    await node.pod("three")
-    with answering(node.places["one"], "one"), answering(node.places["two"], "two"):
-        await node.put(service(), slices(one))
-        stored = list(node.objects.values())
-        await node.put(slices(two))
-        again = restarted(node)
-        await again.apply(ClusterView(stored), frozenset(node.objects))
-        assert node.places["three"].call(lambda: fetch(ADDRESS, 80))[0] == "two"
-        await node.put(slices(one), services=again)
-        assert node.places["three"].call(lambda: fetch(ADDRESS, 80))[0] == "one"
 
 
 def restarted(node: Node) -> Services:
