@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from functools import partial
+from pathlib import Path
 
 from schema.base import Wire
 from schema.session import ExecOptions, StreamKind
@@ -46,6 +47,10 @@ async def run_in(plane: ControlPlane, wire: Wire, command: str, number: int = 0)
     await payloads(socket)
 
 
+def is_kept_ready(home: Path, uid: str) -> bool:
+    return b'"ready":true' in (home / "checkpoint" / "pods" / f"{uid}.json").read_bytes()
+
+
 async def test_every_kind_of_readiness_probe_sees_the_container_come_up_and_go_down(tmp_path):
     probes: dict[str, Wire] = {
         "exec": {"exec": {"command": ["test", "-e", "/www/health"]}},
@@ -63,7 +68,9 @@ async def test_every_kind_of_readiness_probe_sees_the_container_come_up_and_go_d
         await plane.update(pods=list(wires.values()))
         for uid in uids.values():
             await plane.until(partial(ready, plane, uid))
-        # An agent that is killed and comes back takes nothing out of service.
+        # An agent that is killed and comes back takes nothing out of service, once that it is in service is on disk.
+        for uid in uids.values():
+            await plane.until(partial(is_kept_ready, process.settings.home, uid))
         plane.pods = list(wires.values())
         await process.end(signal.SIGKILL)
         plane.reports.clear()

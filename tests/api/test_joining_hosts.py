@@ -262,7 +262,9 @@ def test_an_impostor_with_another_authority_is_refused(host: Host, line: str, tm
         done = host.join(shlex.join(words))
         server.shutdown()
     assert done.returncode == 1
-    refusals = ["is not good for this address", *(["is not the one that was asked for"] if smuggled else [])]
+    refusals = ["is not good for this address"]
+    if smuggled:  # two in one are one of another hash, or none, as their last letters have it
+        refusals += ["is not the one that was asked for", "sent no certificate"]
     assert any(words in done.stderr for words in refusals), done.stderr
     assert heard == ["/agent/v1/ca"]
     assert not host.home.exists()
