@@ -235,3 +235,55 @@ def _rest(file: OpenFile) -> bytes:
     while block := file.read():
         blocks.append(block)
     return b"".join(blocks)
+
+
+class Lines:
+    """Reads an attempt's files in order, whatever is renamed meanwhile. Blocking; one thread at a time."""
+
+    def __init__(self, directory: Path, attempt: int, *, tail: int | None = None) -> None:
+        """``tail``: begin with that many last lines, instead of with the first there is."""
+        self._directory = directory
+        self._attempt = attempt
+        self._tail = tail
+        self._files: list[OpenFile] | None = None
+        self._rest = b""
+
+    def read(self) -> list[Line] | None:
+        """The next lines, about as many as are in a block; None when everything has been read that is there now."""
+        if self._files is None:
+            self._begin()
+        block = self._block()
+        if not block:
+            return None
+        *whole, self._rest = (self._rest + block).split(b"\n")
+        return [line for raw in whole if (line := parse(raw)) is not None]
+
+    def _begin(self) -> None:
+        files = open_from(self._directory, self._attempt, 1)
+        first = seek_tail(files, self._tail) if files and self._tail is not None else 0
+        for file in files[:first]:
+            file.close()
+        self._files = files[first:]
+
+    def _block(self) -> bytes:
+        files = self._files or []
+        while files:
+            block = files[0].read()
+            if block:
+                return block
+            if len(files) == 1:
+                # A newer file means that the writer has left this one for good; only then is its end the end.
+                newer = open_from(self._directory, self._attempt, files[0].number + 1)
+                if not newer:
+                    return b""
+                files.extend(newer)
+                if block := files[0].read():
+                    return block
+            files.pop(0).close()
+        self._files = open_from(self._directory, self._attempt, 1)
+        return self._files[0].read() if self._files else b""
+
+    def close(self) -> None:
+        for file in self._files or ():
+            file.close()
+        self._files = []
