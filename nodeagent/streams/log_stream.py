@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -34,8 +33,6 @@ class Reader:
         self._lines = logfile.Lines(self.directory, attempt, tail=options.tail_lines)
         self._held: dict[bytes, list[bytes]] = {}
         """By stream, pieces of a line that goes on, already in the form that is shown."""
-        self._lock = threading.Lock()
-        """A reader that is given up may still be in a thread: its files must not be closed under it."""
         self._since = options.since_time
         self._left = options.limit_bytes
 
@@ -46,10 +43,6 @@ class Reader:
 
     def read(self) -> bytes:
         """What is there now, up to about a frame; empty when everything has been read."""
-        with self._lock:
-            return self._read()
-
-    def _read(self) -> bytes:
         shown = bytearray()
         while len(shown) < FRAME_BYTES and not self.is_full:
             lines = self._lines.read()
@@ -76,9 +69,8 @@ class Reader:
 
     def rest(self) -> bytes:
         """The line that an ended container left without its end."""
-        with self._lock:
-            held, self._held = self._held, {}
-            return self._limited(b"".join(piece for pieces in held.values() for piece in pieces))
+        held, self._held = self._held, {}
+        return self._limited(b"".join(piece for pieces in held.values() for piece in pieces))
 
     def _is_too_old(self, line: Line) -> bool:
         if self._since is None:
@@ -97,9 +89,8 @@ class Reader:
         return shown
 
     def close(self) -> None:
-        with self._lock:
-            self._lines.close()
-            self._left = 0
+        self._lines.close()
+        self._left = 0
 
 
 async def serve(reader: Reader, send: Send, over: Callable[[], bool], files: Watcher, watching: Watching) -> None:
