@@ -5,9 +5,11 @@ The server says ``{"id": "a", "type": "ADDED|MODIFIED|DELETED|BOOKMARK|ERROR", "
 message on each of its lines. A watch without a
 resourceVersion begins with all objects as ADDED and the bookmark that ends them. An ERROR ends its watch: its object is
 a Status, 410 where the client must start over without a resourceVersion. END ends it as well, when it has run its time:
-start it anew from where it was. Who dialled is asked again every `RECHECK_SECONDS`: a log-out or a revoked token ends the
-connection, a lost right the watches that needed it. Secrets come with their keys and without values (see `reveal`). ``{"op": "ping", "id": "p"}``
+start it anew from where it was. Secrets come with their keys and without values (see `reveal`). ``{"op": "ping", "id": "p"}``
 is answered with PONG, so that a page can tell a quiet connection from a dead one.
+
+Who dialled is asked again every `RECHECK_SECONDS`: a log-out or a revoked token ends the connection, a lost right the watches
+that needed it.
 """
 
 from __future__ import annotations
