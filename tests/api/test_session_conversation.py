@@ -315,7 +315,7 @@ async def test_a_silent_agent_is_dropped(server, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "frame", ["", "{", "[]", "{}", '{"type":"welcome"}', '{"type":"report","sequence":"x"}', b"\x00\xff"]
+    "frame", ["", "{", "[]", "{}", '{"type":"hello"}', '{"type":"report","sequence":"x"}', b"\x00\xff"]
 )
 async def test_a_frame_that_is_no_message_ends_the_session(server, frame):
     async with agent_of(server) as agent:
