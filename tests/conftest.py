@@ -1,13 +1,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
 
+from tests import scheduling
+
 # How long an example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("slipway", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("slipway")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = scheduling.arranged(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.DearestFirst:
+    return scheduling.DearestFirst(config, log)
 
 
 @pytest.fixture(scope="session")

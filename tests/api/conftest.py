@@ -17,7 +17,7 @@ def api(db: None) -> Api:
     return Api(administrator_token())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def served() -> Iterator[instance.Instance]:
     """The web process with both listeners, and a Redis."""
     with instance.running() as made:

@@ -157,7 +157,7 @@ def test_a_node_that_cannot_answer_says_why(cluster: Instance) -> None:
         wait_for("the Ingress's word", lambda: "does not answer" in message(cluster, "plain") or None)
         assert condition(cluster.api.get(f"/api/v1/nodes/{cluster.node}").json(), "NetworkUnavailable") == "False"
         held.kill()
-    wait_for("the page", lambda: served("plain.test"), seconds=60)
+    wait_for("the page", lambda: served("plain.test"))
     wait_for("the node's word", lambda: proxy() == "True")
 
 

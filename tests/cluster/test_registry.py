@@ -207,13 +207,13 @@ def test_a_push_redeploys_and_an_undo_stays_undone(
     assert admin.push(archives["two"], "default/auto:live")
     second = admin.inspect("default/auto:live")["Digest"]
     assert first != second
-    wait_for("the second runs", lambda: running_digests(instance) == [second], seconds=60)
+    wait_for("the second runs", lambda: running_digests(instance) == [second])
     sets = instance.api.get(f"{APPS}/replicasets", params={"labelSelector": "app=auto"}).json()["items"]
     assert len(sets) == 2  # nothing was rolled twice
     assert "Autoredeployed" in instance.kubectl("describe", "deployment", "auto").stdout
     undone = instance.kubectl("rollout", "undo", "deployment/auto")
     assert undone.returncode == 0, undone.stderr
-    wait_for("the first runs again", lambda: running_digests(instance) == [first], seconds=60)
+    wait_for("the first runs again", lambda: running_digests(instance) == [first])
     # In use, and no tag means it any more: the collection leaves it, however short the grace.
     quiet(instance)
     manage(instance, "registry-gc", "--grace", "0")
