@@ -28,7 +28,7 @@ APPLICATION = "tests.api.nodes_application:application"
 EXEC = "/api/v1/namespaces/default/pods/web/exec?command=x&stdin=1&stdout=1"
 SUCCESS = b"\x03" + json.dumps({"metadata": {}, "status": "Success"}).encode()
 PIECE = 64 * 1024
-PIECES = 800  # 50 MiB
+PIECES = 400  # 25 MiB
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ async def test_a_stream_crosses_processes_whole_in_bounded_memory(servers, admin
     assert got[-1] == SUCCESS
     assert websocket.close_code == 1000
     assert held < 4 * 1024 * 1024
-    assert all(after - start < 16 * 1024 * 1024 for after, start in zip(most, before, strict=True))
+    assert all(after - start < 12 * 1024 * 1024 for after, start in zip(most, before, strict=True))
 
 
 async def _redis_bytes() -> int:

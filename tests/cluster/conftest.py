@@ -49,10 +49,11 @@ def cluster_busybox(cluster: Lab) -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def instance(test_registry: registry.Registry) -> Iterator[Instance]:
-    """With a registry of its own, and a cache of the test registry, which goes by the name ``upstream.test``."""
+    """With a registry of its own, and a cache of the test registry, which goes by the name ``upstream.test``. It measures every
+    second what is used."""
     if os.geteuid() != 0:
         pytest.skip("containers need root")
     port = str(free_port(following=1))
     caches = f"upstream.test=http://{test_registry.host}"
-    with running(SLIPWAY_REGISTRY_PORT=port, SLIPWAY_REGISTRY_CACHES=caches) as started:
+    with running(SLIPWAY_REGISTRY_PORT=port, SLIPWAY_REGISTRY_CACHES=caches, SLIPWAY_METRICS_SECONDS="1") as started:
         yield started

@@ -19,7 +19,6 @@ from tests import images
 from tests.cluster import clients
 from tests.cluster.clients import Client, Skopeo
 from tests.cluster.instance import ROOT, Instance, wait_for
-from tests.cluster.lab import Lab
 
 pytestmark = pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")
 Wire = dict[str, Any]
@@ -158,19 +157,6 @@ def test_a_pull_through_cache_stands_before_its_registry(instance: Instance, bus
     cached = instance.home / "registry/cache-upstream.test/data/docker/registry/v2/blobs"
     assert any(cached.rglob("data"))
     instance.delete_pod("cached")
-
-
-def test_every_node_of_a_lab_knows_it_by_the_same_name(cluster: Lab, tmp_path: Path) -> None:
-    admin = clients.skopeo(cluster, tmp_path)
-    assert admin.push(clients.archive(tmp_path), "default/everywhere:1")
-    image = f"localhost:{admin.address.rpartition(':')[2]}/default/everywhere:1"
-    container = {"name": "main", "image": image, "command": ["sleep", "1000"], "imagePullPolicy": "Always"}
-    for node in cluster.nodes:
-        spec = {"nodeName": node, "terminationGracePeriodSeconds": 0, "containers": [container]}
-        cluster.create({"kind": "Pod", "metadata": {"name": f"pulls-{node}"}, "spec": spec})
-    for node in cluster.nodes:
-        cluster.wait_running(f"pulls-{node}")
-        cluster.delete_pod(f"pulls-{node}")
 
 
 def deployment(image: str) -> Wire:
