@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import websockets
 
-from controlplane.access import tokens, users
+from controlplane.access import tokens
 from controlplane.nodes import agent_session, bus, channels
 from controlplane.store import objects, pool
 from schema import kinds
@@ -41,13 +41,6 @@ def redis():
 def servers(redis):
     with live.process(APPLICATION) as one, live.process(APPLICATION) as two:
         yield one, two
-
-
-@pytest.fixture
-async def admin():
-    tokens.forget()
-    user, _ = await pool.run(users.ensure_admin)
-    return {"Authorization": "Bearer " + await pool.run(tokens.issue_for_user, user, "test")}
 
 
 @pytest.fixture
