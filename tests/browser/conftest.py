@@ -22,8 +22,6 @@ from tests.ports import free_port
 
 DEADLINE_MS = 120_000
 expect.set_options(timeout=DEADLINE_MS)
-BROWSER_ARGUMENTS = chromium.ARGUMENTS
-CHROMIUM = chromium.CHROMIUM
 AXE = ROOT / "dashboard" / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 AXE_RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 AXE_COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
