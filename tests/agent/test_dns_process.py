@@ -56,7 +56,7 @@ def view_of(*wires):
 
 async def ask(name, configuration, kind="A"):
     query = dns.message.make_query(name, kind)
-    response = await dns.asyncquery.udp(query, ADDRESS, port=configuration.port, timeout=5)
+    response = await dns.asyncquery.udp(query, ADDRESS, port=configuration.port, timeout=30)
     return sorted(rdata.to_text() for rrset in response.answer for rdata in rrset)
 
 
