@@ -120,7 +120,7 @@ class Load(threading.Thread):
         import http.client
 
         while not self.stopping.is_set():
-            connection = http.client.HTTPConnection(self.address, timeout=2)
+            connection = http.client.HTTPConnection(self.address, timeout=30)
             try:
                 connection.request("GET", "/")
                 assert connection.getresponse().read().startswith(b"web-")

@@ -66,7 +66,7 @@ def test_a_deleted_pod_comes_back_with_its_name_and_its_data(instance: Instance,
         lambda pod: pod["metadata"]["uid"] != before["metadata"]["uid"] and condition(pod, "Ready") == "True",
     )
     wait_for("it goes on with its data", lambda: instance.logs("db-1").split() == ["db-1", "db-1"])
-    assert instance.logs("db-2").split() == ["db-2"]
+    wait_for("another has not begun again", lambda: instance.logs("db-2").split() == ["db-2"])
 
 
 def test_it_is_scaled_and_its_claims_stay(instance: Instance, db: str) -> None:
@@ -88,7 +88,7 @@ def test_an_update_is_rolled_out_recorded_and_undone(instance: Instance, db: str
     kubectl(instance, "rollout", "undo", "statefulset/db")
     kubectl(instance, "rollout", "status", "statefulset/db", "--timeout=150s")
     assert kubectl(instance, "exec", "db-0", "--", "sh", "-c", "echo $COLOUR").strip() == ""
-    assert "SuccessfulDelete" in kubectl(instance, "describe", "statefulset", db)
+    wait_for("it is told", lambda: "SuccessfulDelete" in kubectl(instance, "describe", "statefulset", db))
     kubectl(instance, "rollout", "restart", "statefulset/db")
     kubectl(instance, "rollout", "status", "statefulset/db", "--timeout=150s")
     assert "controller-revision" not in kubectl(instance, "get", "controllerrevisions", "-l", "app=db", "-o", "name")

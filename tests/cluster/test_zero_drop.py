@@ -33,7 +33,8 @@ sleep 0.3
 nc -ll -p 8080 -e sh /serve &
 wait
 """
-STOPPING = "touch /stopping; sleep 3"
+STOPPING = "touch /stopping; sleep 5"
+"""Longer than it takes to tell everybody, on a busy machine too."""
 READINESS = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
 CLIENTS = 3
 """Of each sort."""
@@ -62,7 +63,7 @@ def manifest(image: str) -> str:
         "lifecycle": {"preStop": {"exec": {"command": ["sh", "-c", STOPPING]}}},
     }
     wire: dict[str, Any] = yaml.safe_load(yaml.safe_dump(MANIFEST))
-    wire["spec"]["template"]["spec"] = {"terminationGracePeriodSeconds": 10, "containers": [container]}
+    wire["spec"]["template"]["spec"] = {"terminationGracePeriodSeconds": 30, "containers": [container]}
     return yaml.safe_dump(wire)
 
 
@@ -82,7 +83,7 @@ class Load:
         ]
 
     def _ask(self, kept: bool) -> None:
-        connection = http.client.HTTPConnection(self.address, 80, timeout=5)
+        connection = http.client.HTTPConnection(self.address, 80, timeout=30)
         while not self._over.wait(PAUSE_SECONDS):
             self.kept += kept and connection.sock is None
             try:
