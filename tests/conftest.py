@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import hypothesis
 import pytest
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 from tests import scheduling
 
@@ -20,6 +22,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.DearestFirst:
     return scheduling.DearestFirst(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """A password is hashed for a quarter of a second, which the tests' users have no need of. Who reads the hash, another
+    process too, finds in it how often."""
+    with mock.patch.object(PBKDF2PasswordHasher, "iterations", 1):
+        yield
 
 
 @pytest.fixture(scope="session")
