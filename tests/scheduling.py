@@ -37,8 +37,8 @@ class DearestFirst(LoadFileScheduling):
 
 
 def arranged(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """Folder by folder, and those first that share a cluster; otherwise as they were found."""
-    return sorted(items, key=lambda item: (_folder(item.nodeid), UNITS.get(item.nodeid.partition("::")[0], "~")))
+    """Folder by folder; those that share a cluster last, as it is there until the folder is left; otherwise as they were found."""
+    return sorted(items, key=lambda item: (_folder(item.nodeid), UNITS.get(item.nodeid.partition("::")[0], "")))
 
 
 def _folder(nodeid: str) -> int:
