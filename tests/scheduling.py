@@ -37,7 +37,7 @@ class DearestFirst(LoadFileScheduling):
 
 
 def arranged(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """Folder by folder; those that share a cluster last, as it is there until the folder is left; otherwise as they were found."""
+    """Folder by folder, and in it those last that share a cluster, which is there until the folder is left."""
     return sorted(items, key=lambda item: (_folder(item.nodeid), UNITS.get(item.nodeid.partition("::")[0], "")))
 
 
