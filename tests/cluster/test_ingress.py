@@ -151,10 +151,12 @@ def test_a_node_that_cannot_answer_says_why(cluster: Instance) -> None:
     # While something else has the port, the proxy cannot come back.
     holder = [sys.executable, "-c", HOLD, str(HTTP)]
     with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as held:
+        said = held.stdout
+        assert said is not None
 
         def taken() -> bool:
             kill_proxy(cluster)  # again, if it was quicker than the other
-            return bool(select.select([held.stdout], [], [], 0.5)[0])
+            return bool(select.select([said], [], [], 0.5)[0])
 
         wait_for("the port is another's", taken)
         wait_for("the failure", lambda: proxy() == "False")
