@@ -7,8 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import CDPSession
 
-from benchmarks.browser.chromium import World, devtools, heap_bytes, metrics
 from benchmarks.browser.figures import Slope, mb, row, slope, title
+from benchmarks.browser.world import World, devtools, heap_bytes, metrics
 
 LIVING = 300
 """So many pods are there at once."""
