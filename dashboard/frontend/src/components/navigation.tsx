@@ -24,7 +24,12 @@ export function Navigation() {
   const isAt = (path: string) =>
     path === "/" ? address === "/" : address === path || address.startsWith(`${path}/`);
   const entry = (path: string, title: string) => (
-    <Link key={path} href={path} className="nav-link" {...(isAt(path) && { "aria-current": "page" as const })}>
+    <Link
+      key={path}
+      href={path}
+      className="nav-link"
+      {...(isAt(path) && { "aria-current": "page" as const })}
+    >
       {title}
     </Link>
   );

@@ -12,7 +12,7 @@ import {
   type SortingState,
   useReactTable,
 } from "@tanstack/react-table";
-import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { type Range, useWindowVirtualizer } from "@tanstack/react-virtual";
 import {
   type KeyboardEvent,
   memo,
@@ -57,6 +57,10 @@ export interface Selection {
 
 const NO_ROWS: Any[] = [];
 const ROW_HEIGHT = 41;
+/** So many rows more than are in sight are drawn, above and below. */
+const OVERSCAN = 12;
+/** They come and go so many at once: each time the browser lays out the whole table. */
+const STEP = 8;
 /** Fewer rows than this are all drawn: no need to measure them, and the browser's own search finds them. */
 const SMALL = 80;
 
@@ -161,7 +165,8 @@ function VirtualBody({ rows, body: shared }: { rows: readonly Any[]; body: Body 
   const virtual = useWindowVirtualizer({
     count: rows.length,
     estimateSize: () => ROW_HEIGHT,
-    overscan: 12,
+    overscan: OVERSCAN,
+    rangeExtractor: inSteps,
     scrollMargin: offset,
     // Sizes are kept by position: by uid they would be kept of every row that ever was.
   });
@@ -181,6 +186,12 @@ function VirtualBody({ rows, body: shared }: { rows: readonly Any[]; body: Body 
       {below > 0 && <Spacer height={below} columns={columnCount} />}
     </tbody>
   );
+}
+
+function inSteps({ startIndex, endIndex, overscan, count }: Range): number[] {
+  const from = Math.max(0, Math.floor((startIndex - overscan) / STEP) * STEP);
+  const to = Math.min(count, Math.ceil((endIndex + 1 + overscan) / STEP) * STEP);
+  return Array.from({ length: to - from }, (_, index) => from + index);
 }
 
 function Spacer({ height, columns }: { height: number; columns: number }) {
