@@ -108,7 +108,6 @@ class Times:
             work,
         )
 
-
     def print_steps(self) -> None:
         """What happened on the way, in the order of the medians."""
         medians = {name: quantile([steps[name] for steps in self.steps], 0.5) for name in self.steps[0]}
