@@ -1,8 +1,8 @@
 """Pods in bulk, written to the store of a running instance from a process of its own.
 
-    python -m benchmarks.browser.writer fill COUNT             pods of a node that exists in the store only
-    python -m benchmarks.browser.writer change COUNT RATE      changes the status of RATE of them a second, until killed
-    python -m benchmarks.browser.writer churn COUNT RATE       RATE writes a second make, change and delete pods and events, until killed
+    python -m benchmarks.browser.writer fill COUNT          pods of a node that exists in the store only
+    python -m benchmarks.browser.writer change COUNT RATE   changes the status of RATE of them a second, until killed
+    python -m benchmarks.browser.writer churn COUNT RATE    RATE writes a second make, change and delete pods, until killed
 
 With the environment of the instance. Its controllers are not told: what they do about it is not the page's work.
 """
