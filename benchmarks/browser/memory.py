@@ -7,7 +7,7 @@ import time
 from playwright.sync_api import CDPSession
 
 from benchmarks.browser.chromium import World, devtools, heap_bytes, metrics
-from benchmarks.browser.figures import FLAT, Slope, aim, mb, row, slope, title
+from benchmarks.browser.figures import FLAT, aim, mb, row, slope, title
 from benchmarks.browser.processes import rss_bytes
 
 LIVING = 300
@@ -54,19 +54,21 @@ def _page(world: World, path: str, seconds: float, web: int, server: Points, beg
             heap.append((hours, heap_bytes(session)))
             nodes.append((hours, _nodes(session)))
             server.append((hours, rss_bytes(web)))
-    row(f"{path}: DOM nodes", f"{nodes[0][1]:.0f}", f"{nodes[-1][1]:.0f}", f"{settled(nodes).value:.0f}")
+    kept = settled(nodes)
+    row(f"{path}: DOM nodes", f"{kept[0][1]:.0f}", f"{kept[-1][1]:.0f}", f"{slope(kept).value:.0f}")
     return _print(f"{path}: heap of the page", heap)
 
 
 def _print(name: str, points: Points) -> str:
-    found = settled(points)
+    kept = settled(points)
+    found = slope(kept)
     verdict = found.verdict(most=AIM_BYTES_PER_HOUR)
-    row(name, mb(points[0][1]), mb(points[-1][1]), mb(found.value), mb(2 * found.error), verdict)
+    row(name, mb(kept[0][1]), mb(kept[-1][1]), mb(found.value), mb(2 * found.error), verdict)
     return verdict
 
 
-def settled(points: Points) -> Slope:
-    return slope(points[int(len(points) * SETTLING) :])
+def settled(points: Points) -> Points:
+    return points[int(len(points) * SETTLING) :]
 
 
 def _nodes(session: CDPSession) -> float:
