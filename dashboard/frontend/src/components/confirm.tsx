@@ -1,5 +1,5 @@
 /** A question before something is done, with the command that does the same, and the server's answer if it refuses. */
-import { Alert, Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Alert, Button, Group, Stack, Text } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import type { Command } from "../lib/commands";
@@ -7,6 +7,7 @@ import { messages } from "../lib/messages";
 import { ErrorText } from "./errorText";
 import { CommandText } from "./command";
 import { CopyButton } from "./copyButton";
+import { Dialog } from "./dialog";
 
 interface Props {
   title: string;
@@ -42,13 +43,7 @@ export function Confirm({
     },
   });
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={title}
-      closeButtonProps={{ "aria-label": messages.close }}
-      centered
-    >
+    <Dialog onClose={onClose} title={title}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -85,6 +80,6 @@ export function Confirm({
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

@@ -19,6 +19,8 @@ export const messages = {
   menu: "Open or close the navigation",
   skip: "Skip to the content",
   account: "Account",
+  clockTimes: "Show clock times",
+  ages: "Show ages",
   login: {
     title: "Sign in",
     lead: "The administrator's password was printed by `make up` and is kept in `$SLIPWAY_HOME/admin-password`.",
@@ -305,6 +307,7 @@ export const messages = {
     next: "Next match",
     previousMatch: "Previous match",
     matches: (at: number, of: number) => (of === 0 ? "no match" : `${at} / ${of.toLocaleString("en")}`),
+    look: "How lines are shown",
     wrap: "Wrap lines",
     timestamps: "Timestamps",
     previous: "Previous run",
@@ -343,6 +346,7 @@ export const messages = {
     lost: "The connection was lost.",
     notRunning: "The container does not run, so nothing can be run in it.",
     label: "Terminal",
+    wayOut: "Shift F6 takes the keyboard out of the terminal.",
   },
   palette: {
     title: "Go to…",
@@ -362,11 +366,48 @@ export const messages = {
   },
   keyboard: {
     title: "Keyboard",
-    palette: "Find anything",
-    filter: "Filter the list",
-    move: "Move in a list",
-    open: "Open",
-    help: "This help",
+    groups: [
+      {
+        title: "Everywhere",
+        keys: [
+          ["Ctrl K", "Find any page, object or action"],
+          ["?", "This help"],
+          [
+            "Tab",
+            "The next control; Shift Tab the one before. The first Tab of a page offers to skip the navigation",
+          ],
+          ["Esc", "Close what is open: a dialog, a menu, suggestions"],
+        ],
+      },
+      {
+        title: "Lists",
+        keys: [
+          ["/", "Filter by text"],
+          ["↑ ↓", "The row above or below, in the same column"],
+          ["Enter", "Open"],
+          ["Space", "Select the row, where its box has the focus; with Shift all from the one before"],
+          ["Esc", "From the rows to what can be done with the selected"],
+        ],
+      },
+      {
+        title: "Pictures and charts",
+        keys: [
+          ["← → ↑ ↓", "Topology: along the lines, and up and down a column"],
+          ["← →", "Charts: the values at another moment; Home and End the first and the last"],
+        ],
+      },
+      {
+        title: "Logs, editors, terminals",
+        keys: [
+          ["Enter", "In a log's search the next match; with Shift the one before"],
+          ["Ctrl Space", "YAML: what may stand here"],
+          ["Tab", "YAML: take the suggestion that is open; without one Tab goes on to the next control"],
+          ["Shift F6", "Leave the terminal; it gets every other key"],
+        ],
+      },
+    ] satisfies { title: string; keys: [string, string][] }[],
+    singleKeys: "Keys that act by themselves",
+    singleKeysHint: "/ and ? without Ctrl. Turn them off where dictation or another program presses them.",
   },
   nodes: {
     cordon: "Cordon",
