@@ -147,6 +147,7 @@ const secretValues = lazy(() => import("./config/values").then((m) => ({ default
 const usedBy = lazy(() => import("./config/usedBy").then((m) => ({ default: m.UsedByPanel })));
 
 const drain = lazy(() => import("./nodes/drain").then((m) => ({ default: m.DrainPanel })));
+const nodeResources = lazy(() => import("./nodes/resources").then((m) => ({ default: m.ResourcesPanel })));
 const nodeImages = lazy(() => import("./nodes/images").then((m) => ({ default: m.ImagesPanel })));
 const service = lazy(() => import("./network/service").then((m) => ({ default: m.ServicePanels })));
 const endpoints = lazy(() => import("./network/service").then((m) => ({ default: m.EndpointsPanel })));
@@ -159,6 +160,9 @@ const build = lazy(() => import("./builds/panels").then((m) => ({ default: m.Bui
 const related = lazy(() => import("./workloads/relatedPanel").then((m) => ({ default: m.RelatedPanel })));
 const ledger = lazy(() => import("./workloads/ledger").then((m) => ({ default: m.LedgerPanel })));
 const autoscaler = lazy(() => import("./workloads/autoscaler").then((m) => ({ default: m.AutoscalerPanel })));
+const namespacePanels = lazy(() =>
+  import("./namespaces/panels").then((m) => ({ default: m.NamespacePanels })),
+);
 const quota = lazy(() => import("./policy/panels").then((m) => ({ default: m.QuotaPanel })));
 const range = lazy(() => import("./policy/panels").then((m) => ({ default: m.RangePanel })));
 
@@ -172,9 +176,10 @@ export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
   Job: [related],
   CronJob: [ledger, related],
   HorizontalPodAutoscaler: [autoscaler],
+  Namespace: [namespacePanels],
   ResourceQuota: [quota],
   LimitRange: [range],
-  Node: [drain, nodeImages],
+  Node: [drain, nodeResources, nodeImages],
   Service: [service],
   EndpointSlice: [endpoints],
   Ingress: [ingress],

@@ -112,8 +112,12 @@ export class Node extends Resource<NodeWire> {
     return parseQuantity(this.wire.status?.allocatable?.[resource]);
   }
 
-  /** What the pods on this node request of its allocatable cpu (cores) or memory (bytes). */
-  share(resource: "cpu" | "memory", pods: Pod[]): Share {
+  capacity(resource: string): number {
+    return parseQuantity(this.wire.status?.capacity?.[resource]);
+  }
+
+  /** What the pods on this node request of its allocatable cpu (cores), memory (bytes) or anything else. */
+  share(resource: string, pods: readonly Pod[]): Share {
     const mine = pods.filter((pod) => pod.nodeName === this.name && !pod.isFinished);
     return {
       used: mine.reduce((sum, pod) => sum + pod.requested(resource), 0),
