@@ -49,7 +49,9 @@ def say(uids):
         for name, uid in uids.items()
     ]
     whole = Usage(cpu_cores=1.5, memory_bytes=2**30)
-    metrics = Metrics(at=meta.now() - timedelta(seconds=1), window_seconds=10.0, node=whole, node_disk_bytes=2**31, pods=pods)
+    metrics = Metrics(
+        at=meta.now() - timedelta(seconds=1), window_seconds=10.0, node=whole, node_disk_bytes=2**31, pods=pods
+    )
     current.client().set(current.key("node-a"), current.encode(metrics), ex=current.kept_seconds())
 
 

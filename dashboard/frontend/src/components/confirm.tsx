@@ -20,7 +20,8 @@ interface Props {
   run: () => Promise<unknown>;
   onClose: () => void;
   onDone?: () => void;
-  children?: ReactNode;
+  /** Its controls: given the refusal, so that each shows what was said of its field. */
+  children?: ReactNode | ((refusal: Error | null) => ReactNode);
 }
 
 export function Confirm({
@@ -52,7 +53,7 @@ export function Confirm({
       >
         <Stack>
           {text && <Text size="sm">{text}</Text>}
-          {children}
+          {typeof children === "function" ? children(running.error) : children}
           {running.error && (
             <Alert color="red" title={messages.actions.failed} role="alert">
               <ErrorText error={running.error} />

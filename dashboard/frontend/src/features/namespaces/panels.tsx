@@ -37,20 +37,22 @@ export function NamespacePanels({ item: { name } }: { item: Namespace }) {
         )}
       </Panel>
       <SimpleGrid cols={{ base: 1, lg: 2 }}>
-        <CountsPanel namespace={name} pods={pods.items} />
+        <Stack>
+          <CountsPanel namespace={name} pods={pods.items} />
+          <IsolationPanel namespace={name} pods={pods.items} />
+        </Stack>
         <UsePanel namespace={name} pods={pods.items} />
-        <IsolationPanel namespace={name} pods={pods.items} />
-        <Panel
-          title={messages.attention.changes}
-          aside={
-            <Anchor component={Link} href={links.within(Event.info, name)} size="sm">
-              {messages.attention.allEvents}
-            </Anchor>
-          }
-        >
-          <ChangeList changes={recent} />
-        </Panel>
       </SimpleGrid>
+      <Panel
+        title={messages.attention.changes}
+        aside={
+          <Anchor component={Link} href={links.within(Event.info, name)} size="sm">
+            {messages.attention.allEvents}
+          </Anchor>
+        }
+      >
+        <ChangeList changes={recent} />
+      </Panel>
     </Stack>
   );
 }

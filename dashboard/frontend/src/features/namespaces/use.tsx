@@ -1,5 +1,5 @@
 /** What the pods of a namespace ask for, may take and use; and what quotas and limit ranges allow. */
-import { Anchor, Group, Stack, Text } from "@mantine/core";
+import { Anchor, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
 import { Bar } from "../../components/bar";
@@ -121,12 +121,10 @@ function Amounts({ title, pods, resource, used, format }: AmountsProps) {
 
 function Quota({ quota }: { quota: ResourceQuota }) {
   return (
-    <section aria-label={text.quota(quota.name)}>
-      <Group mb={4}>
-        <ResourceLink to={{ kind: "ResourceQuota", namespace: quota.namespace, name: quota.name }}>
-          {text.quota(quota.name)}
-        </ResourceLink>
-      </Group>
+    <section aria-label={text.quota(quota.name)} className="allowed">
+      <ResourceLink to={{ kind: "ResourceQuota", namespace: quota.namespace, name: quota.name }}>
+        {text.quota(quota.name)}
+      </ResourceLink>
       <Stack gap={6}>
         {quota.limits.map(({ resource, used, hard, share }) => (
           <Bar
@@ -146,7 +144,7 @@ function Quota({ quota }: { quota: ResourceQuota }) {
 function Range({ range }: { range: LimitRange }) {
   const { policies } = messages;
   return (
-    <section aria-label={text.range(range.name)}>
+    <section aria-label={text.range(range.name)} className="allowed">
       <ResourceLink to={{ kind: "LimitRange", namespace: range.namespace, name: range.name }}>
         {text.range(range.name)}
       </ResourceLink>

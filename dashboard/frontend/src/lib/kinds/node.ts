@@ -150,9 +150,6 @@ export class Node extends Resource<NodeWire> {
     const info = this.wire.status?.nodeInfo ?? {};
     return [
       { id: "address", header: fields.address, value: () => this.address, as: "mono" },
-      { id: "cpu", header: fields.cpu, value: () => this.allocatable("cpu"), as: "cores" },
-      { id: "memory", header: fields.memory, value: () => this.allocatable("memory"), as: "bytes" },
-      { id: "pods", header: fields.podLimit, value: () => this.allocatable("pods"), as: "number" },
       { id: "system", header: fields.system, value: () => info.osImage },
       { id: "kernel", header: fields.kernel, value: () => info.kernelVersion, as: "mono" },
       { id: "architecture", header: fields.architecture, value: () => info.architecture },
@@ -161,12 +158,6 @@ export class Node extends Resource<NodeWire> {
         header: fields.podRange,
         value: () => this.wire.spec?.podCIDRs?.join(", "),
         as: "mono",
-      },
-      {
-        id: "disk",
-        header: messages.nodes.disk,
-        value: () => parseQuantity(this.wire.status?.capacity?.["ephemeral-storage"]) || undefined,
-        as: "bytes",
       },
       { id: "runtime", header: messages.nodes.runtime, value: () => info.kubeletVersion, as: "mono" },
       { id: "boot", header: messages.nodes.boot, value: () => info.bootID, as: "mono" },
