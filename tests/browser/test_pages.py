@@ -77,7 +77,7 @@ def test_every_page_is_accessible_and_fits_every_window(
 
 
 def test_the_focus_follows_where_one_goes(visitor: Page) -> None:
-    """By the keyboard alone: past the navigation, into a list and along it, to an object, into a dialog and out of it, and back."""
+    """By the keyboard alone: past the navigation, along a list, to an object, into a dialog and out of it, and back."""
     page = visitor
     page.set_viewport_size({"width": 1440, "height": 900})
     page.goto(f"/deployments?namespace={NAMESPACE}")

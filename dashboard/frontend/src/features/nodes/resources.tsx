@@ -51,7 +51,9 @@ export function ResourcesPanel({ item }: { item: Node }) {
               <Table.Th data-align="end" data-priority={1}>
                 {text.capacity}
               </Table.Th>
-              <Table.Th data-align="end">{messages.fields.allocatable}</Table.Th>
+              <Table.Th data-align="end" data-priority={1}>
+                {messages.fields.allocatable}
+              </Table.Th>
               <Table.Th>{text.requests}</Table.Th>
               <Table.Th data-align="end" data-priority={1}>
                 {text.limits}
@@ -101,7 +103,7 @@ function ResourceRow({ row: { resource, title, format }, node, told, used }: Row
       <Table.Td data-align="end" data-priority={1} className="number">
         {format(node.capacity(resource))}
       </Table.Td>
-      <Table.Td data-align="end" className="number">
+      <Table.Td data-align="end" data-priority={1} className="number">
         {format(total)}
       </Table.Td>
       <Table.Td>
