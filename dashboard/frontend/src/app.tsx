@@ -1,7 +1,8 @@
-import { Center, Loader, Modal } from "@mantine/core";
+import { Center, Loader } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef } from "react";
 import { Route, Switch } from "wouter";
+import { Dialog } from "./components/dialog";
 import { RegistryProvider, useDiscoveredRegistry, useRegistry } from "./components/hooks";
 import { Page } from "./components/page";
 import { Shell } from "./components/shell";
@@ -70,17 +71,15 @@ function SignedIn({ user, isLost, onLeave }: { user: string; isLost: boolean; on
         </Shell>
       </WithRegistry>
       {isLost && (
-        <Modal
-          opened
+        <Dialog
           onClose={() => {}}
           withCloseButton={false}
           closeOnEscape={false}
           closeOnClickOutside={false}
-          centered
           aria-label={messages.login.title}
         >
           <LoginForm lead={messages.login.again} user={user} />
-        </Modal>
+        </Dialog>
       )}
     </LiveContext>
   );
