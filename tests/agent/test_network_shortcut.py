@@ -17,6 +17,7 @@ from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket
 from nodeagent.network import shortcut
 from nodeagent.network.pods import BridgeNetwork, hardware_address
 from tests.agent.host import needs_host, pod, until
+from tests.agent.patience import patience
 from tests.agent.services_host import (
     ADDRESS,
     CLUSTER,
@@ -73,7 +74,7 @@ class Talk:
     """A connection from one pod to what listens in another."""
 
     def __init__(self, place: Place, address: str, port: int = 8080, source: tuple[str, int] | None = None) -> None:
-        self.socket = place.call(lambda: socket.create_connection((address, port), timeout=5, source_address=source))
+        self.socket = place.call(lambda: socket.create_connection((address, port), timeout=patience(5), source_address=source))
         self.stream = self.socket.makefile("rwb")
         self.greeting = self.stream.readline()
 

@@ -29,6 +29,7 @@ from nodeagent.settings import Settings
 from schema.base import Wire
 from tests.agent import host
 from tests.agent.host import needs_host, pod, until
+from tests.agent.patience import patience
 
 pytestmark = needs_host
 
@@ -76,7 +77,7 @@ class Machine:
         return plan
 
     async def exit(self) -> Exit:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patience(20)):
             async for end in self.runtime.exits():
                 return end
         raise AssertionError
