@@ -46,7 +46,7 @@ _FLOWS, _PODS = 16384, 4096
 _LIBERAL = "net/netfilter/nf_conntrack_tcp_be_liberal"
 
 # struct __sk_buff and helpers, linux/bpf.h
-_VLAN, _IFINDEX, _DATA, _DATA_END = 20, 40, 76, 80
+_VLAN, _IFINDEX, _TC_INDEX, _DATA, _DATA_END = 20, 40, 44, 76, 80
 _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _RANDOM, _STORE_BYTES, _REDIRECT = 1, 2, 3, 7, 9, 23
 _CHANGE_TYPE, _REDIRECT_PEER, _COARSE_TIME = 32, 155, 160
 _AS_RECEIVED = 1
@@ -101,6 +101,14 @@ def _look_up(code: Code, map_: int, key: int, missing: str = "pass") -> Code:
     return code.map(1, map_).copy(2, FRAME, key).call(_MAP_LOOKUP).when(0, "==", 0, missing)
 
 
+def _fingerprint(code: Code) -> Code:
+    """Of what a packet is known by, sixteen bits in 1: another wherever one of its ports is."""
+    code.load(4, 1, FRAME, _PORTS)
+    for offset in range(_SOURCE, _PORTS, 4):
+        code.load(4, 2, FRAME, offset).xor(1, 2)
+    return code.copy(2, 1).shift_right(2, 16).xor(1, 2).mask(1, 0xFFFF)
+
+
 def _finish(code: Code) -> bytes:
     return code.label("pass").set(0, _GO_ON).end().assemble()
 
@@ -121,6 +129,7 @@ def take(pods: int, flows: int, bridge: Device) -> bytes:
     for size, at in ((4, 0), (2, 4)):  # to the bridge's
         word = int.from_bytes(bridge.hardware[at : at + size], sys.byteorder)
         code.wide(2, word).load(size, 1, _PACKET, at).when_register(1, "!=", 2, "pass")
+    _fingerprint(code).store(4, 6, _TC_INDEX, 1)
     code.when(_FLAGS, "&", _SYN, "begins").when(_FLAGS, "!=", 0, "bridge").load(2, 1, 0, _HELD).when(
         1, "!=", 0, "bridge"
     )
@@ -144,6 +153,7 @@ def learn(pods: int, flows: int) -> bytes:
     code = Code().copy(6, CONTEXT).call(_RANDOM).mask(0, ONE_IN - 1).when(0, "!=", 0, "pass").copy(CONTEXT, 6)
     _parse(code)
     code.when(_FLAGS, "!=", 0, "pass")
+    _fingerprint(code).load(4, 2, 6, _TC_INDEX).when(2, "==", 0, "pass").when_register(1, "!=", 2, "pass")
     _look_up(code, pods, _SOURCE)
     _look_up(code, pods, _TARGET)
     code.load(4, 1, 0, 0).load(4, 2, 6, _IFINDEX).when_register(1, "!=", 2, "pass")

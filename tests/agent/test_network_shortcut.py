@@ -74,9 +74,14 @@ class Talk:
     """A connection from one pod to what listens in another."""
 
     def __init__(self, place: Place, address: str, port: int = 8080, source: tuple[str, int] | None = None) -> None:
-        self.socket = place.call(lambda: socket.create_connection((address, port), timeout=patience(5), source_address=source))
+        self.socket = place.call(lambda: connected((address, port), source))
         self.stream = self.socket.makefile("rwb")
         self.greeting = self.stream.readline()
+
+    @property
+    def port(self) -> int:
+        """Its own."""
+        return int(self.socket.getsockname()[1])
 
     def say(self, rounds: int = 1) -> None:
         for number in range(rounds):
@@ -92,6 +97,16 @@ class Talk:
     def close(self) -> None:
         self.stream.close()
         self.socket.close()
+
+
+def connected(target: tuple[str, int], source: tuple[str, int] | None) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in target[0] else socket.AF_INET)
+    made.settimeout(patience(5))
+    if source is not None:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one port for connections to several places
+        made.bind(source)
+    made.connect(target)
+    return made
 
 
 @contextlib.contextmanager
@@ -146,13 +161,33 @@ async def test_what_was_learnt_of_ports_is_forgotten_when_they_are_a_services(du
     own = dual.sandboxes["asker"].addresses[0]
     with answering(dual.places["server"], "server"), counted(dual) as seen:
         with talking(dual, address) as talk:
-            port = talk.socket.getsockname()[1]
+            port = talk.port
             talk.say(ROUNDS)
             assert seen.during(lambda: talk.say(ROUNDS)) < ROUNDS
             talk.reset()
         await asyncio.to_thread(forget_tracked, own, port, address)
         with contextlib.closing(Talk(dual.places["asker"], ADDRESS, 80, source=(own, port))) as again:
             assert seen.during(lambda: again.say(ROUNDS)) >= 2 * ROUNDS
+
+
+@pytest.mark.parametrize("first", ["through the service", "straight"])
+async def test_one_port_for_a_connection_through_a_service_and_for_one_past_it(dual: Node, first: str):
+    """Tracking gives the second another port on its way: what comes out of that has the ports of the first."""
+    address, _ = await pair(dual)
+    await dual.put(service(), slices(address))
+    own, asker = dual.sandboxes["asker"].addresses[0], dual.places["asker"]
+    ways = {"through the service": (ADDRESS, 80), "straight": (address, 8080)}
+    with answering(dual.places["server"], "server"), counted(dual) as seen, contextlib.ExitStack() as open_:
+        begun = {first: Talk(asker, *ways[first], source=(own, 44444))}
+        for name in ways.keys() - {first}:
+            begun[name] = Talk(asker, *ways[name], source=(own, 44444))
+        for talk in begun.values():
+            open_.callback(talk.close)
+        for _ in range(3):
+            for talk in begun.values():
+                talk.say(ROUNDS // 2)
+        through = begun["through the service"]
+        assert seen.during(lambda: through.say(ROUNDS)) >= 2 * ROUNDS
 
 
 def forget_tracked(source: str, port: int, target: str) -> None:
