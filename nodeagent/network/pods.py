@@ -134,20 +134,12 @@ class BridgeNetwork:
     def _shorten(self, made: Bridge) -> None:
         """The pods that are here already: with programs of ours in the place of an earlier agent's."""
         self._shortcut.open(shortcut.Device(made.index, made.hardware))
-        programs = self._shortcut.programs
-        if programs is None:
-            return
         with wiring.Wire() as host:
             for path in sorted(self._pods.glob("*/sandbox.json")):
                 state, uid = _load(path), path.parent.name
                 if state is not None and "net" in state.kinds and state.unlimited:
-                    with contextlib.suppress(OSError):  # it ends just now
-                        shortcut.attach(host, veth_name(uid), programs)
-                        self._enter(uid, state)
-
-    def _enter(self, uid: str, state: _State) -> None:
-        identity = _identity(uid, state)
-        self._shortcut.enter(veth_name(uid), identity.hardware, identity.addresses)
+                    identity = _identity(uid, state)
+                    self._shortcut.adopt(host, veth_name(uid), identity.hardware, identity.addresses)
 
     def _identities(self) -> Iterator[tuple[str, spoofing.Identity]]:
         """Of the pods that are here already, by the host's end of their interfaces."""
@@ -230,7 +222,8 @@ class BridgeNetwork:
         if limits != Limits():
             await asyncio.to_thread(bandwidth.limit, inside.veth, limits, instance=self._instance, mtu=inside.mtu)
         elif inside.programs is not None:
-            self._enter(uid, state)
+            identity = _identity(uid, state)
+            self._shortcut.enter(inside.veth, identity.hardware, identity.addresses)
 
     def _names(self, hostname: str, domain: str) -> files.Names:
         servers = [str(pool.gateway) for pool in self._node.pools] if self._node else []

@@ -25,6 +25,8 @@ Everything is the kernel's and goes on without an agent. A kernel that refuses t
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 import socket
@@ -181,12 +183,23 @@ def is_wanted() -> bool:
     return os.environ.get("SLIPWAY_SHORTCUT") == "1"
 
 
-def attach(host: wiring.Wire, interface: str, programs: Programs) -> None:
+def attach(host: wiring.Wire, interface: str, programs: Programs) -> bool:
     """In place of an earlier agent's. What the kernel does not take leaves the pod with the long way."""
     try:
         wiring.classify(host, interface, out_of_pod=programs.take, into_pod=programs.learn)
     except OSError as error:
         log.info("%s: no programs for its packets: %s", interface, error)
+        return False
+    return True
+
+
+def detach(host: wiring.Wire, interface: str) -> None:
+    """An earlier agent's, of which nobody would say any more whom policies concern."""
+    try:
+        wiring.declassify(host, interface)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOENT, errno.ENODEV):
+            log.warning("%s: the programs for its packets cannot be taken away: %s", interface, error)
 
 
 class Shortcut:
@@ -236,11 +249,19 @@ class Shortcut:
         self._places = self._flows = self.programs = None
         self._entered = {}
 
+    def adopt(self, host: wiring.Wire, interface: str, hardware: str, addresses: Iterable[str]) -> None:
+        """A pod that was here before us: with our programs in the place of an earlier agent's, or with none."""
+        if self.programs is not None and attach(host, interface, self.programs):
+            self.enter(interface, hardware, addresses)
+        else:
+            detach(host, interface)
+
     def enter(self, interface: str, hardware: str, addresses: Iterable[str]) -> None:
-        """A pod, to whose interface the programs have been attached. Raises OSError (ENODEV)."""
+        """A pod, to whose interface the programs have been attached. Nothing, if it ends just now."""
         address = bytes.fromhex(hardware.replace(":", ""))
-        self._here[interface] = _Pod(socket.if_nametoindex(interface), address, tuple(addresses))
-        self._follow()
+        with contextlib.suppress(OSError):
+            self._here[interface] = _Pod(socket.if_nametoindex(interface), address, tuple(addresses))
+            self._follow()
 
     def forget(self, interface: str) -> None:
         if self._here.pop(interface, None) is not None:
@@ -257,10 +278,20 @@ class Shortcut:
         wanted = dict(self._wanted())
         for key in self._entered.keys() - wanted.keys():
             self._places.delete(key)
+            del self._entered[key]
         for key, value in wanted.items():
             if self._entered.get(key) != value:
-                self._places.put(key, value)
-        self._entered = wanted
+                self._put(self._places, key, value)
+
+    def _put(self, places: bpf.Map, key: bytes, value: bytes) -> None:
+        """What does not become known, because there are too many say, has the long way."""
+        try:
+            places.put(key, value)
+            self._entered[key] = value
+        except OSError as error:
+            log.warning("a pod of this node is reached by the long way alone: %s", error)
+            places.delete(key)
+            self._entered.pop(key, None)
 
     def _wanted(self) -> Iterator[tuple[bytes, bytes]]:
         for pod in self._here.values():

@@ -15,7 +15,7 @@ import pytest
 from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket
 
 from nodeagent.network import shortcut
-from nodeagent.network.pods import BridgeNetwork, hardware_address
+from nodeagent.network.pods import BridgeNetwork, hardware_address, veth_name
 from tests.agent.host import needs_host, pod, until
 from tests.agent.patience import patience
 from tests.agent.services_host import (
@@ -287,6 +287,41 @@ def send_frames(frame: bytes, count: int) -> None:
         raw.bind(("eth0", 0))
         for _ in range(count):
             raw.send(frame)
+
+
+async def test_an_agent_that_does_not_want_it_takes_it_away(dual: Node):
+    """And what it then makes of policies nobody goes past."""
+    address, _ = await pair(dual)
+    again = BridgeNetwork(dual.settings, shortcut=shortcut.Shortcut(is_on=False))
+    ranges = {"pod_cidrs": [POD_RANGE, POD_RANGE_6], "cluster_cidrs": [CLUSTER, CLUSTER_6]}
+    with answering(dual.places["server"], "server"), counted(dual) as seen, talking(dual, address) as talk:
+        talk.say(ROUNDS)
+        assert seen.during(lambda: talk.say(ROUNDS)) < ROUNDS
+        for _ in range(2):  # the second finds nothing
+            await again.start(**ranges)
+            assert seen.during(lambda: talk.say(ROUNDS)) >= 2 * ROUNDS
+            assert "bpf" not in subprocess.check_output(
+                ["tc", "filter", "show", "dev", veth_name(dual.sandboxes["server"].pod_uid), "ingress"], text=True
+            )
+        await again.close()
+
+
+async def test_more_pods_than_it_knows_places_for_have_the_long_way(dual: Node, monkeypatch: pytest.MonkeyPatch):
+    dual.network._shortcut.close()
+    monkeypatch.setattr(shortcut, "_PODS", 3)  # asker's two addresses, and one of server's
+    again = BridgeNetwork(dual.settings)
+    ranges = {"pod_cidrs": [POD_RANGE, POD_RANGE_6], "cluster_cidrs": [CLUSTER, CLUSTER_6]}
+    await again.start(**ranges)
+    dual.network = again
+    addresses = await pair(dual)
+    server = dual.places["server"]
+    with answering(server, "four"), answering(server, "six", address="::"), counted(dual) as seen:
+        long = []
+        for address in addresses:
+            with talking(dual, address) as talk:
+                talk.say(ROUNDS)
+                long.append(seen.during(functools.partial(talk.say, ROUNDS)) >= 2 * ROUNDS)
+    assert long == [False, True]
 
 
 async def test_an_agent_that_starts_again_takes_over(dual: Node):
