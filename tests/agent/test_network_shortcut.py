@@ -15,7 +15,8 @@ import pytest
 from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket
 
 from nodeagent.network import shortcut
-from nodeagent.network.pods import BridgeNetwork, hardware_address, veth_name
+from nodeagent.network.pod_state import hardware_address, veth_name
+from nodeagent.network.pods import BridgeNetwork
 from tests.agent.host import needs_host, pod, until
 from tests.agent.patience import patience
 from tests.agent.services_host import (
