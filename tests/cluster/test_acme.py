@@ -42,6 +42,8 @@ def cluster(authority: AcmeServer) -> Iterator[Instance]:
         "SLIPWAY_ACME_DIRECTORY": authority.directory,
         "SLIPWAY_ACME_CA_FILE": str(authority.ca_file),
         "SLIPWAY_ACME_EMAIL": "ops@example.com",
+        "SLIPWAY_ACME_EAB_KEY_ID": authority.key_id,
+        "SLIPWAY_ACME_EAB_KEY_FILE": str(authority.key_file),
         "SLIPWAY_ACME_RETRY_SECONDS": "1",
     }
     with running(**settings) as made, registry.start() as hub:
