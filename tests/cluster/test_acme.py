@@ -143,8 +143,12 @@ def test_what_failed_is_said_ours_is_served_meanwhile_and_it_is_tried_again(
 def test_it_is_renewed_before_it_ends_whoever_was_killed(cluster: Instance) -> None:
     before = serial(cluster, "shop-tls")
     os.kill(cluster.pid_of("worker"), signal.SIGKILL)
-    wait_for("another certificate", lambda: serial(cluster, "shop-tls") != before or None, seconds=2.0 * LIFE_SECONDS)
-    assert by(cluster, "shop-tls") == "acme"
+    # Where that takes longer than the old one lasts, our own authority's is served meanwhile.
+    wait_for(
+        "another certificate",
+        lambda: serial(cluster, "shop-tls") != before and by(cluster, "shop-tls") == "acme",
+        seconds=4.0 * LIFE_SECONDS,
+    )
 
 
 def test_an_ingress_may_keep_to_the_cluster_s_own_authority(cluster: Instance) -> None:
