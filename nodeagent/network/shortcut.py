@@ -8,8 +8,9 @@ at the host's end of each pod's interface:
     where packets come from a pod        *take*: one just like it goes straight into the other pod's interface; any other
                                          that is for the node to route goes on as if the bridge had received it
 
-No rule is known to the programs, and none has to be: what a table drops or translates never comes out as it went in, so
-it is never learnt. After `SECONDS` the next packet goes the long way again, is tracked there, and is learnt anew or not.
+No rule is known to the programs, and none has to be: what a table drops never comes out, and what it translates does not come
+out as it went in. That is seen by a fingerprint of addresses and ports which the packet carries through the stack (tc_index): by
+itself what comes out may look like another connection of the same two pods. After `SECONDS` the next packet goes the long way again, is tracked there, and is learnt anew or not.
 
 Only TCP and UDP take part, and only from a pod's own addresses, hardware address and interface: all else goes through the
 bridge and its own table (`spoofing`). SYN, FIN and RST never go straight: connections begin and end where they are tracked, and
@@ -18,7 +19,7 @@ are translated. (For UDP connection tracking gives the service's another port as
 Nor does what concerns a pod that a network policy or an isolated namespace does (`Shortcut.hold`): its packets meet their rules
 one by one. Pods with a limit of bandwidth have no programs.
 
-It is off unless asked for (`is_wanted`): it is young, and has not run under load for long.
+It is off unless asked for (`is_wanted`): docs/networking.md says why.
 
 Everything is the kernel's and goes on without an agent. A kernel that refuses the programs has the long way alone.
 """
