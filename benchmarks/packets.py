@@ -142,7 +142,7 @@ async def slipway(segment: dict[str, Place], *, shorter: bool) -> Any:
     async with services_host.running(segment, shortcut=Shortcut(is_on=shorter)) as node:
         await node.pod("client")
         address = await node.pod("server")
-        found = [{"name": str(port), "protocol": "TCP", "port": port} for port in (TALK, BEGIN)]
+        found: list[dict[str, Any]] = [{"name": str(port), "protocol": "TCP", "port": port} for port in (TALK, BEGIN)]
         asked = [{**each, "targetPort": each["port"], "nodePort": each["port"] + _NODE_PORTS} for each in found]
         await node.put(
             services_host.service(ports=asked, type="NodePort"), {**services_host.slices(address), "ports": found}

@@ -10,7 +10,8 @@ at the host's end of each pod's interface:
 
 No rule is known to the programs, and none has to be: what a table drops never comes out, and what it translates does not come
 out as it went in. That is seen by a fingerprint of addresses and ports which the packet carries through the stack (tc_index): by
-itself what comes out may look like another connection of the same two pods. After `SECONDS` the next packet goes the long way again, is tracked there, and is learnt anew or not.
+itself what comes out may look like another connection of the same two pods. After `SECONDS` the next packet goes the long way
+again, is tracked there, and is learnt anew or not.
 
 Only TCP and UDP take part, and only from a pod's own addresses, hardware address and interface: all else goes through the
 bridge and its own table (`spoofing`). SYN, FIN and RST never go straight: connections begin and end where they are tracked, and
@@ -26,7 +27,6 @@ Everything is the kernel's and goes on without an agent. A kernel that refuses t
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import logging
 import os
@@ -260,9 +260,12 @@ class Shortcut:
     def enter(self, interface: str, hardware: str, addresses: Iterable[str]) -> None:
         """A pod, to whose interface the programs have been attached. Nothing, if it ends just now."""
         address = bytes.fromhex(hardware.replace(":", ""))
-        with contextlib.suppress(OSError):
-            self._here[interface] = _Pod(socket.if_nametoindex(interface), address, tuple(addresses))
-            self._follow()
+        try:
+            index = socket.if_nametoindex(interface)
+        except OSError:
+            return
+        self._here[interface] = _Pod(index, address, tuple(addresses))
+        self._follow()
 
     def forget(self, interface: str) -> None:
         if self._here.pop(interface, None) is not None:
