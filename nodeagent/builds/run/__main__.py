@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -142,6 +144,8 @@ def _run(request: Mapping[str, Any], directory: Path, found: Source, translated:
     words = _words(request["spec"], directory, file, name, found)
     words = ["--runtime", offline.runtime(translated), *words]
     began = time.monotonic()
+    getting_ready = threading.Thread(target=importlib.import_module, args=("nodeagent.images.store",), daemon=True)
+    getting_ready.start()  # what publishing takes: buildah leaves a processor free
     try:
         for line in buildah.stream("build", words):
             steps.take(line)
@@ -149,6 +153,7 @@ def _run(request: Mapping[str, Any], directory: Path, found: Source, translated:
         steps.close(failed=True)
         raise _failure(steps, found) from None
     steps.close(failed=False)
+    getting_ready.join()
     cache.note_use(steps.images)
     print(
         f"{len(status.steps)} {'step' if len(status.steps) == 1 else 'steps'} in {time.monotonic() - began:.1f} s",
