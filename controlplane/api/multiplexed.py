@@ -138,7 +138,7 @@ class _Connection:
             await self._tell(name, watching.line("ERROR", known.status()))
 
     async def _open(self, name: str, message: Wire) -> Watch:
-        asked = _ask(name, message)
+        asked = await pool.run(_ask, name, message)
         target = asked.target
         if not await pool.run(authorization.allowed, self._identity, "watch", target.kind, target.namespace, "", ""):
             raise errors.forbidden(

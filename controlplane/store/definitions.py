@@ -20,15 +20,15 @@ from schema.base import Wire
 from schema.custom.kinds import Definition, define
 from schema.kind import Kind, Version
 
-Stamp = tuple[int, int, int]
-"""How many definitions there are, and what they were changed by: one that goes takes its revision along."""
+Stamp = tuple[tuple[str, int], ...]
+"""Uid and revision of each definition, in the order of the revisions: what the index holds, nothing else is read."""
 
 
 @dataclass(frozen=True, eq=False)
 class Definitions:
     """Immutable; compared by identity, so that what is worked out from it may be kept with it."""
 
-    stamp: Stamp = (0, 0, 0)
+    stamp: Stamp = ()
     all: tuple[Definition, ...] = ()
     """By name."""
     by_name: dict[str, Definition] = field(default_factory=dict)
@@ -104,11 +104,8 @@ def is_open(name: str) -> bool:
 
 def _stamp() -> Stamp:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*), coalesce(max(revision), 0), coalesce(sum(revision), 0) FROM store_customresourcedefinition"
-        )
-        count, newest, total = cursor.fetchone()
-        return int(count), int(newest), int(total)
+        cursor.execute("SELECT uid, revision FROM store_customresourcedefinition ORDER BY revision, uid")
+        return tuple(cursor.fetchall())
 
 
 def _read(former: Definitions) -> Definitions:
@@ -123,8 +120,7 @@ def _read(former: Definitions) -> Definitions:
         key = (row[1], int(row[2]))
         if _is_established(row[6]):
             made[key] = former.made.get(key) or define(_wire(*row))
-    revisions = [int(row[2]) for row in rows]
-    stamp = (len(rows), max(revisions, default=0), sum(revisions))
+    stamp = tuple(sorted(((row[1], row[2]) for row in rows), key=lambda each: (each[1], each[0])))
     return Definitions(stamp, tuple(made.values()), {each.name: each for each in made.values()}, made)
 
 

@@ -47,7 +47,7 @@ def priority(version: str) -> tuple[Any, ...]:
     """Stable before beta before alpha, then the higher number; what is no such version comes last, by the alphabet."""
     match = _PRIORITY.fullmatch(version)
     if match is None:
-        return (0, tuple(-ord(letter) for letter in version))
+        return (0, (*(-ord(letter) for letter in version), 1))
     return (1, _STABILITY[match[2]], int(match[1]), int(match[3] or 0))
 
 

@@ -11,7 +11,7 @@ from schema import kinds
 class CustomResourceDefinition(Resource):
     class Meta(Resource.Meta):
         db_table = "store_customresourcedefinition"
-        indexes = [models.Index(fields=["revision"], name="store_definition_revision")]
+        indexes = [models.Index(fields=["revision", "uid"], name="store_definition_revision")]
 
 
 STORAGE = Storage(kinds.CUSTOM_RESOURCE_DEFINITION, CustomResourceDefinition, settle=naming.settled)

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     operations = [
         kind_table(
             "CustomResourceDefinition",
-            indexes=[models.Index(fields=['revision'], name='store_definition_revision')],
+            indexes=[models.Index(fields=['revision', 'uid'], name='store_definition_revision')],
         ),
         kind_table(
             "CustomResource",
