@@ -1,6 +1,7 @@
 """``/openapi/v3``: the index with an ETag, and documents that a client may keep for ever under their hash.
 
-There is no ``/openapi/v2``: Go clients read it as protobuf whatever its Content-Type says, and use v3 when it is absent.
+``/openapi/v2`` is empty: Go clients read it as protobuf whatever its Content-Type says. kubectl asks for it only where v3 has not
+the kind, that is of objects whose definition is not there yet; with an empty one it goes on and says so.
 """
 
 from __future__ import annotations
@@ -8,17 +9,21 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.api import discovery, errors, rendering
-from controlplane.api.base import ApiView
+from controlplane.api.base import ApiView, accept
+from controlplane.api.parsers import Negotiation
 from controlplane.store import definitions
 from controlplane.store.definitions import Definitions
 from schema import kinds, openapi
 from schema.kinds import Kind
 
+EMPTY_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 FOREVER = "public, immutable, max-age=31536000"
 _HASH_DIGITS = 32
 
@@ -78,11 +83,24 @@ class DocumentView(ApiView):
         return _answer(request, found, FOREVER if fresh else "no-cache, private")
 
 
-class AbsentView(ApiView):
-    """``/openapi/v2``."""
+class _Any(Negotiation):
+    """Protobuf is what Go clients ask for, and nothing is fine in any format."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], rendering.JSON
+
+
+class EmptyView(ApiView):
+    """``/openapi/v2``: a document of no bytes for those who read protobuf."""
+
+    content_negotiation_class = _Any
 
     def get(self, request: Request) -> Response:
-        raise errors.unknown_path()
+        if "proto-openapi" not in accept(request):
+            raise errors.unknown_path()
+        return Response(b"", content_type=EMPTY_TYPE)
 
 
 def _answer(request: Request, found: Document, caching: str) -> Response:
