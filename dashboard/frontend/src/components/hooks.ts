@@ -5,6 +5,7 @@ import { createContext, useCallback, useContext, useEffect, useMemo } from "reac
 import { useLocation, useSearchParams } from "wouter";
 import * as discovery from "../lib/api/discovery";
 import { builtIn, type Registry } from "../lib/kinds/registry";
+import { schemas } from "../lib/schema/openapi";
 import { messages } from "../lib/messages";
 
 /**
@@ -57,6 +58,7 @@ export function useDiscoveredRegistry(): { registry: Registry; isComplete: boole
     queryFn: ({ signal }) => discovery.kinds(signal),
     refetchInterval: 60_000,
   });
+  useEffect(() => schemas.forget(), [data]);
   const registry = useMemo(() => (data ? builtIn.extended(data) : builtIn), [data]);
   return { registry, isComplete: data !== undefined || isError };
 }
