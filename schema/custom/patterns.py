@@ -24,7 +24,7 @@ def compiled(pattern: str) -> Any:
     options.log_errors = False
     options.max_mem = _MEMORY_BYTES
     try:
-        return re2.compile(pattern, options)
+        return re2.compile(pattern, options)  # type: ignore[no-untyped-call]
     except re2.error as error:
         detail = error.args[0] if error.args else ""
         text = detail.decode(errors="replace") if isinstance(detail, bytes) else str(detail)
