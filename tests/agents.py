@@ -146,7 +146,7 @@ class ScriptedAgent:
 
     async def read(self) -> None:
         async for frame in self.websocket:
-            message = from_control_plane.validate_json(frame)
+            message = from_control_plane(frame)
             async with self._news:
                 self._take(message)
                 self._news.notify_all()

@@ -14,7 +14,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import connection
 
-from controlplane.celery import WORKER_ARGUMENTS
+from controlplane.instance.processes import WORKER_ARGUMENTS
 
 DEADLINE_SECONDS = 90.0
 

@@ -78,7 +78,7 @@ class ControlPlane:
             await self.streams[path.rpartition("/")[2]].put(socket)
             await socket.wait_closed()
             return
-        hello = from_agent.validate_json(await socket.recv())
+        hello = from_agent(await socket.recv())
         assert isinstance(hello, Hello)
         self.hellos.append(hello)
         self._sessions.append(socket)
@@ -91,7 +91,7 @@ class ControlPlane:
             await self._hear(socket, frame)
 
     async def _hear(self, socket: ServerConnection, frame: str | bytes) -> None:
-        message = from_agent.validate_json(frame)
+        message = from_agent(frame)
         if isinstance(message, Report):
             self.reports.append(message)
             if self.acknowledges:
