@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable
 
 from benchmarks.browser import bundle, latency, logs, memory, paint, scrolling, survival
-from benchmarks.browser.chromium import World, world
+from benchmarks.browser.world import World, world
 from tests import images, registry
 from tests.cluster.instance import Instance, running
 from tests.cluster.pods import container, pod

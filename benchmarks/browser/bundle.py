@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, Request, expect
 
-from benchmarks.browser.chromium import World
 from benchmarks.browser.figures import aim, kb, row, title
+from benchmarks.browser.world import World
 from dashboard.assets import BUILT
 
 AIM_BYTES = 600_000

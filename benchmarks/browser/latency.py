@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page
 
-from benchmarks.browser.chromium import World, open_list
 from benchmarks.browser.figures import aim, ms, quantile, row, title
+from benchmarks.browser.world import World, open_list
 
 AIM_MS = 200.0
 WATCHED = "aaa-watched"

@@ -11,9 +11,9 @@ from itertools import pairwise
 from playwright.sync_api import CDPSession, Locator, Page
 
 from benchmarks.browser import processes
-from benchmarks.browser.chromium import World, devtools, heap_bytes, metrics
 from benchmarks.browser.figures import aim, mb, ms, quantile, row, title
 from benchmarks.browser.scrolling import FRAME_MS, FRAMES
+from benchmarks.browser.world import World, devtools, heap_bytes, metrics
 from tests.cluster.pods import container, pod
 
 LINES = 1_050_000

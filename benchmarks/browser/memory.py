@@ -6,9 +6,9 @@ import time
 
 from playwright.sync_api import CDPSession
 
-from benchmarks.browser.chromium import World, devtools, heap_bytes, metrics
 from benchmarks.browser.figures import FLAT, aim, mb, row, slope, title
 from benchmarks.browser.processes import rss_bytes
+from benchmarks.browser.world import World, devtools, heap_bytes, metrics
 
 LIVING = 300
 """So many pods are there at once."""

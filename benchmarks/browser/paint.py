@@ -5,8 +5,8 @@ from __future__ import annotations
 from playwright.sync_api import BrowserContext
 
 from benchmarks.browser import peer
-from benchmarks.browser.chromium import World, devtools, metrics
 from benchmarks.browser.figures import aim, ms, quantile, row, title
+from benchmarks.browser.world import World, devtools, metrics
 
 AIM_MS = 1000.0
 SENTENCE = r"\d+ pods? running on \d+ node"

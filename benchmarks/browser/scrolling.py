@@ -9,8 +9,8 @@ from typing import Any
 
 from playwright.sync_api import CDPSession, Page
 
-from benchmarks.browser.chromium import World, devtools, metrics, open_list
 from benchmarks.browser.figures import aim, ms, quantile, row, title
+from benchmarks.browser.world import World, devtools, metrics, open_list
 
 FRAME_MS = 1000 / 60
 CATEGORIES = ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline", "v8.execute"]

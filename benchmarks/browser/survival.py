@@ -11,9 +11,9 @@ import httpx
 from playwright.sync_api import CDPSession, Page
 
 from benchmarks.browser import latency
-from benchmarks.browser.chromium import World
 from benchmarks.browser.figures import aim, row, title
 from benchmarks.browser.wire import Wire
+from benchmarks.browser.world import World
 from tests.cluster.instance import wait_for
 
 AIM_SECONDS = 7.5
