@@ -211,7 +211,7 @@ describe("a lost connection", () => {
 
   it("is looked for anew when nobody answers at all", () => {
     socket.subscribe(subscriber());
-    vi.advanceTimersByTime(10_000);
+    vi.advanceTimersByTime(20_000);
     expect(socket.state).toBe("lost");
     vi.advanceTimersByTime(1_000);
     expect(FakeWebSocket.made).toHaveLength(2);

@@ -33,7 +33,7 @@ export type Connection = "connecting" | "open" | "lost";
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 5_000;
 /** How long a connection may take to come about; one that nobody answers would take minutes to fail. */
-const CONNECT_MS = 10_000;
+const CONNECT_MS = 20_000;
 const ANSWER_MS = 5_000;
 const DOUBTED_ANSWER_MS = 2_000;
 const GONE = 410;
