@@ -25,7 +25,6 @@ from nodeagent.network.overlay import Overlay
 from nodeagent.network.pods import BridgeNetwork
 from tests.agent.host import instance, pod
 
-
 encrypted.TICK_SECONDS = 600.0
 """It is asked to `look`. By itself it would begin again every few seconds, which a pass takes in an emulated machine."""
 
