@@ -94,7 +94,7 @@ def pod(spec: Wire | None = None, /, **metadata: object) -> Pod:
     )
 
 
-async def until(condition: Callable[[], object] | Callable[[], Awaitable[object]], *, seconds: float = 10) -> None:
+async def until(condition: Callable[[], object] | Callable[[], Awaitable[object]], *, seconds: float = 60) -> None:
     """Wait for a condition that nothing notifies of."""
     async with asyncio.timeout(patience(seconds)):
         while True:

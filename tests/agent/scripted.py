@@ -75,7 +75,7 @@ class ControlPlane:
             await self.streams[path.rpartition("/")[2]].put(socket)
             await socket.wait_closed()
             return
-        hello = from_agent.validate_json(await socket.recv())
+        hello = from_agent(await socket.recv())
         assert isinstance(hello, Hello)
         self.hellos.append(hello)
         self._sessions.append(socket)
@@ -88,7 +88,7 @@ class ControlPlane:
             await self._hear(socket, frame)
 
     async def _hear(self, socket: ServerConnection, frame: str | bytes) -> None:
-        message = from_agent.validate_json(frame)
+        message = from_agent(frame)
         if isinstance(message, Report):
             self.reports.append(message)
             if self.acknowledges:
@@ -107,7 +107,7 @@ class ControlPlane:
         """The agent's stream, as it dials in."""
         queue = self.streams[request.stream_id] = asyncio.Queue()
         await self._say(self._sessions[-1], request)
-        async with asyncio.timeout(patience(10)):
+        async with asyncio.timeout(patience(60)):
             return await queue.get()
 
     def cut(self) -> None:
@@ -120,7 +120,7 @@ class ControlPlane:
     def is_gone(self, uid: str) -> bool:
         return any(pod.gone for report in self.reports for pod in report.pods if pod.uid == uid)
 
-    async def until(self, what: Callable[[], Any], *, seconds: float = 20.0) -> None:
+    async def until(self, what: Callable[[], Any], *, seconds: float = 60.0) -> None:
         deadline = asyncio.get_running_loop().time() + patience(seconds)
         while not what():
             assert asyncio.get_running_loop().time() < deadline, "it did not come to pass"

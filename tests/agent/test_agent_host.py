@@ -50,7 +50,7 @@ class Process:
     async def end(self, number: int = signal.SIGTERM) -> int:
         assert self._process is not None
         self._process.send_signal(number)
-        async with asyncio.timeout(patience(20)):
+        async with asyncio.timeout(patience(60)):
             return await self._process.wait()
 
 
