@@ -5,6 +5,7 @@ import { createContext, useCallback, useContext, useEffect, useMemo, useSyncExte
 import { useLocation, useSearchParams } from "wouter";
 import * as discovery from "../lib/api/discovery";
 import { builtIn, type Registry } from "../lib/kinds/registry";
+import { schemas } from "../lib/schema/openapi";
 import { messages } from "../lib/messages";
 import * as preferences from "../lib/preferences";
 import type { Preferences } from "../lib/preferences";
@@ -59,6 +60,7 @@ export function useDiscoveredRegistry(): { registry: Registry; isComplete: boole
     queryFn: ({ signal }) => discovery.kinds(signal),
     refetchInterval: 60_000,
   });
+  useEffect(() => schemas.forget(), [data]);
   const registry = useMemo(() => (data ? builtIn.extended(data) : builtIn), [data]);
   return { registry, isComplete: data !== undefined || isError };
 }

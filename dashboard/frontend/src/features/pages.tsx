@@ -66,6 +66,7 @@ export const OWN_PAGES: readonly OwnPage[] = [
 
 /** List pages that are more than a table, by kind. */
 export const LISTS: Readonly<Record<string, ComponentType>> = {
+  CustomResourceDefinition: lazy(() => import("./custom/page").then((m) => ({ default: m.DefinitionsPage }))),
   Event: lazy(() => import("./events/page").then((m) => ({ default: m.EventsPage }))),
   Node: lazy(() => import("./nodes/list").then((m) => ({ default: m.NodesPage }))),
   Repository: lazy(() => import("./images/page").then((m) => ({ default: m.RepositoriesPage }))),

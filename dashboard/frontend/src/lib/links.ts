@@ -17,8 +17,12 @@ export function object(info: KindInfo, namespace: string, name: string, tab = ""
   return `/${parts.map(encodeURIComponent).join("/")}${tab ? `?tab=${tab}` : ""}`;
 }
 
-/** Undefined where the kind is unknown, or a namespace is needed and not told. */
+/** Without a name: the list of the kind. Undefined where the kind is unknown, or a namespace is needed and not told. */
 export function reference(registry: Registry, to: Reference): string | undefined {
+  if (!to.name) {
+    const listed = registry.find(to.group ?? "", to.kind);
+    return listed && list(listed.info);
+  }
   const known = registry.resolve(to);
   if (!known || (known.info.namespaced && !to.namespace)) return undefined;
   return object(known.info, to.namespace ?? "", to.name);

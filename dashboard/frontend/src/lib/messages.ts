@@ -168,6 +168,8 @@ export const messages = {
       CronJob: "A CronJob makes a Job each time its schedule falls due.",
       Pod: "Pods come from workloads; a single one is good for trying something out.",
       ReplicaSet: "Deployments make them; there is seldom a reason to make one by hand.",
+      CustomResourceDefinition:
+        "A definition adds a kind of your own to the API: its objects are listed here like any other.",
       ControllerRevision: "StatefulSets and DaemonSets write them when their template changes.",
       HorizontalPodAutoscaler: "An autoscaler changes a workload's replicas as its use demands.",
       Service: "A Service gives pods one address and one name.",
@@ -1025,6 +1027,16 @@ export const messages = {
       NotChecked: "not checked",
     } as Record<string, string>,
     as_: { Node: "node", Pod: "pod", Outside: "outside" } as Record<string, string>,
+  },
+  definitions: {
+    objects: "Objects",
+    group: "Group",
+    scope: "Scope",
+    versions: "Versions",
+    shortNames: "Short names",
+    stored: "Stored versions",
+    established: "Established",
+    notAccepted: "Not accepted",
   },
   images: {
     id: "Id",
