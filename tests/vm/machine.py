@@ -255,6 +255,7 @@ INSIDE: Sequence[Sequence[str]] = (
         "env",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1",
         *PYTEST,
+        "-s",  # what is waited for is told at once
         "-c",
         "tests/vm/inside/pytest.ini",
         "--rootdir=.",
