@@ -27,8 +27,8 @@ from tests.cluster.instance import ROOT
 PICTURES = ROOT / "docs" / "pictures"
 WIDTHS = {1440: 900, 390: 844}
 THEMES = ("light", "dark")
-COLOURS = 256
-"""Of a picture: screens have few, and it is a third of the size."""
+COLOURS = 64
+"""Of a picture: screens have few, and it is a fraction of the size."""
 SUFFIX = ".webp"
 """Without loss, and two thirds of the same as PNG."""
 README = {"dashboard.png": "overview-light-1440", "pod.png": "logs-light-1440"}
