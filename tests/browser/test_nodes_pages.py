@@ -115,6 +115,8 @@ def test_a_node_is_labelled_and_another_is_invited(signed_in: Page, instance: In
     labels.fill(f"{before}\nberth/depth=-12-")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("alert")).to_contain_text("labels")
+    expect(labels).to_have_attribute("aria-invalid", "true")
+    expect(labels).to_have_value(f"{before}\nberth/depth=-12-")
     labels.fill(f"{before}\nberth/depth=12m")
     dialog.get_by_role("button", name="Save").click()
     expect(signed_in.get_by_text("berth/depth=12m")).to_be_visible()

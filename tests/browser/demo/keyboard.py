@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 CONTRAST = 3
 """Of a ring against what is around it, at least."""
@@ -37,5 +37,5 @@ def dialog_troubles(page: Page) -> list[str]:
             break
     page.keyboard.press("Escape")
     dialog.wait_for(state="detached")
-    page.wait_for_function("document.activeElement !== document.body")
+    expect(page.locator(":focus")).to_have_count(1)
     return found
