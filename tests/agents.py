@@ -37,7 +37,7 @@ from schema.session import (
 )
 
 Serve = Callable[[OpenStream, ClientConnection], Awaitable[None]]
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 
 def node(name: str, **status: Any) -> Wire:

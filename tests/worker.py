@@ -16,7 +16,7 @@ from django.db import connection
 
 from controlplane.instance.processes import WORKER_ARGUMENTS
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 90.0
 
 
 def until(condition: Callable[[], object], *, seconds: float = DEADLINE_SECONDS, what: str = "") -> None:

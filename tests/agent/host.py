@@ -93,7 +93,7 @@ def pod(spec: Wire | None = None, /, **metadata: object) -> Pod:
     )
 
 
-async def until(condition: Callable[[], object] | Callable[[], Awaitable[object]], *, seconds: float = 10) -> None:
+async def until(condition: Callable[[], object] | Callable[[], Awaitable[object]], *, seconds: float = 60) -> None:
     """Wait for a condition that nothing notifies of."""
     async with asyncio.timeout(seconds):
         while True:

@@ -110,7 +110,7 @@ class ControlPlane:
         """The agent's stream, as it dials in."""
         queue = self.streams[request.stream_id] = asyncio.Queue()
         await self._say(self._sessions[-1], request)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await queue.get()
 
     def cut(self) -> None:
@@ -123,7 +123,7 @@ class ControlPlane:
     def is_gone(self, uid: str) -> bool:
         return any(pod.gone for report in self.reports for pod in report.pods if pod.uid == uid)
 
-    async def until(self, what: Callable[[], Any], *, seconds: float = 20.0) -> None:
+    async def until(self, what: Callable[[], Any], *, seconds: float = 60.0) -> None:
         deadline = asyncio.get_running_loop().time() + seconds * _SLOWNESS
         while not what():
             assert asyncio.get_running_loop().time() < deadline, "it did not come to pass"

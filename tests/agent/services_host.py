@@ -252,7 +252,7 @@ def answering_udp(place: Place, name: str, port: int = 8080, address: str = "0.0
         listener.close()
 
 
-def fetch(address: str, port: int, *, timeout: float = 2) -> tuple[str, str]:
+def fetch(address: str, port: int, *, timeout: float = 10) -> tuple[str, str]:
     """(who answered, whom it saw)"""
     with socket.create_connection((address, port), timeout=timeout) as connection:
         name, _, peer = connection.makefile().readline().strip().partition(" ")

@@ -21,7 +21,7 @@ from schema.base import Wire
 from tests.api.client import CONFIG_MAPS, administrator_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 60.0
 
 
 class Socket:

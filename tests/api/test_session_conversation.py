@@ -56,7 +56,7 @@ async def get(kind, name: str, namespace: str = "default") -> dict[str, Any]:
     return await pool.run(objects.get, kind, "" if kind is kinds.NODE else namespace, name)
 
 
-async def eventually(condition, seconds: float = 20.0):
+async def eventually(condition, seconds: float = 60.0):
     """The first true value of an asynchronous condition; for what no message announces."""
     async with asyncio.timeout(seconds):
         while not (found := await condition()):
@@ -274,7 +274,7 @@ async def test_leases_are_renewed_together(server):
 
 
 async def closed(agent: agents.ScriptedAgent) -> int | None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await agent.websocket.wait_closed()
     return agent.websocket.close_code
 

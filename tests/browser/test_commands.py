@@ -16,7 +16,7 @@ from tests.cluster.instance import Instance, wait_for
 from tests.cluster.pods import container
 
 APP = "ferry"
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 120
 DEPLOYMENT = f"/apis/apps/v1/namespaces/default/deployments/{APP}"
 VIEWS = (
     "/",

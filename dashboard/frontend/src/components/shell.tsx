@@ -22,7 +22,7 @@ import {
   IconSun,
   IconUser,
 } from "@tabler/icons-react";
-import { type ReactNode, Suspense, useEffect, useMemo } from "react";
+import { type ReactNode, useEffect, useMemo } from "react";
 import { Link, useLocation } from "wouter";
 import { messages } from "../lib/messages";
 import { useConnection } from "../lib/watch/hooks";
@@ -32,7 +32,7 @@ import { Boundary } from "./states";
 import { Navigation } from "./navigation";
 import { NamespaceSelect } from "./namespaceSelect";
 
-const Palette = lazy(() => import("../features/palette/palette").then((m) => ({ default: m.Palette })));
+const Palette = lazy(() => import("../features/palette/palette").then((m) => ({ default: m.Palette })), null);
 
 interface Props {
   user: string;
@@ -96,11 +96,7 @@ export function Shell({ user, onLeave, children }: Props) {
         <Boundary resetKey={address}>{children}</Boundary>
       </AppShell.Main>
       {help && <KeyboardHelp onClose={closeHelp} />}
-      {palette && (
-        <Suspense fallback={null}>
-          <Palette actions={actions} onClose={closePalette} />
-        </Suspense>
-      )}
+      {palette && <Palette actions={actions} onClose={closePalette} />}
     </AppShell>
   );
 }

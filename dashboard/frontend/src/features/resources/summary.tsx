@@ -1,13 +1,11 @@
 /** The first tab of an object's page: what it is, how it does, what it belongs to. */
 import { Stack, Text } from "@mantine/core";
-import { Suspense } from "react";
 import { Age } from "../../components/age";
 import { Cell, Labels } from "../../components/cell";
 import { Conditions } from "../../components/conditions";
 import { useRegistry } from "../../components/hooks";
 import { Panel } from "../../components/panel";
 import { ResourceLink } from "../../components/resourceLink";
-import { Loading } from "../../components/states";
 import type { Resource } from "../../lib/kinds/resource";
 import { messages } from "../../lib/messages";
 import { useResource } from "../../lib/watch/hooks";
@@ -22,9 +20,7 @@ export function Summary({ item }: { item: Resource<WireObject> }) {
     <Stack>
       {isUnwell && EXPLAINED.has(item.info.kind) && <WhyPanel item={item} />}
       {panels.map((View, index) => (
-        <Suspense key={index} fallback={<Loading rows={2} />}>
-          <View item={item} />
-        </Suspense>
+        <View key={index} item={item} />
       ))}
       <Facts item={item} />
       <Conditions conditions={item.conditions} />

@@ -1,4 +1,5 @@
-"""Debian's Chromium against a running instance, and the DevTools protocol beside Playwright."""
+"""What every part measures: a running instance, a browser and somebody who is signed in; and the DevTools protocol beside
+Playwright."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, ViewportSize, sync_playwright
 
-from tests.browser.conftest import BROWSER_ARGUMENTS, CHROMIUM
+from tests.browser import chromium
+from tests.browser.demo.walk import sign_in
 from tests.cluster.instance import ROOT, Instance, wait_for
 
 VIEWPORT: ViewportSize = {"width": 1440, "height": 900}
@@ -75,10 +77,10 @@ class World:
 
 @contextmanager
 def world(instance: Instance) -> Iterator[World]:
-    if CHROMIUM is None:
+    if chromium.CHROMIUM is None:
         sys.exit("no Chromium on this machine: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium.CHROMIUM, args=chromium.ARGUMENTS)
         try:
             yield World(instance, browser, _sign_in(browser, instance))
         finally:
@@ -89,10 +91,7 @@ def _sign_in(browser: Browser, instance: Instance) -> Any:
     context = browser.new_context(base_url=f"http://127.0.0.1:{instance.http_port}")
     context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
-    page.goto("/")
-    page.get_by_role("textbox", name="Password").fill(instance.password)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Nodes").wait_for()
+    sign_in(page, instance.password)
     state = context.storage_state()
     context.close()
     return state
