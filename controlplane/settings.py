@@ -57,6 +57,10 @@ ACME_DIRECTORY = os.environ.get("SLIPWAY_ACME_DIRECTORY", "")
 Empty: the cluster's own authority signs them."""
 ACME_EMAIL = os.environ.get("SLIPWAY_ACME_EMAIL", "")
 """Whom the ACME server may write to."""
+ACME_EAB_KEY_ID = os.environ.get("SLIPWAY_ACME_EAB_KEY_ID", "")
+"""The account with the ACME server's owner that ours is bound to (external account binding, RFC 8555, 7.3.4); empty: none."""
+ACME_EAB_KEY_FILE = os.environ.get("SLIPWAY_ACME_EAB_KEY_FILE", "")
+"""A file with that account's HMAC key, in base64url as its owner gives it out."""
 ACME_CA_FILE = os.environ.get("SLIPWAY_ACME_CA_FILE", "")
 """What the ACME server's own certificate is signed by; empty: an authority that this system trusts."""
 ACME_RETRY_SECONDS = float(os.environ.get("SLIPWAY_ACME_RETRY_SECONDS", "60"))

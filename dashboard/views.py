@@ -8,6 +8,7 @@ import secrets
 from http import HTTPStatus
 
 import orjson
+from django.conf import settings
 from django.contrib.auth import authenticate, login, logout
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -41,7 +42,13 @@ def index(request: HttpRequest, path: str = "") -> HttpResponse:
 
 def _shown(request: HttpRequest, built: assets.Assets, nonce: str) -> dict[str, object]:
     """With what ``GET /session`` answers, which the page would ask for before anything else."""
-    return {"assets": built, "boot": assets.BOOT, "nonce": nonce, "session": json.dumps(_who(request))}
+    return {
+        "assets": built,
+        "boot": assets.BOOT,
+        "nonce": nonce,
+        "session": json.dumps(_who(request)),
+        "api_port": settings.API_PORT or "",
+    }
 
 
 def _policy(nonce: str) -> str:

@@ -149,6 +149,8 @@ class Metrics(Model):
     at: datetime
     window_seconds: float
     node: Usage
+    node_disk_bytes: int | None = None
+    """What is taken of the file system under the agent's home."""
     pods: list[PodUsage] = Field(default_factory=list)
 
 

@@ -168,7 +168,7 @@ class _Connection:
             await self._tell(name, watching.line("ERROR", known.status()))
 
     async def _open(self, name: str, message: Wire) -> Watch:
-        asked = _ask(name, message)
+        asked = await pool.run(_ask, name, message)
         target = asked.target
         if not await self._may_watch(target):
             raise self._forbidden(target)

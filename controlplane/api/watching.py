@@ -108,7 +108,7 @@ class Watch:
         if self.shown.form is Form.TABLE:
             metadata = {"resourceVersion": wire["metadata"].get("resourceVersion", "")}
             return tables.table(
-                self.target.kind,
+                self.target.ruling,
                 [wire],
                 metadata,
                 included=self.included,
@@ -123,7 +123,7 @@ class Watch:
 
     def _shown(self, wire: Wire) -> Wire:
         """A bookmark has nothing to show but its metadata."""
-        return self.target.shown(wire) if "spec" in wire else wire
+        return self.target.shown(wire) if "uid" in wire["metadata"] else wire
 
     def _bookmark(self, revision: int, *, initial_end: bool = False, columns: bool = False) -> bytes:
         metadata: Wire = {"resourceVersion": str(revision), "creationTimestamp": None}

@@ -15,6 +15,8 @@ from schema.validation import (
     configmap,
     controllerrevision,
     cronjob,
+    custom,
+    customresourcedefinition,
     daemonset,
     deployment,
     endpoints,
@@ -96,6 +98,7 @@ _RULES: dict[Kind, Rules] = {
     kinds.BUILD: Rules(build.check, build.check_update),
     kinds.REPOSITORY: Rules(repository.check, repository.check_update),
     kinds.TRIGGER: Rules(trigger.check),
+    kinds.CUSTOM_RESOURCE_DEFINITION: Rules(customresourcedefinition.check, customresourcedefinition.check_update),
 }
 
 
@@ -107,7 +110,9 @@ def validate(kind: Kind, new: Wire, old: Wire | None = None, subresource: str = 
     problems = Problems()
     read = structure.read(kind, new, problems)
     structure.check_words(kind.model, new, problems)
-    if read is not None and subresource != "status":
+    if read is not None and kind.custom is not None:
+        custom.check(kind, kind.custom, read, new, old, problems)
+    elif read is not None and subresource != "status":
         _check(kind, read, new, old, problems)
     return _first_per_field(problems.causes)
 

@@ -17,6 +17,7 @@ from nodeagent.settings import Settings
 from schema.base import Wire
 from tests.agent import host
 from tests.agent.host import pod
+from tests.agent.patience import patience
 
 POD_UID = "pod-1"
 
@@ -62,7 +63,7 @@ class Machine:
         return plan
 
     async def exit(self) -> Exit:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patience(60)):
             async for end in self.runtime.exits():
                 return end
         raise AssertionError
@@ -141,7 +142,7 @@ def conmons(mark: str) -> list[int]:
 async def drain(session: ExecSession) -> dict[int, bytes]:
     """What a session writes until it ends, by stream."""
     streams = {1: b"", 2: b""}
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(patience(60)):
         while (piece := await session.read()) is not None:
             streams[piece[0]] += piece[1]
     return streams

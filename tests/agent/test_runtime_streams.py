@@ -11,6 +11,7 @@ import pytest
 from nodeagent.errors import NotRunning
 from nodeagent.runtime import cgroups
 from tests.agent.host import needs_host, until
+from tests.agent.patience import patience
 from tests.agent.runtime_machine import drain, leftovers
 
 pytestmark = needs_host
@@ -86,7 +87,7 @@ async def test_exec_has_a_terminal_that_follows_its_size(any_machine):
 
     async def see(mark: bytes) -> None:
         nonlocal text
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patience(60)):
             while mark not in text:
                 piece = await session.read()
                 assert piece is not None, text
@@ -149,7 +150,7 @@ async def test_leaving_an_attached_container_leaves_it_running(machine):
     for word in (b"one", b"two"):
         session = await machine.runtime.attach(plan.container_id, tty=False, stdin=True)
         await session.write(word + b"\n")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patience(60)):
             assert await session.read() == (1, b"got " + word + b"\n")
         await session.close()
 

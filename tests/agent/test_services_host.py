@@ -15,6 +15,7 @@ import pytest
 
 from nodeagent.network.services import Services, table_name
 from tests.agent.host import needs_host
+from tests.agent.patience import patience
 from tests.agent.services_host import (
     ADDRESS,
     CLIENT,
@@ -344,7 +345,7 @@ async def test_the_table_comes_back_when_a_firewall_takes_it_away(node: Node):
         watching = asyncio.create_task(services.watch(poked.set))
         await asyncio.sleep(0)
         subprocess.run(["nft", "delete", "table", "inet", table], check=True)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(patience(60)):
             await poked.wait()
         watching.cancel()
         await services.apply(node.view, frozenset())

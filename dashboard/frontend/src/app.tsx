@@ -1,7 +1,8 @@
-import { Center, Loader, Modal } from "@mantine/core";
+import { Center, Loader } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { createContext, useCallback, useContext, useEffect, useMemo, useRef } from "react";
+import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState } from "react";
 import { Route, Switch } from "wouter";
+import { Dialog } from "./components/dialog";
 import { RegistryProvider, useDiscoveredRegistry, useRegistry } from "./components/hooks";
 import { Page } from "./components/page";
 import { Shell } from "./components/shell";
@@ -70,17 +71,15 @@ function SignedIn({ user, isLost, onLeave }: { user: string; isLost: boolean; on
         </Shell>
       </WithRegistry>
       {isLost && (
-        <Modal
-          opened
+        <Dialog
           onClose={() => {}}
           withCloseButton={false}
           closeOnEscape={false}
           closeOnClickOutside={false}
-          centered
           aria-label={messages.login.title}
         >
           <LoginForm lead={messages.login.again} user={user} />
-        </Modal>
+        </Dialog>
       )}
     </LiveContext>
   );
@@ -151,13 +150,24 @@ function Pages() {
 function OfKind({ slug, namespace = "", name = "" }: { slug: string; namespace?: string; name?: string }) {
   const kind = useRegistry().at(slug);
   const isComplete = useContext(CompleteContext);
-  if (!kind) return isComplete ? <NoPage text={messages.list.unknownKind(slug)} /> : <Loading />;
+  const isAsked = useAskedAnew(kind || !isComplete ? "" : slug);
+  if (!kind) return isComplete && isAsked ? <NoPage text={messages.list.unknownKind(slug)} /> : <Loading />;
   if (!name) {
     const Own = LISTS[kind.info.kind];
     return Own ? <Own /> : <ListPage key={slug} kind={kind} />;
   }
   if (kind.info.namespaced !== Boolean(namespace)) return <NoPage text={messages.list.unknownPage} />;
   return <DetailPage key={`${slug}/${namespace}/${name}`} kind={kind} namespace={namespace} name={name} />;
+}
+
+/** A kind that is not known may have come since discovery was asked: true once it has been asked for this one. */
+function useAskedAnew(slug: string): boolean {
+  const queries = useQueryClient();
+  const [asked, setAsked] = useState("");
+  useEffect(() => {
+    if (slug) void queries.refetchQueries({ queryKey: ["discovery"] }).finally(() => setAsked(slug));
+  }, [queries, slug]);
+  return asked === slug;
 }
 
 function NoPage({ text }: { text: string }) {

@@ -292,14 +292,25 @@ function defaultLink(item: Any): string {
   return links.object(item.info, item.namespace, item.name);
 }
 
-/** Up and down move between the links of the column that has the focus. */
+/** Up and down move within the column that has the focus; Escape goes to what can be done with the selected rows. */
 function moveFocus(event: KeyboardEvent<HTMLElement>): void {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  const row = (event.target as Element).closest("tr");
-  if (!step || !row) return;
-  const next = step > 0 ? row.nextElementSibling : row.previousElementSibling;
-  const link = next?.querySelector<HTMLElement>("a");
-  if (!link) return;
+  const target = event.target as Element;
+  const next =
+    event.key === "Escape" ? document.querySelector<HTMLElement>(".bulk button") : below(target, event.key);
+  if (!next) return;
   event.preventDefault();
-  link.focus();
+  next.focus();
+}
+
+const CONTROL = "a, input";
+
+/** The same control of the row above or below; its name, where that row has none there. */
+function below(target: Element, key: string): HTMLElement | null | undefined {
+  const row = target.closest("tr");
+  const next = { ArrowDown: row?.nextElementSibling, ArrowUp: row?.previousElementSibling }[key];
+  const column = target.closest("td")?.dataset.column ?? "";
+  return (
+    next?.querySelector<HTMLElement>(`td[data-column="${column}"] :is(${CONTROL})`) ??
+    next?.querySelector<HTMLElement>(target.matches("input") ? "input" : "a")
+  );
 }

@@ -66,6 +66,7 @@ export const OWN_PAGES: readonly OwnPage[] = [
 
 /** List pages that are more than a table, by kind. */
 export const LISTS: Readonly<Record<string, ComponentType>> = {
+  CustomResourceDefinition: lazy(() => import("./custom/page").then((m) => ({ default: m.DefinitionsPage }))),
   Event: lazy(() => import("./events/page").then((m) => ({ default: m.EventsPage }))),
   Node: lazy(() => import("./nodes/list").then((m) => ({ default: m.NodesPage }))),
   Repository: lazy(() => import("./images/page").then((m) => ({ default: m.RepositoriesPage }))),
@@ -150,6 +151,7 @@ const secretValues = panel(() => import("./config/values").then((m) => ({ defaul
 const usedBy = panel(() => import("./config/usedBy").then((m) => ({ default: m.UsedByPanel })));
 
 const drain = panel(() => import("./nodes/drain").then((m) => ({ default: m.DrainPanel })));
+const nodeResources = panel(() => import("./nodes/resources").then((m) => ({ default: m.ResourcesPanel })));
 const nodeImages = panel(() => import("./nodes/images").then((m) => ({ default: m.ImagesPanel })));
 const service = panel(() => import("./network/service").then((m) => ({ default: m.ServicePanels })));
 const endpoints = panel(() => import("./network/service").then((m) => ({ default: m.EndpointsPanel })));
@@ -164,6 +166,9 @@ const ledger = panel(() => import("./workloads/ledger").then((m) => ({ default: 
 const autoscaler = panel(() =>
   import("./workloads/autoscaler").then((m) => ({ default: m.AutoscalerPanel })),
 );
+const namespacePanels = panel(() =>
+  import("./namespaces/panels").then((m) => ({ default: m.NamespacePanels })),
+);
 const quota = panel(() => import("./policy/panels").then((m) => ({ default: m.QuotaPanel })));
 const range = panel(() => import("./policy/panels").then((m) => ({ default: m.RangePanel })));
 
@@ -177,9 +182,10 @@ export const PANELS: Readonly<Record<string, readonly ComponentType<ItemProps>[]
   Job: [related],
   CronJob: [ledger, related],
   HorizontalPodAutoscaler: [autoscaler],
+  Namespace: [namespacePanels],
   ResourceQuota: [quota],
   LimitRange: [range],
-  Node: [drain, nodeImages],
+  Node: [drain, nodeResources, nodeImages],
   Service: [service],
   EndpointSlice: [endpoints],
   Ingress: [ingress],

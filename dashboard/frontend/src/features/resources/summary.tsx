@@ -52,12 +52,12 @@ function Facts({ item }: { item: Resource<WireObject> }) {
           <Age since={item.created} />
         </Fact>
         {Object.keys(item.labels).length > 0 && (
-          <Fact title={fields.labels}>
+          <Fact title={fields.labels} isWide={Object.keys(item.labels).length > 2}>
             <Labels of={item.labels} />
           </Fact>
         )}
         {annotations.length > 0 && (
-          <Fact title={fields.annotations}>
+          <Fact title={fields.annotations} isWide>
             <Annotations of={annotations} />
           </Fact>
         )}
@@ -71,9 +71,17 @@ function Facts({ item }: { item: Resource<WireObject> }) {
   );
 }
 
-function Fact({ title, children }: { title: string; children: React.ReactNode }) {
+function Fact({
+  title,
+  isWide = false,
+  children,
+}: {
+  title: string;
+  isWide?: boolean;
+  children: React.ReactNode;
+}) {
   return (
-    <div>
+    <div className={isWide ? "wide" : undefined}>
       <dt>{title}</dt>
       <dd>{children}</dd>
     </div>

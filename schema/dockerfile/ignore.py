@@ -1,4 +1,4 @@
-"""``.dockerignore``, as Docker reads it. Pure.
+"""``.dockerignore`` and ``COPY --exclude``, as Docker reads them. Pure.
 
 Patterns are Go's ``filepath.Match`` with ``**`` for any number of directories; ``!`` takes something in again; the last pattern
 that matches decides. A pattern that matches a directory matches all in it.
@@ -43,7 +43,12 @@ def _pattern(line: str) -> Pattern | None:
         return None
     includes = text.startswith("!")
     text = posixpath.normpath(text[1:].strip() if includes else text).lstrip("/")
-    return None if text in ("", ".") else Pattern(re.compile(_expression(text), re.DOTALL), includes)
+    return None if text in ("", ".") else Pattern(matching(text), includes)
+
+
+def matching(pattern: str) -> re.Pattern[str]:
+    """What ``pattern`` stands for, by itself."""
+    return re.compile(_expression(pattern), re.DOTALL)
 
 
 def _expression(pattern: str) -> str:
