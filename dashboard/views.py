@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from http import HTTPStatus
 
 import orjson
 from django.conf import settings
 from django.contrib.auth import authenticate, login, logout
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.db import DatabaseError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.views import View
 
+from controlplane.api import errors
 from dashboard import assets
+
+log = logging.getLogger(__name__)
 
 RESERVED = "api|apis|openapi|static|ws|agent|session|metrics|version|livez|readyz|healthz|v2"
 """First words of addresses that are never pages, whoever serves them."""
@@ -60,6 +65,14 @@ _NO_MATCH = "This user name and password do not match."
 
 class SessionView(View):
     """``/session``: who is signed in (GET), sign in (POST), sign out (DELETE). Each answer brings the CSRF token to send."""
+
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except DatabaseError as error:
+            log.warning("%s /session: %s", request.method, error)
+            known = errors.from_exception(error) or errors.InternalError("an internal error occurred")
+            return _failure(HTTPStatus(known.code), known.message)
 
     def get(self, request: HttpRequest) -> JsonResponse:
         return _session(request)

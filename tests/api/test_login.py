@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -72,3 +74,18 @@ def test_what_is_no_login_is_told_so(browser: Client, body: bytes) -> None:
 @pytest.mark.parametrize("username", ["bob", "alice\0", "", "x" * 10_000, "🦀"])
 def test_strangers_do_not_come_in(browser: Client, username: str) -> None:
     assert log_in(browser, secure=True, username=username).status_code == 401
+
+
+def test_a_database_without_room_is_told_as_such(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = OperationalError("database or disk is full")
+    full.__cause__ = sqlite3.OperationalError()
+    full.__cause__.sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    def fails(*_: object) -> None:
+        raise full
+
+    monkeypatch.setattr("dashboard.views.login", fails)
+    answer = log_in(browser, secure=True)
+    assert (answer.status_code, answer.json()["kind"]) == (507, "Status")
+    full.__cause__ = None
+    assert log_in(browser, secure=True).status_code == 503

@@ -393,7 +393,8 @@ def _filled(number: int):
     return fill
 
 
-async def test_an_agent_that_does_not_read_costs_bounded_memory_and_catches_up(server):
+async def test_an_agent_that_does_not_read_costs_bounded_memory_and_catches_up(server, monkeypatch):
+    monkeypatch.setattr(agent_session, "SILENCE_SECONDS", 120.0)  # it says nothing for as long as the writes below take
     await create(pod("web", volumes=[{"name": "v", "configMap": {"name": "big"}}]))
     big = {"metadata": {"namespace": "default", "name": "big"}, "data": {"v": "0"}}
     await create(big, kinds.CONFIG_MAP)
