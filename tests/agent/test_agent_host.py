@@ -293,3 +293,18 @@ async def test_attach_talks_to_the_container_itself(tmp_path):
         assert await socket.recv() == b"\x01got one\n"
         await socket.close()
         assert plane.statuses(wire["metadata"]["uid"])[-1]["phase"] == "Running"
+
+
+async def test_the_one_caller_of_a_container_misses_nothing_that_it_said_before(tmp_path):
+    script = "printf 'who is there? '; echo aside >&2; read name; echo hello $name; exit 0"
+    wire = pod_wire(shell(script, stdin=True, stdinOnce=True), restartPolicy="Never")
+    async with node(tmp_path, network=9) as (plane, _):
+        await plane.update(pods=[wire])
+        await plane.until_phase(wire["metadata"]["uid"], "Running")
+        options = ExecOptions(stdin=True)
+        socket = await plane.open_stream(request(StreamKind.ATTACH, wire, "attach", exec=options))
+        assert json.loads(await socket.recv()) == {}
+        told = [await socket.recv(), await socket.recv()]
+        assert sorted(told) == [b"\x01who is there? ", b"\x02aside\n"]
+        await socket.send(b"\x00world\n")
+        assert await payloads(socket) == [b"\x01hello world\n", b'\x03{"metadata": {}, "status": "Success"}']
