@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nodeagent.builds import builder, container
+from nodeagent.builds import builder, container, durability
 from nodeagent.builds.client import Client
 from nodeagent.builds.followers import Followers
 from nodeagent.builds.places import BuildKey, Places, is_build
@@ -170,6 +170,8 @@ class BuildImages:
         for root in _entries(self.places.home / "roots"):
             if root.name not in in_use:
                 _discard(root)
+        with errors.as_store_error("the cache of builds"):
+            durability.settle(self.places.cache)
 
     def _works(self) -> list[Path]:
         return _entries(self.places.works)

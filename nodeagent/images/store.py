@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ from nodeagent.images.disk.roots import Roots
 from nodeagent.images.disk.shelf import PARTIAL_KEEP_SECONDS, Shelf
 from nodeagent.images.disk.state import State
 from nodeagent.images.flights import Flights, in_thread
+from nodeagent.images.layers import copying
 from nodeagent.images.peers.client import Patience
 from nodeagent.images.peers.service import Peers
 from nodeagent.images.reference import Reference
@@ -136,6 +137,18 @@ class ImageStore:
         """Images out of a ``docker save`` file or OCI layout (None: standard input). See `transfers.archive`."""
         async with self._bringing_in(str(path or "standard input")):
             return await archive.load(path, self._shelf, self._puller, progress or _nobody)
+
+    @contextlib.asynccontextmanager
+    async def adopting(self, layers: Sequence[copying.Foreign]) -> AsyncIterator[None]:
+        """While this lasts there are copies here of what another store of this host has unpacked; an image that is pulled
+        meanwhile keeps them. One that cannot be copied comes with its image."""
+        async with self._bringing_in("an image that was made here"):
+            for layer in layers:
+                try:
+                    await self._puller.adopt(layer)
+                except copying.Unfit as why:
+                    log.info("layer %s has to be unpacked: %s", layer.diff_id, why)
+            yield
 
     async def mount(self, image: Image, container_id: str) -> Path:
         with errors.as_store_error(image.reference), locks.shared(self._shelf.pulls_lock):

@@ -48,6 +48,10 @@ class Instruction:
     def flag(self, name: str) -> str:
         return next((value for known, value in self.flags if known == name), "")
 
+    def is_set(self, name: str) -> bool:
+        """Of a flag that is on or off."""
+        return any(known == name and value in ("", "true", "1") for known, value in self.flags)
+
     @property
     def shown(self) -> str:
         """For people: on one line, not too long."""

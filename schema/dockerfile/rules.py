@@ -11,15 +11,13 @@ from schema.dockerfile.parser import Instruction
 
 _FLAGS: Mapping[str, frozenset[str]] = {
     "FROM": frozenset({"platform"}),
-    "COPY": frozenset({"from", "chown", "chmod", "link"}),
+    "COPY": frozenset({"from", "chown", "chmod", "link", "parents", "exclude"}),
     "ADD": frozenset({"chown", "chmod", "link", "keep-git-dir", "checksum"}),
     "RUN": frozenset({"mount", "network"}),
     "HEALTHCHECK": frozenset({"interval", "timeout", "start-period", "start-interval", "retries"}),
 }
 _ELSEWHERE: Mapping[tuple[str, str], str] = {
-    ("COPY", "parents"): "write one COPY for each directory",
-    ("COPY", "exclude"): "name it in .dockerignore",
-    ("ADD", "exclude"): "name it in .dockerignore",
+    ("ADD", "exclude"): "COPY has it; or name it in .dockerignore",
     ("RUN", "security"): "no step runs with the node's rights",
 }
 _MOUNTS = frozenset({"bind", "cache", "secret", "tmpfs"})
@@ -44,7 +42,7 @@ def _check_flags(one: Instruction) -> None:
             instead = _ELSEWHERE.get((one.keyword, name))
             why = f"is not supported: {instead}" if instead else f"is unknown; there are: {_listed(known)}"
             raise DockerfileError(one.line, f"{one.keyword} --{name} {why}")
-        if not value and name not in ("link", "keep-git-dir"):
+        if not value and name not in ("link", "keep-git-dir", "parents"):
             raise DockerfileError(one.line, f"{one.keyword} --{name} needs a value: --{name}=…")
 
 
@@ -68,7 +66,21 @@ def _copy(one: Instruction) -> str:
         return f"{one.keyword} needs at least one source and a destination"
     if len(given) > 2 and not given[-1].strip("\"'").endswith(("/", ".", "}")):
         return f"with more than one source the destination of {one.keyword} must end with /"
-    return _fetched(one, given[:-1], given[-1]) if one.keyword == "ADD" else ""
+    return _fetched(one, given[:-1], given[-1]) if one.keyword == "ADD" else _selected(one)
+
+
+def selects(one: Instruction) -> str:
+    """The flag by which COPY takes a part of what it names, or takes it along with its directories; empty without one."""
+    return "--parents" if one.is_set("parents") else "--exclude" if one.flag("exclude") else ""
+
+
+def _selected(one: Instruction) -> str:
+    flag = selects(one)
+    if flag and one.flag("from"):
+        return (
+            f"COPY {flag} with --from is not supported: RUN --mount=type=bind,from={one.flag('from')} with cp can do it"
+        )
+    return f"COPY {flag} with a heredoc is not supported: write two" if flag and one.heredocs else ""
 
 
 def is_repository(source: str) -> bool:
@@ -160,6 +172,9 @@ def _onbuild(one: Instruction) -> str:
         return f"ONBUILD {keyword.upper()} is not allowed"
     if keyword.upper() not in _RULES and keyword.upper() not in ("CMD", "ENTRYPOINT", "VOLUME", "USER"):
         return f"there is no instruction {keyword!r} for ONBUILD"
+    for flag in ("--parents", "--exclude"):
+        if keyword.upper() == "COPY" and any(word.partition("=")[0] == flag for word in rest.split()):
+            return f"ONBUILD COPY {flag} is not supported: write it into the Dockerfile that is built upon this"
     return "" if rest.strip() else f"ONBUILD {keyword.upper()} needs an argument"
 
 

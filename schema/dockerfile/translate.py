@@ -1,14 +1,15 @@
-"""A Dockerfile in the words of a builder that knows no heredocs, no ``--link``, no ``--network`` and no ``--checksum``.
+"""A Dockerfile in the words of a builder that knows no heredocs, and little of ``--link``, ``--network`` and the like.
 
 Each instruction becomes one line. A RUN with heredocs becomes its exec form, with the heredoc inside the shell's
 command; the heredocs of COPY and ADD become files of a context of their own, `CONTEXT`, and so does what ADD fetches with a
-checksum or clones. The command of a step without network ends with a comment that says so: it is in the step's key of the
-cache, and in the history of the image.
+checksum or clones, and what COPY takes with ``--parents`` or ``--exclude``. The command of a step without network ends with
+a comment that says so: it is in the step's key of the cache, and in the history of the image.
 """
 
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,17 @@ class Fetched:
     line: int
 
 
+@dataclass(frozen=True)
+class Selected:
+    """What COPY takes from the build's context, to be there before the build begins: less what is excluded, and with
+    ``parents`` along with the directories on the way."""
+
+    sources: tuple[str, ...]
+    excluded: tuple[str, ...]
+    parents: bool
+    line: int
+
+
 @dataclass
 class Translated:
     text: str
@@ -49,6 +61,8 @@ class Translated:
     """Of the context of heredocs: path to content."""
     fetched: dict[str, Fetched] = field(default_factory=dict)
     """Of the same context."""
+    selected: dict[str, Selected] = field(default_factory=dict)
+    """Directory of the same context to what is in it."""
     offline: list[list[str]] = field(default_factory=list)
     """Commands in exec form that have no network; those of a shell end with `OFFLINE`."""
 
@@ -118,6 +132,8 @@ def _lines(
         return [_offline(one, escape, result)]
     if one.keyword in ("COPY", "ADD") and one.heredocs:
         return _copies(one, place, values, escape, result.files)
+    if one.keyword == "COPY" and rules.selects(one):
+        return [_selected(one, place, values, escape, result)]
     if one.keyword == "ADD" and (fetched := _fetched(one, place, values, escape, result)):
         return [fetched]
     return [f"{one.keyword} {_flags(one)}{_rest(one, escape)}"]
@@ -142,9 +158,22 @@ def _fetched(one: Instruction, place: str, values: Mapping[str, str], escape: st
         if not checksum
         else re.sub(r"[^A-Za-z0-9._-]", "_", source.partition("?")[0].rpartition("/")[2]) or "file"
     )
-    keep = ("keep-git-dir", "") in one.flags or one.flag("keep-git-dir") == "true"
+    keep = one.is_set("keep-git-dir")
     result.fetched[f"{place}/{name}"] = Fetched(source, checksum, keep, one.line)
     return f"COPY --from={CONTEXT} {_flags(one)}{place}/{name}{'' if checksum else '/'} {given[-1]}"
+
+
+def _selected(one: Instruction, place: str, values: Mapping[str, str], escape: str, result: Translated) -> str:
+    array = words.json_array(one.rest)
+    given = array if array is not None else words.split(one.rest, escape)
+    sources = tuple(words.expand(word, values, escape) for word in given[:-1])
+    excluded = tuple(words.expand(value, values, escape) for name, value in one.flags if name == "exclude")
+    parents = one.is_set("parents")
+    result.selected[place] = Selected(sources, excluded, parents, one.line)
+    taken = [""] if parents else [posixpath.normpath(f"/{source}").lstrip("/") for source in sources]
+    target = given[-1] if array is not None else given[-1].strip("\"'")
+    described = json.dumps([*(f"{place}/{path}".replace("$", "\\$") for path in taken), target])
+    return f"COPY --from={CONTEXT} {_flags(one)}{described}"
 
 
 def _rest(one: Instruction, escape: str) -> str:
@@ -153,7 +182,7 @@ def _rest(one: Instruction, escape: str) -> str:
 
 
 def _flags(one: Instruction) -> str:
-    dropped = {"link", "network", "start-interval", "keep-git-dir", "checksum"}
+    dropped = {"link", "network", "start-interval", "keep-git-dir", "checksum", "parents", "exclude"}
     kept = [(name, value) for name, value in one.flags if name not in dropped]
     return "".join(f"--{name}={value} " for name, value in kept)
 

@@ -22,6 +22,7 @@ from schema.base import Wire
 from schema.session import ExecOptions, LogOptions, OpenStream, StreamKind
 from tests import images
 from tests.agent.host import instance, needs_host
+from tests.agent.patience import patience
 from tests.agent.pretend import container, deleted, pod_wire
 from tests.agent.scripted import TOKEN, ControlPlane, payloads
 
@@ -50,7 +51,7 @@ class Process:
     async def end(self, number: int = signal.SIGTERM) -> int:
         assert self._process is not None
         self._process.send_signal(number)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patience(60)):
             return await self._process.wait()
 
 

@@ -20,7 +20,7 @@ import pytest
 
 from tests.instance import Instance, wait_for
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 90
 
 
 def binaries() -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from rest_framework.exceptions import Throttled
@@ -169,6 +170,44 @@ def test_failures_can_be_read_aloud_by_kubectl(api: Api):
     answer = api.post(PODS, pod(spec={"containers": []}))[1]
     assert answer["details"]["name"] == "web"
     assert answer["message"].startswith('Pod "web" is invalid: spec.containers: ')
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        "multipart/form-data; boundary=\u20ac",
+        "multipart/form-data; boundary=x",
+        "application/x-www-form-urlencoded; charset=utf-16",
+        "application/x-www-form-urlencoded; charset=none",
+    ],
+)
+@pytest.mark.parametrize("raw", [b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\n", b"a=%ff&" * 2000, b"\x00"])
+def test_forms_that_cannot_be_read(api: Api, media: str, raw: bytes):
+    """What anybody may send, before anything is known of them."""
+    for path in ("/apis/slipway.dev/v1/registry/token", "/apis/slipway.dev/v1/hooks/some/secret"):
+        code, answer = api.post(path, raw, media=media, authorization="")
+        assert 400 <= code < 500, answer
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_full_disk_is_told_as_such(api: Api):
+    """SQLite is given no page beyond those that it has."""
+    with connection.cursor() as cursor:
+        if connection.vendor != "sqlite":
+            pytest.skip("PostgreSQL cannot be kept from growing")
+        cursor.execute("PRAGMA page_count")
+        pages = cursor.fetchone()[0]
+        cursor.execute(f"PRAGMA max_page_count = {pages}")
+        try:
+            code, answer = api.post(CONFIG_MAPS, config_map(text="x" * 500_000))
+        finally:
+            cursor.execute("PRAGMA max_page_count = 1073741823")
+    assert is_status(answer, 507, "InternalError"), answer
+    assert code == 507
+    assert "Retry-After" not in api.headers
+    api.created(CONFIG_MAPS, config_map(text="x" * 500_000))
 
 
 # -- whatever comes

@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
-from tests.browser.conftest import BROWSER_ARGUMENTS, CHROMIUM
+from tests.browser import chromium
 from tests.browser.demo.cluster import NODES, cluster
 from tests.browser.demo.seed import NAMESPACE, Demo
 from tests.browser.demo.shots import PAGES, Shot
@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shots = [shot for shot in PAGES if not options.names or shot.name in options.names]
     options.into.mkdir(parents=True, exist_ok=True)
     with demo(options.at) as (address, password, is_fresh), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium.CHROMIUM, args=chromium.ARGUMENTS)
         camera = Camera(browser, address, password, options.into)
         if is_fresh:
             camera.inside.wait_for_timeout(SETTLED_MS)

@@ -37,7 +37,7 @@ def app(instance: Instance, busybox: str) -> Iterator[str]:
     """A Deployment of two replicas that is rolled out."""
     instance.create(deployment(busybox, replicas=2))
     path = f"/apis/apps/v1/namespaces/default/deployments/{APP}"
-    wait_for(f"{APP} is ready", lambda: _ready(instance.api.get(path).json()) == 2, seconds=60)
+    wait_for(f"{APP} is ready", lambda: _ready(instance.api.get(path).json()) == 2)
     yield path
     instance.api.delete(path)
 
@@ -141,5 +141,6 @@ def test_the_palette_finds_objects_and_pages(signed_in: Page, app: str) -> None:
     expect(signed_in.get_by_role("heading", name=APP)).to_be_visible()
     signed_in.keyboard.press("Control+k")
     field.fill("pvc")
+    expect(signed_in.get_by_role("option").first).to_contain_text("Persistent volume claims")
     field.press("Enter")
     expect(signed_in.get_by_role("heading", name="Persistent volume claims")).to_be_visible()

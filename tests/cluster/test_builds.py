@@ -61,12 +61,15 @@ def test_from_a_directory_to_a_running_pod(builder: Builder, tmp_path: Path) -> 
     """Sent by the command, built, pushed with the build's own rights, and run without a pull: one digest all along."""
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "page").write_text("hello from the context\n")
+    (tmp_path / "src" / "other").write_text("taken by one COPY only")
     (tmp_path / "private").write_text("stays at home")
     (tmp_path / ".dockerignore").write_text("private\n")
     (tmp_path / "Dockerfile").write_text(
         f"FROM {builder.base} AS made\nARG WORD=none\nRUN <<EOF\necho the word is $WORD > /word\nEOF\n"
         f"FROM {builder.base}\nENV PLACE=here\nCOPY . /app\nCOPY --from=made /word /word\n"
-        'COPY <<note /note\nwritten $PLACE\nnote\nCMD ["/bin/sh", "-c", "cat /app/src/page /word /note; ls /app; sleep 600"]\n'
+        "COPY --parents --exclude=src/o* src/ /kept\n"
+        "COPY <<note /note\nwritten $PLACE\nnote\n"
+        'CMD ["/bin/sh", "-c", "cat /kept/src/page /word /note; ls /app /kept/src; sleep 600"]\n'
     )
     done = builder.command(
         str(tmp_path), "-t", "page:1", "--build-arg", "WORD=slipway", "--name", "page", program=MANAGE
@@ -76,7 +79,7 @@ def test_from_a_directory_to_a_running_pod(builder: Builder, tmp_path: Path) -> 
     status = builder.status("page")
     assert image == status["image"] == f"{builder.own}/default/page@{status['digest']}"
     assert status["nodeName"] == builder.instance.node
-    assert [step["line"] for step in status["steps"]] == [1, 2, 3, 6, 7, 8, 9, 10, 13]
+    assert [step["line"] for step in status["steps"]] == [1, 2, 3, 6, 7, 8, 9, 10, 11, 14]
     image_and_no_command = {"name": "main", "image": f"{builder.own}/default/page:1"}
     builder.instance.create(pod("page", image_and_no_command))
     ran = builder.instance.wait_running("page")
@@ -84,6 +87,7 @@ def test_from_a_directory_to_a_running_pod(builder: Builder, tmp_path: Path) -> 
     text = wait_for("its words", lambda: text if "Dockerfile" in (text := builder.instance.logs("page")) else None)
     assert text.splitlines()[:3] == ["hello from the context", "the word is slipway", "written here"]
     assert "private" not in text
+    assert text.split("/kept/src:\n")[1].split() == ["page"]
     events = builder.instance.api.get("/api/v1/namespaces/default/events").json()["items"]
     pulled = [
         each["message"] for each in events if each["reason"] == "Pulled" and each["involvedObject"]["name"] == "page"

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from nodeagent.builds.run import buildah, context, fetching, offline, registries, source
+from nodeagent.builds.run import buildah, context, fetching, offline, registries, selecting, source
 from nodeagent.builds.run.errors import Failure, Passing
 from nodeagent.builds.run.status import Status
 from nodeagent.builds.run.steps import Steps
 from schema.dockerfile import stages
-from schema.dockerfile.translate import OFFLINE, Fetched, translate
+from schema.dockerfile.translate import OFFLINE, Fetched, Selected, translate
 
 OUTPUT = """\
 [1/2] STEP 1/2: FROM docker.io/library/redis:7 AS one
@@ -200,6 +200,48 @@ def test_a_dockerfile_outside_the_context_is_none(tmp_path: Path, status: Status
     (inside / "Dockerfile").symlink_to("../Dockerfile")
     with pytest.raises(Failure, match="no Dockerfile in the context"):
         source.read({"dockerfilePath": "Dockerfile"}, inside, status)
+
+
+SELECTED = [
+    (["."], ["*/*.txt", "deep"], False, ["a.txt", "b.md", "link", "one/x.md"]),
+    (["one"], ["*.txt"], False, ["one/x.md"]),
+    (["one", "a.txt", "*.md"], ["x.*"], False, ["a.txt", "b.md"]),
+    (["."], ["**", "!**/*.md"], False, ["b.md", "one/x.md"]),
+    (["deep/er/z", "./one/x.txt"], [], True, ["deep/er/z", "one/x.txt"]),
+    (["./deep/./er/*", "/one/./."], ["*.md"], True, ["er/z", "x.txt"]),
+    (["**/*.txt"], [], True, ["a.txt", "one/x.txt"]),
+    (["deep/e[r]"], ["**/z"], True, []),
+]
+
+
+@pytest.mark.parametrize(("sources", "excluded", "parents", "wanted"), SELECTED)
+def test_copy_takes_what_it_selects(
+    sources: list[str], excluded: list[str], parents: bool, wanted: list[str], tmp_path: Path
+) -> None:
+    context, root = tmp_path / "context", tmp_path / "root"
+    for name in ("a.txt", "b.md", "one/x.txt", "one/x.md", "deep/er/z"):
+        (context / name).parent.mkdir(parents=True, exist_ok=True)
+        (context / name).write_text(name)
+    (context / "link").symlink_to("/nowhere")
+    (context / "deep").chmod(0o700)
+    selecting.select({"0-1": Selected(tuple(sources), tuple(excluded), parents, 2)}, context, root, "Dockerfile")
+    place = root / "0-1"
+    assert (
+        sorted(str(one.relative_to(place)) for one in place.rglob("*") if not one.is_dir() or one.is_symlink())
+        == wanted
+    )
+    if "deep/er/z" in wanted:
+        assert (place / "deep").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(("source", "excluded"), [("a.txt", ["*.txt"]), ("no*", []), ("out/passwd", [])])
+def test_what_leaves_nothing_to_copy_is_said(source: str, excluded: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / "out").symlink_to("/etc")
+    wanted = {"0-1": Selected((source,), tuple(excluded), False, 7)}
+    with pytest.raises(Failure, match=r"^Dockerfile:7: COPY: ") as caught:
+        selecting.select(wanted, tmp_path, tmp_path / "root", "Dockerfile")
+    assert (caught.value.reason, caught.value.line) == ("MissingFile", 7)
 
 
 def test_registries_are_reached_as_the_agent_reaches_them() -> None:

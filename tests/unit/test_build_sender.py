@@ -11,8 +11,8 @@ import pytest
 
 from controlplane.builds.sender import command, pack
 from controlplane.builds.sender.errors import SendError
-from controlplane.builds.sender.ignore import Ignore
 from schema.dockerfile.errors import DockerfileError
+from schema.dockerfile.ignore import Ignore
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,10 @@ FAULTS = [
     ("ARG a=b", 1, "no FROM"),
     ("FROM a\nRUN --mount=type=ssh x", 2, "type=ssh is not supported"),
     ("FROM a\nRUN --mout=type=bind x", 2, "--mout is unknown"),
-    ("FROM a\nCOPY --parents a b", 2, "one COPY for each"),
+    ("FROM a AS b\nFROM a\nCOPY --parents --from=b a b", 3, "COPY --parents with --from is not supported"),
+    ("FROM a\nCOPY --exclude=x <<a /b\na\n", 2, "with a heredoc is not supported"),
+    ("FROM a\nADD --exclude=x a b", 2, "COPY has it"),
+    ("FROM a\nONBUILD COPY --exclude=x a b", 2, "ONBUILD COPY --exclude is not supported"),
     ("FROM a\nENV x", 2, "ENV takes name=value"),
     ("ENV a=b\nFROM x", 1, "ENV comes before FROM"),
     ("FROM $X", 1, "no value is given"),
@@ -120,6 +123,23 @@ def test_what_the_builder_does_not_know_is_left_out() -> None:
     text = "FROM a\nCOPY --link b /b\nRUN --network=default --mount=type=cache,target=/c x\n"
     lines = translate(stages.plan(text)).text.splitlines()
     assert lines[1:] == ["COPY b /b", "RUN --mount=type=cache,target=/c x"]
+
+
+def test_what_copy_selects_is_laid_out_before() -> None:
+    text = (
+        "FROM a\nARG D=src\nCOPY --chmod=600 --exclude=*.$D --exclude=!a.src ./$D/x* y /to/\n"
+        'COPY --parents ["a b/./c", "/$T"]\nCOPY --parents=false a /a\n'
+    )
+    found = translate(stages.plan(text))
+    assert found.text.splitlines()[2:] == [
+        f'COPY --from={CONTEXT} --chmod=600 ["0-2/src/x*", "0-2/y", "/to/"]',
+        f'COPY --from={CONTEXT} ["0-3/", "/$T"]',
+        "COPY a /a",
+    ]
+    assert {place: (one.sources, one.excluded, one.parents) for place, one in found.selected.items()} == {
+        "0-2": (("./src/x*", "y"), ("*.src", "!a.src"), False),
+        "0-3": (("a b/./c",), (), True),
+    }
 
 
 def test_what_add_fetches_becomes_files_and_directories() -> None:

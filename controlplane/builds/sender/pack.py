@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from controlplane.builds.sender.errors import SendError
-from controlplane.builds.sender.ignore import Ignore
+from schema.dockerfile.ignore import Ignore
 
 _LEVEL = 1
 """Of gzip: the network is quicker than a higher one."""

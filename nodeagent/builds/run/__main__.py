@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import os
@@ -9,14 +10,26 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from nodeagent.builds.places import WORK
-from nodeagent.builds.run import bases, buildah, cache, context, fetching, offline, publish, registries, source
+from nodeagent.builds.run import (
+    bases,
+    buildah,
+    cache,
+    context,
+    fetching,
+    offline,
+    publish,
+    registries,
+    selecting,
+    source,
+)
 from nodeagent.builds.run.errors import Failure, Passing
 from nodeagent.builds.run.registries import Registries
 from nodeagent.builds.run.source import Source
@@ -24,9 +37,10 @@ from nodeagent.builds.run.status import Status
 from nodeagent.builds.run.steps import Steps
 from nodeagent.images.reference import Reference
 from schema.dockerfile import rules, stages
-from schema.dockerfile.translate import CONTEXT, Fetched, Translated, translate
+from schema.dockerfile.translate import CONTEXT, Fetched, Selected, Translated, translate
 from schema.slipway.building import SECRETS_PATH
 
+T = TypeVar("T", Fetched, Selected)
 HEREDOCS = WORK / "tmp" / "heredocs"
 
 
@@ -79,7 +93,7 @@ def build(request: Mapping[str, Any], status: Status) -> dict[str, Any]:
     found = source.read(spec, directory, status)
     wanted = stages.images(found.plan, found.needed)
     home = Path(request["node"]["imagesHome"])
-    base = bases.fetch(wanted, registry, status, name=found.name, home=home, environments=_copies_heredocs(found))
+    base = bases.fetch(wanted, registry, status, name=found.name, home=home, environments=_puts_in_variables(found))
     translated = translate(found.plan, base.environments, base.names)
     _note_unknown(found, status)
     image = _run(request, directory, found, translated, status)
@@ -107,11 +121,12 @@ def _publish(
     return digest
 
 
-def _copies_heredocs(found: Source) -> bool:
-    """Only their variables, and those of what ADD fetches, are put in here; all others the builder knows itself."""
+def _puts_in_variables(found: Source) -> bool:
+    """Those of heredocs, of what ADD fetches and of what COPY selects; all others the builder knows itself."""
     instructions = [one for stage in found.needed for one in stage.instructions]
     return any(
-        (one.heredocs and one.keyword != "RUN") or (one.keyword == "ADD" and "$" in one.rest) for one in instructions
+        (one.heredocs and one.keyword != "RUN") or (one.keyword == "ADD" and "$" in one.rest) or rules.selects(one)
+        for one in instructions
     )
 
 
@@ -134,7 +149,8 @@ def _note_unknown(found: Source, status: Status) -> None:
 def _run(request: Mapping[str, Any], directory: Path, found: Source, translated: Translated, status: Status) -> str:
     """The id of the image. Raises `Failure`."""
     _write_heredocs(translated.files)
-    fetching.fetch(_needed_here(translated, found), HEREDOCS, found.name)
+    fetching.fetch(_needed_here(translated.fetched, found), HEREDOCS, found.name)
+    selecting.select(_needed_here(translated.selected, found), directory, HEREDOCS, found.name)
     file = WORK / "tmp" / "Dockerfile"
     file.write_text(translated.text)
     steps = Steps(status, found.plan.stages, translated.lines, _sizes(), hide=_secret_values())
@@ -142,6 +158,8 @@ def _run(request: Mapping[str, Any], directory: Path, found: Source, translated:
     words = _words(request["spec"], directory, file, name, found)
     words = ["--runtime", offline.runtime(translated), *words]
     began = time.monotonic()
+    getting_ready = threading.Thread(target=importlib.import_module, args=("nodeagent.images.store",), daemon=True)
+    getting_ready.start()  # what publishing takes: buildah leaves a processor free
     try:
         for line in buildah.stream("build", words):
             steps.take(line)
@@ -149,6 +167,7 @@ def _run(request: Mapping[str, Any], directory: Path, found: Source, translated:
         steps.close(failed=True)
         raise _failure(steps, found) from None
     steps.close(failed=False)
+    getting_ready.join()
     cache.note_use(steps.images)
     print(
         f"{len(status.steps)} {'step' if len(status.steps) == 1 else 'steps'} in {time.monotonic() - began:.1f} s",
@@ -195,10 +214,10 @@ def _words(spec: Mapping[str, Any], directory: Path, file: Path, name: str, foun
     return [*words, str(directory)]
 
 
-def _needed_here(translated: Translated, found: Source) -> Mapping[str, Fetched]:
+def _needed_here(wanted: Mapping[str, T], found: Source) -> Mapping[str, T]:
     """Of the stages that are built."""
     lines = {one.line for stage in found.needed for one in stage.instructions}
-    return {path: one for path, one in translated.fetched.items() if one.line in lines}
+    return {path: one for path, one in wanted.items() if one.line in lines}
 
 
 def _write_heredocs(files: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from nodeagent import kernel
 from nodeagent.builds.places import CACHE, HOST_NETWORK, WORK
+from nodeagent.builds.run import unsynced
 from nodeagent.builds.run.errors import Failure, Passing
 
 GRAPH = CACHE / "graph"
@@ -47,12 +48,18 @@ def environment() -> dict[str, str]:
 
 
 def in_host_network() -> None:
-    """For a child, before it executes: registries are reached as the agent reaches them."""
+    """Registries are reached as the agent reaches them."""
     descriptor = os.open(HOST_NETWORK, os.O_RDONLY)
     try:
         kernel.setns(descriptor, kernel.CLONE_NEWNET)
     finally:
         os.close(descriptor)
+
+
+def _prepare_in_host_network() -> None:
+    """For a child, before it executes."""
+    in_host_network()
+    unsynced.become()
 
 
 def run(command: str, *words: str, host_network: bool = False) -> str:
@@ -63,7 +70,7 @@ def run(command: str, *words: str, host_network: bool = False) -> str:
         text=True,
         errors="replace",
         env=environment(),
-        preexec_fn=in_host_network if host_network else None,
+        preexec_fn=_prepare_in_host_network if host_network else unsynced.become,
         check=False,
     )
     if done.returncode:
@@ -106,7 +113,12 @@ def patiently(what: str, attempt: Callable[[], str], *, attempts: int = ATTEMPTS
 def stream(command: str, words: Sequence[str]) -> Iterator[str]:
     """Lines as they come, without their ends; raises `subprocess.CalledProcessError` after the last one."""
     process = subprocess.Popen(
-        arguments(command, *words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(), cwd=WORK
+        arguments(command, *words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment(),
+        cwd=WORK,
+        preexec_fn=unsynced.become,
     )
     assert process.stdout is not None  # noqa: S101 - asked for
     try:

@@ -2,7 +2,8 @@
 
 Every build holds the lock shared. Whoever gets it alone (nothing else builds) tidies: working containers and scratch files
 of builds that were killed go, a store that cannot be read is begun anew, and if the cache is over its bound, what was used
-longest ago goes. Beyond one and a half times the bound a build waits until it is alone.
+longest ago goes. Beyond one and a half times the bound a build waits until it is alone. A cache of which the host's disk had
+not all when it went down is begun anew as well (`durability`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from nodeagent.builds import durability
 from nodeagent.builds.places import CACHE
 from nodeagent.builds.run import buildah
 from nodeagent.builds.run.errors import Failure, Passing
@@ -34,7 +36,7 @@ def held(limit_bytes: int) -> Iterator[None]:
     """For the time of a build."""
     for directory in (buildah.SCRATCH, buildah.GRAPH, CACHE / "containers"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (CACHE / "lock").open("a") as lock:
+    with (CACHE / durability.LOCK).open("a") as lock:
         if _alone(lock):
             _tidy(limit_bytes)
         elif size() > limit_bytes * 1.5:
@@ -42,6 +44,7 @@ def held(limit_bytes: int) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _tidy(limit_bytes)
         fcntl.flock(lock, fcntl.LOCK_SH)
+        durability.mark(CACHE)
         yield
 
 
@@ -54,13 +57,16 @@ def _alone(lock: Any) -> bool:
 
 
 def _tidy(limit_bytes: int) -> None:
+    if durability.is_doubtful(CACHE):
+        print("warning: the host went down while the build cache was written, and it is begun anew", flush=True)
+        _empty(buildah.GRAPH, buildah.SCRATCH, CACHE / "containers")
     try:
         if _json(buildah.GRAPH / "overlay-containers" / "containers.json"):
             buildah.run("rm", "--all")
         _check()
     except (Failure, Passing) as error:
         print(f"warning: the build cache cannot be read and is begun anew: {error}", flush=True)
-        _begin_anew()
+        _empty(buildah.GRAPH)
     for left in buildah.SCRATCH.iterdir():
         if not left.name.startswith(_MOUNT_CACHES):
             _discard(left)
@@ -76,9 +82,10 @@ def _check() -> None:
         raise Failure("BuilderError", f"{len(lost)} images or layers are not whole")
 
 
-def _begin_anew() -> None:
-    for left in buildah.GRAPH.iterdir():
-        _discard(left)
+def _empty(*directories: Path) -> None:
+    for directory in directories:
+        for left in directory.iterdir():
+            _discard(left)
 
 
 def _discard(path: Path) -> None:
@@ -100,8 +107,7 @@ def prune(limit_bytes: int) -> None:
         with contextlib.suppress(Failure, Passing):  # an image that others stand on goes with a later round
             buildah.run("rmi", "--force", *(image["id"] for image in batch))
     if size() > limit_bytes:
-        for left in buildah.SCRATCH.iterdir():
-            _discard(left)
+        _empty(buildah.SCRATCH)
     print(f"the build cache was over its bound: {(freed_from - size()) // 2**20} MiB removed", flush=True)
 
 
@@ -131,16 +137,6 @@ def top_layer(image_id: str) -> str:
     return next((str(each.get("layer") or "") for each in _images() if each["id"].startswith(image_id)), "")
 
 
-def diff_ids(image_id: str) -> list[str]:
-    """Of the image's layers, from its configuration; none where it cannot be read."""
-    key = base64.urlsafe_b64encode(f"sha256:{image_id}".encode()).decode()
-    try:
-        config = json.loads((buildah.GRAPH / "overlay-images" / image_id / f"={key}").read_text())
-        return [str(each) for each in config["rootfs"]["diff_ids"]]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-
-
 def named(name: str) -> str:
     """The id of an image; empty where there is none of that name."""
     return next((str(each["id"]) for each in _images() if name in (each.get("names") or ())), "")
@@ -159,13 +155,17 @@ def pulled_digest(image_id: str) -> str:
     return str(image.get("digest") or "")
 
 
-def total_size(image_id: str) -> int:
+def chain(image_id: str) -> Iterator[dict[str, Any]]:
+    """What is noted of the image's layers, the topmost first."""
     layers = {layer["id"]: layer for layer in _json(buildah.GRAPH / "overlay-layers" / "layers.json")}
-    total, layer = 0, layers.get(top_layer(image_id))
+    layer = layers.get(top_layer(image_id))
     while layer:
-        total += int(layer.get("diff-size") or 0)
+        yield layer
         layer = layers.get(layer.get("parent"))
-    return total
+
+
+def total_size(image_id: str) -> int:
+    return sum(int(layer.get("diff-size") or 0) for layer in chain(image_id))
 
 
 def note_use(image_ids: Iterable[str]) -> None:

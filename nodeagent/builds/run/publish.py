@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import json
 import multiprocessing
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nodeagent.builds.places import WORK
-from nodeagent.builds.run import buildah, cache, nodeimages
+from nodeagent.builds.run import buildah, nodeimages, unpacked
 from nodeagent.builds.run.bases import _tls
 from nodeagent.builds.run.errors import Failure, Passing
 from nodeagent.builds.run.registries import Registries
@@ -60,13 +59,12 @@ def _push(image: str, tag: Reference, where: Reference) -> str:
 class Homecoming:
     """Of an image that is being pushed, in a process of its own, which works in the network of the agent.
 
-    Layers that the node has not go from the builder's storage into the node's meanwhile; when the image is pushed it is pulled,
-    so that node and registry speak of the same digest, and all its layers are there. The cluster's registry is near: its image
-    is pulled at once, with the layers.
+    Its layers are copied from the builder's storage into the node's meanwhile; when the image is pushed it is pulled, so that
+    node and registry speak of the same digest, and all its layers are there.
     """
 
     def __init__(self, image: str, tags: Sequence[Reference], registry: Registries, home: Path) -> None:
-        self._args = image, tags, registry, home
+        self._image, self._tags, self._registry, self._home = image, tags, registry, home
         self._reader, self._writer = os.pipe()
 
     def __enter__(self) -> Homecoming:
@@ -89,40 +87,28 @@ class Homecoming:
     def _run(self) -> None:
         os.close(self._writer)
         try:
-            _bring_home(*self._args, self._is_pushed)
+            buildah.in_host_network()
+            asyncio.run(self._bring_home())
         except (ImageError, Failure, Passing) as error:
             print(f"error: {error}", flush=True)
             raise SystemExit(1) from None
+
+    async def _bring_home(self) -> None:
+        async with _opened(self._home, self._registry) as store, store.adopting(unpacked.layers(self._image)):
+            if await asyncio.to_thread(self._is_pushed):
+                for tag in self._tags:
+                    await store.pull(str(tag), credentials=self._registry.logins())
 
     def _is_pushed(self) -> bool:
         """Waits for it; the end of the pipe means that it failed."""
         return os.read(self._reader, len(_PUSHED)) == _PUSHED
 
 
-def _bring_home(
-    image: str, tags: Sequence[Reference], registry: Registries, home: Path, is_pushed: Callable[[], bool]
-) -> None:
-    buildah.in_host_network()
-    far = not all(registry.is_cluster(tag) for tag in tags) and _missing(image, home)
-    loaded: list[str] = []
-    if far:
-        _export(image, [f"localhost/slipway-build:{image[:12]}"])
-        loaded = asyncio.run(_load(home, registry))
-    else:
-        importlib.import_module("nodeagent.images.store")
-    pulled: list[str] = []
-    try:
-        if is_pushed():
-            pulled = asyncio.run(_pull(home, [str(tag) for tag in tags], registry))
-    finally:
-        asyncio.run(_forget(home, registry, set(loaded) - set(pulled)))
-
-
 def keep_here(image: str, tags: Sequence[Reference], registry: Registries, home: Path) -> str:
     """Put what is not pushed among the node's images. Returns its digest. Raises `Failure`."""
     digest = _export(image, [str(tag) for tag in tags])
     try:
-        for made in asyncio.run(_load(home, registry, keep=True)):
+        for made in asyncio.run(_load(home, registry)):
             buildah.run("tag", image, nodeimages.kept_name(made))
     except ImageError as error:
         print(f"error: {error}", flush=True)
@@ -130,17 +116,7 @@ def keep_here(image: str, tags: Sequence[Reference], registry: Registries, home:
     return digest
 
 
-def _missing(image: str, home: Path) -> bool:
-    """Whether a layer of the image is not among the node's."""
-    from nodeagent.images.store import ImageStore
-
-    state = ImageStore(home).state()
-    found = cache.diff_ids(image)
-    return not found or not all(state.has_layer(layer) for layer in found)
-
-
 def _export(image: str, names: Sequence[str]) -> str:
-    """All layers, not compressed: they are read again at once."""
     shutil.rmtree(_LAYOUT, ignore_errors=True)
     buildah.run("push", "--quiet", "--format", "oci", image, f"oci:{_LAYOUT}:{names[0]}")
     return _name_all(_LAYOUT, names)
@@ -170,22 +146,8 @@ async def _opened(home: Path, registry: Registries) -> AsyncIterator[ImageStore]
         await store.close()
 
 
-async def _load(home: Path, registry: Registries, *, keep: bool = False) -> list[str]:
-    """With ``keep`` the node can push it, save it and build upon it without a registry."""
+async def _load(home: Path, registry: Registries) -> list[str]:
+    """The node can push it, save it and build upon it without a registry. The ids."""
     async with _opened(home, registry) as store:
-        if keep:
-            store.keep_blobs()
+        store.keep_blobs()
         return [image.image_id for image in await store.load(_LAYOUT)]
-
-
-async def _pull(home: Path, names: Sequence[str], registry: Registries) -> list[str]:
-    async with _opened(home, registry) as store:
-        return [(await store.pull(name, credentials=registry.logins())).image_id for name in names]
-
-
-async def _forget(home: Path, registry: Registries, images: set[str]) -> None:
-    if not images:
-        return
-    async with _opened(home, registry) as store:
-        for image_id in images:
-            await store.remove(image_id)

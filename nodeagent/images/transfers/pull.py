@@ -18,7 +18,7 @@ from nodeagent.images.disk import locks
 from nodeagent.images.disk.shelf import Shelf
 from nodeagent.images.disk.state import ImageRecord
 from nodeagent.images.flights import Flights, all_or_first_error, in_thread
-from nodeagent.images.layers import unpacking
+from nodeagent.images.layers import copying, unpacking
 from nodeagent.images.manifests import Config, Descriptor, Manifest
 from nodeagent.images.peers import access
 from nodeagent.images.peers.client import Client
@@ -282,6 +282,27 @@ class Puller:
                 if not keep:
                     path.unlink(missing_ok=True)
                 self._tell_peers(want)
+
+    async def adopt(self, layer: copying.Foreign) -> None:
+        """Have a copy of the layer in the store. Raises `copying.Unfit` where it has to come as others do."""
+        path = self._shelf.partial(layer.diff_id)
+        async with locks.owned_file(path):
+            try:
+                if not self._shelf.read().has_layer(layer.diff_id):
+                    await in_thread(self._adopt, layer)
+            finally:
+                path.unlink(missing_ok=True)
+
+    def _adopt(self, layer: copying.Foreign) -> None:
+        key = layer.diff_id
+        try:
+            copied = copying.copy(layer, self._shelf.stage(key), self._settings.limits)
+            made = unpacking.Unpacked(
+                "", 0, key, copied.size, copied.entries, tuple(copied.opaque), tuple(copied.implied)
+            )
+            self._shelf.put_layer(key, made)
+        finally:
+            self._shelf.drop_stage(key)
 
     def _keep_for_others(self, want: Wanted) -> bool:
         full = self._shelf.disk().is_over(self._settings.disk_high_percent)

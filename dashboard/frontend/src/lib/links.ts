@@ -7,6 +7,11 @@ export function list(info: KindInfo): string {
   return `/${slug(info)}`;
 }
 
+/** The list of one namespace. */
+export function within(info: KindInfo, namespace: string): string {
+  return `${list(info)}?namespace=${encodeURIComponent(namespace)}`;
+}
+
 export function object(info: KindInfo, namespace: string, name: string, tab = ""): string {
   const parts = info.namespaced ? [slug(info), namespace, name] : [slug(info), name];
   return `/${parts.map(encodeURIComponent).join("/")}${tab ? `?tab=${tab}` : ""}`;
