@@ -195,6 +195,11 @@ def _keep(write: Write, old: Wire, new: Wire) -> Wire:
     if write.target.subresource == "finalize":
         spec = new.get("spec") if isinstance(new.get("spec"), dict) else {}
         return _copy({**old, "spec": {**old.get("spec", {}), "finalizers": (spec or {}).get("finalizers") or []}})
+    if write.target.subresource == "ephemeralcontainers":
+        spec = new.get("spec") if isinstance(new.get("spec"), dict) else {}
+        return _copy(
+            {**old, "spec": {**old["spec"], "ephemeralContainers": (spec or {}).get("ephemeralContainers") or []}}
+        )
     new = {**new, "apiVersion": old["apiVersion"], "kind": old["kind"]}
     if write.kind.has_status:
         new.pop("status", None)

@@ -16,6 +16,7 @@ import pytest
 
 from nodeagent import teardown
 from nodeagent.images.store import ImageStore
+from nodeagent.pods import identity
 from nodeagent.settings import Settings
 from schema.base import Wire
 from schema.session import ExecOptions, LogOptions, OpenStream, StreamKind
@@ -156,6 +157,39 @@ async def test_containers_outlive_a_killed_agent_and_their_ends_are_not_missed(t
         lines = b"".join(await payloads(socket)).decode().split()
         assert lines == [str(number) for number in range(len(lines))]
         assert len(lines) > 10
+
+
+async def test_containers_that_share_processes_see_each_other_and_start_anew_when_their_namespace_ends(tmp_path):
+    look = (
+        "until ps | grep -q 'sleep 432[1]'; do sleep 0.05; done; grep -q catatonit /proc/1/comm && "
+        "! ls /proc/1/root/ 2>/dev/null"
+    )
+    other = shell("sleep 5678 & exec sleep 4321", "other")
+    wire = pod_wire(shell(look), other, restartPolicy="OnFailure", shareProcessNamespace=True)
+    uid = wire["metadata"]["uid"]
+    async with node(tmp_path, network=9) as (plane, process):
+        plane.pods = [wire]
+        await plane.update(pods=[wire])
+
+        def told(name: str) -> Wire:
+            statuses = plane.statuses(uid)
+            return next((c for c in statuses[-1]["containerStatuses"] if c["name"] == name), {}) if statuses else {}
+
+        await plane.until(lambda: "terminated" in told("web").get("state", {}))
+        assert told("web")["state"]["terminated"]["exitCode"] == 0
+        await process.end(signal.SIGKILL)
+        plane.reports.clear()
+        await process.begin()
+        await plane.until(lambda: "running" in told("other").get("state", {}))
+        assert told("other")["restartCount"] == 0
+        holder = process.settings.run_dir / "containers" / identity.holder_id(uid) / "pidfile"
+        first = int(holder.read_text())
+        os.kill(first, signal.SIGKILL)
+        await plane.until(lambda: told("other")["restartCount"] > 0 and "running" in told("other")["state"])
+        assert int(holder.read_text()) != first
+        await plane.update(pods=[deleted(wire, 0)])
+        await plane.until(lambda: plane.is_gone(uid))
+        assert list((process.settings.run_dir / "containers").iterdir()) == []
 
 
 async def test_exec_passes_binary_input_and_the_exit_code(tmp_path):
