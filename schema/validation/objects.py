@@ -121,8 +121,6 @@ def validate(kind: Kind, new: Wire, old: Wire | None = None, subresource: str = 
     if read is not None and kind.custom is not None:
         custom.check(kind, kind.custom, read, new, old, problems)
     elif read is not None and subresource != "status":
-        _check(kind, read, new, old, problems)
-    if read is not None and subresource != "status":
         _check(kind, read, new, old, subresource, problems)
     return _first_per_field(problems.causes)
 
