@@ -41,8 +41,6 @@ from schema.core.pod import Pod
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 5.0
-GATHER_SECONDS = 0.2
-"""How long a change waits for those behind it: a pod that starts changes half a dozen times, and each file is synchronised."""
 _state: TypeAdapter[PodState] = TypeAdapter(PodState)
 _NOTHING = b"{}"
 _MEMORY_ONLY: dict[str, Any] = {
@@ -229,7 +227,6 @@ class Checkpoint:
         """Writes what is dirty, for ever."""
         while True:
             await self._wake.wait()
-            await asyncio.sleep(GATHER_SECONDS)
             self._wake.clear()
             batch, self._dirty = self._dirty, {}
             try:
