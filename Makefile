@@ -31,11 +31,9 @@ ready-dev: ## Install what checking and testing need
 check: ready-dev ## Lint, types, import contracts, front end: exactly what CI runs before the tests
 	@setup/check.sh
 
-test: ready-dev ## Run every test (as root: real containers, cgroups, packets)
-	@# Two files at a time: much of it waits for processes and packets.
-	@$(SUDO) $(PYTHON) -m pytest -n 2 --dist loadfile --ignore=tests/browser
-	@# In a process of its own: Playwright keeps an event loop running, which asynchronous tests cannot share.
-	@$(SUDO) $(PYTHON) -m pytest tests/browser
+test: ready-dev ## Run every test (as root: real containers, cgroups, packets, browser)
+	@# Three at a time on two processors: much of it waits for processes and packets. Who runs what: tests/scheduling.py.
+	@$(SUDO) $(PYTHON) -m pytest -n 3
 
 test-fast: ready-dev ## Run the tests that need neither root nor processes
 	@$(PYTHON) -m pytest tests/unit -n 2

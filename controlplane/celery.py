@@ -1,8 +1,8 @@
 """The Celery application: broker, worker and beat.
 
-Run with ``celery -A controlplane worker`` and `WORKER_ARGUMENTS`. Each worker embeds beat as a thread; with several workers,
-or with a separate ``celery -A controlplane beat``, each periodic task is still sent once per period, because whoever
-sends it claims the period in Redis first. There is no result backend and no remote control: tasks tell their results to
+Run with ``celery -A controlplane worker`` and the arguments in `instance.processes`. Each worker embeds beat as a thread; with
+several workers, or with a separate ``celery -A controlplane beat``, each periodic task is still sent once per period, because
+whoever sends it claims the period in Redis first. There is no result backend and no remote control: tasks tell their results to
 the store.
 
 Every task is idempotent and says only "look again", so a lost message needs no redelivery: a worker's successor looks at
@@ -20,6 +20,7 @@ as it takes, and then looks at everything once.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
@@ -54,14 +55,6 @@ FULL_PASS_SECONDS = 30.0
 RECONNECT_SECONDS = 1.0
 """The longest time between two attempts to reach Redis. Celery's own grows to 30 s."""
 CONCURRENCY = 4
-WORKER_ARGUMENTS = (
-    "--pool=threads",
-    f"--concurrency={CONCURRENCY}",
-    "--without-gossip",
-    "--without-mingle",
-    "--without-heartbeat",
-)
-"""What `manage.py up` passes to ``celery -A controlplane worker``."""
 
 _TASKS = "controlplane.controllers.tasks"
 EVERYTHING = Work(f"{_TASKS}.full_pass")
@@ -208,6 +201,14 @@ def _set_up_django(**_: Any) -> None:
     import django
 
     django.setup()
+
+
+@signals.worker_ready.connect
+def _spare_collections(**_: Any) -> None:
+    """What is there now stays, so no collection need look at it again; what tasks read is JSON, which has no cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @signals.task_prerun.connect

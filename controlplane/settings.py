@@ -57,6 +57,10 @@ ACME_DIRECTORY = os.environ.get("SLIPWAY_ACME_DIRECTORY", "")
 Empty: the cluster's own authority signs them."""
 ACME_EMAIL = os.environ.get("SLIPWAY_ACME_EMAIL", "")
 """Whom the ACME server may write to."""
+ACME_EAB_KEY_ID = os.environ.get("SLIPWAY_ACME_EAB_KEY_ID", "")
+"""The account with the ACME server's owner that ours is bound to (external account binding, RFC 8555, 7.3.4); empty: none."""
+ACME_EAB_KEY_FILE = os.environ.get("SLIPWAY_ACME_EAB_KEY_FILE", "")
+"""A file with that account's HMAC key, in base64url as its owner gives it out."""
 ACME_CA_FILE = os.environ.get("SLIPWAY_ACME_CA_FILE", "")
 """What the ACME server's own certificate is signed by; empty: an authority that this system trusts."""
 ACME_RETRY_SECONDS = float(os.environ.get("SLIPWAY_ACME_RETRY_SECONDS", "60"))
@@ -164,6 +168,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "controlplane.access.cookies.SecureOverTls",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -225,6 +230,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 SESSION_COOKIE_NAME = f"slipway-{INSTANCE}"
+SESSION_COOKIE_AGE = int(os.environ.get("SLIPWAY_SESSION_SECONDS", "43200"))
+"""How long a login to the dashboard lasts; 12 hours."""
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Strict"
 CSRF_COOKIE_NAME = f"slipway-csrf-{INSTANCE}"

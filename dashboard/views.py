@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 from http import HTTPStatus
 
+import orjson
+from django.conf import settings
 from django.contrib.auth import authenticate, login, logout
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.db import DatabaseError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.views import View
 
+from controlplane.api import errors
 from dashboard import assets
+
+log = logging.getLogger(__name__)
 
 RESERVED = "api|apis|openapi|static|ws|agent|session|metrics|version|livez|readyz|healthz|v2"
 """First words of addresses that are never pages, whoever serves them."""
@@ -35,7 +42,13 @@ def index(request: HttpRequest, path: str = "") -> HttpResponse:
 
 def _shown(request: HttpRequest, built: assets.Assets, nonce: str) -> dict[str, object]:
     """With what ``GET /session`` answers, which the page would ask for before anything else."""
-    return {"assets": built, "boot": assets.BOOT, "nonce": nonce, "session": json.dumps(_who(request))}
+    return {
+        "assets": built,
+        "boot": assets.BOOT,
+        "nonce": nonce,
+        "session": json.dumps(_who(request)),
+        "api_port": settings.API_PORT or "",
+    }
 
 
 def _policy(nonce: str) -> str:
@@ -47,22 +60,36 @@ def _policy(nonce: str) -> str:
     )
 
 
+_NO_MATCH = "This user name and password do not match."
+
+
 class SessionView(View):
     """``/session``: who is signed in (GET), sign in (POST), sign out (DELETE). Each answer brings the CSRF token to send."""
+
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except DatabaseError as error:
+            log.warning("%s /session: %s", request.method, error)
+            known = errors.from_exception(error) or errors.InternalError("an internal error occurred")
+            return _failure(HTTPStatus(known.code), known.message)
 
     def get(self, request: HttpRequest) -> JsonResponse:
         return _session(request)
 
     def post(self, request: HttpRequest) -> JsonResponse:
         try:
-            body = json.loads(request.body)
+            body = orjson.loads(request.body)
             username, password = str(body["username"]), str(body["password"])
-        except (ValueError, KeyError, TypeError):
+        except (orjson.JSONDecodeError, KeyError, TypeError):
             return _failure(HTTPStatus.BAD_REQUEST, "the body must be a JSON object with username and password")
+        if "\0" in username:  # nobody's, and no database takes it
+            return _failure(HTTPStatus.UNAUTHORIZED, _NO_MATCH)
         user = authenticate(request, username=username, password=password)
         if user is None:
-            return _failure(HTTPStatus.UNAUTHORIZED, "This user name and password do not match.")
+            return _failure(HTTPStatus.UNAUTHORIZED, _NO_MATCH)
         login(request, user)
+        request.session.clear_expired()  # nothing else ever removes what has ended
         return _session(request)
 
     def delete(self, request: HttpRequest) -> JsonResponse:

@@ -85,7 +85,7 @@ class Agent:
             encryption=facilities.encryption,
             image_peer=facilities.image_peer,
         )
-        self._meter = Meter(settings.cgroup_parent)
+        self._meter = Meter(settings.cgroup_parent, settings.home)
         self._outbox = Outbox(gather_seconds=settings.report_seconds)
         self._found: dict[str, Found] = {}
         self._synced = False

@@ -30,6 +30,7 @@ from typing import Any
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from nodeagent.config import of_this_release
 from nodeagent.keys import Key
 from nodeagent.pods.context import Objects
 from nodeagent.pods.record import Record
@@ -145,8 +146,8 @@ class Checkpoint:
 
     def node(self) -> NodeFacts:
         try:
-            return NodeFacts(**orjson.loads(_read(self._directory / "node.json")))
-        except (TypeError, ValueError):
+            return NodeFacts(**of_this_release(NodeFacts, orjson.loads(_read(self._directory / "node.json"))))
+        except (TypeError, ValueError, AttributeError):
             return NodeFacts()
 
     def objects(self) -> Objects:

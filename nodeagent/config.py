@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from nodeagent.errors import AgentError
 
@@ -34,22 +35,27 @@ class Config:
     """Whether there is such a file."""
 
 
+def of_this_release(kind: type[Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what a file holds, the fields that ``kind`` has: a newer agent, which went before this one, may have left others."""
+    known = {each.name for each in fields(kind)}
+    return {name: value for name, value in kept.items() if name in known}
+
+
 def read(home: Path) -> Config:
     """Raises `ConfigUnreadable`."""
     path = home / CONFIG
     try:
-        fields = json.loads(path.read_text())
-        return Config(**fields, joined=True)
+        return Config(**{**of_this_release(Config, json.loads(path.read_text())), "joined": True})
     except FileNotFoundError:
         return Config()
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ConfigUnreadable(f"{path} cannot be read ({error}); join again with --again") from None
 
 
 def write(home: Path, config: Config) -> None:
-    fields = asdict(config)
-    del fields["joined"]
-    write_private(home / CONFIG, json.dumps(fields, indent=2) + "\n")
+    kept = asdict(config)
+    del kept["joined"]
+    write_private(home / CONFIG, json.dumps(kept, indent=2) + "\n")
 
 
 def forget(home: Path) -> None:

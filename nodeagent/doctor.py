@@ -13,7 +13,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -52,6 +52,7 @@ _PACKAGES: Mapping[str, Mapping[str, str]] = {
     "crun": {},
     "runc": {},
     "conmon": {},
+    "catatonit": {},
     "buildah": {},
     "nft": {"": "nftables"},
     "iptables": {},
@@ -175,6 +176,13 @@ def check_runtime(context: Context) -> Finding:
 
 def check_conmon(context: Context) -> Finding:
     return _program("conmon", context, "it keeps each container's output and exit code", minimum=(2, 1))
+
+
+def check_catatonit(context: Context) -> Finding:
+    finding = _program(
+        "catatonit", context, "it is process 1 of pods with shareProcessNamespace, which no other pod needs"
+    )
+    return finding if finding.level is Level.OK else replace(finding, level=Level.WARNING)
 
 
 def check_nft(context: Context) -> Finding:
@@ -417,8 +425,9 @@ def check_dns(context: Context) -> Finding:
 
 CHECKS: Sequence[Check] = (
     check_root, check_kernel, check_namespaces, check_mount_right, check_resource_capability, check_cgroups, check_hugetlb,
-    check_swap_accounting, check_overlay, check_seccomp, check_runtime, check_conmon, check_builder, check_nft,
-    check_bridge, check_veth, check_forwarding, check_forward_policy, check_encryption, check_dns, check_inotify, check_disk,
+    check_swap_accounting, check_overlay, check_seccomp, check_runtime, check_conmon, check_catatonit, check_builder,
+    check_nft, check_bridge, check_veth, check_forwarding, check_forward_policy, check_encryption, check_dns,
+    check_inotify, check_disk,
 )  # fmt: skip
 
 

@@ -121,6 +121,8 @@ class Sandbox:
     """The pod's IP addresses; the host's for hostNetwork."""
     mounts: Sequence[Mount] = ()
     """What every container of the pod gets: /etc/hosts, /etc/resolv.conf, /etc/hostname, /dev/shm."""
+    processes: Path | None = None
+    """The process namespace that they share; None where each has one of its own, or sees the host's."""
 
 
 class Network(Protocol):
@@ -232,6 +234,9 @@ class Runtime(Protocol):
         """Container made, its process not yet started. Raises `CreateError` (no such command, bad mount, …)."""
 
     async def start(self, container_id: str) -> datetime: ...
+
+    def process_of(self, container_id: str) -> int | None:
+        """The host's number of a running container's first process; None when it does not run."""
 
     async def kill(self, container_id: str, signal: str) -> None:
         """Signal the main process (``SIGTERM``); nothing happens when it has already gone."""

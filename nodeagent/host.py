@@ -26,7 +26,7 @@ def real(settings: Settings) -> Facilities:
     from nodeagent.network.pods import BridgeNetwork
     from nodeagent.network.policies import Policies
     from nodeagent.network.shortcut import Shortcut, is_wanted
-    from nodeagent.runtime import assemble
+    from nodeagent.runtime import assemble, holder
     from nodeagent.runtime.oci import OciRuntime
     from nodeagent.volumes.pods import HostVolumes
 
@@ -47,6 +47,7 @@ def real(settings: Settings) -> Facilities:
         volumes=HostVolumes(settings),
         images=building,
         plan=builds.planning(assemble.plan, building),
+        hold=holder.plan,
         list_images=lambda: listed(images.state()),
         tell_images=lambda: images.teller().news,
         image_peer=peers.published,
@@ -83,4 +84,5 @@ def hollow(settings: Settings) -> Facilities:
         volumes=fake.FakeVolumes(pretended),
         images=fake.FakeImages(pretended),
         plan=fake.plan,
+        hold=fake.hold,
     )

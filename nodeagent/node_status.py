@@ -74,6 +74,10 @@ class Disk:
         return cls(stat.f_blocks * stat.f_frsize, stat.f_bavail * stat.f_frsize, inodes)
 
     @property
+    def used_bytes(self) -> int:
+        return self.total_bytes - self.free_bytes
+
+    @property
     def used_percent(self) -> float:
         return 100.0 * (1 - self.free_bytes / self.total_bytes) if self.total_bytes else 0.0
 

@@ -33,6 +33,7 @@ from schema.session import (
     OpenStream,
     RotateCredential,
     Sync,
+    Unknown,
     Update,
     Welcome,
     from_control_plane,
@@ -190,7 +191,7 @@ class Session:
             )
             await self._send(socket, hello)
             async with asyncio.timeout(OPEN_SECONDS):
-                first = from_control_plane.validate_json(await socket.recv())
+                first = from_control_plane(await socket.recv())
             if not isinstance(first, Welcome):
                 raise ConnectionError(f"the control plane began with {first.type}, not with a welcome")
             self.connected.set()
@@ -225,7 +226,7 @@ class Session:
 
     async def _receive(self, socket: ClientConnection) -> None:
         while True:
-            message = from_control_plane.validate_json(await socket.recv())
+            message = from_control_plane(await socket.recv())
             match message:
                 case Sync():
                     self._listener.synced(message)
@@ -239,6 +240,8 @@ class Session:
                     self._outbox.acknowledge(sequence)
                 case Welcome():
                     raise ConnectionError("the control plane welcomed us twice")
+                case Unknown(type=name):
+                    log.debug("the control plane says %r, which this release does not know", name)
 
     async def _send_reports(self, socket: ClientConnection) -> None:
         for report in self._outbox.unacknowledged():

@@ -38,10 +38,10 @@ async def remove(settings: Settings) -> None:
     await dns.link(settings).remove()
     await _remove_roots(home)
     await BridgeNetwork(settings).remove_everything()
+    preparation.restore(run_dir)
     for directory in (run_dir, home):
         await asyncio.to_thread(removal.unmount_below, directory)
     await asyncio.to_thread(_remove_cgroups, settings.cgroup_parent)
-    preparation.restore(run_dir)
     builds = (home / "builds" / "roots", home / "builds" / "work")
     for directory in (run_dir, *builds, home / "pods", home / "network", home / "checkpoint"):
         await asyncio.to_thread(removal.remove_tree, directory)

@@ -1,4 +1,4 @@
-"""Cron schedules: five fields or a macro, in a time zone.
+"""Cron schedules: five fields or a macro, in a time zone; or ``@every 1h30m``, counted from a given moment.
 
 Parsed and stepped by cronsim, which follows Debian's cron over changes of the clock: what is due at a set hour runs once, in the
 hour that is left out right after it, in the hour that comes twice the first time; what is due every so often (``*`` in
@@ -24,6 +24,12 @@ MACROS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+SHORTEST = timedelta(minutes=1)
+"""Between two times due: jobs are named by the minute."""
+_EVERY = re.compile(r"@every\s+((?:[0-9]+(?:\.[0-9]+)?(?:h|m|s))+)", re.ASCII | re.IGNORECASE)
+_PART = re.compile(r"([0-9.]+)([hms])")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_LONGEST_SECONDS = 366 * 86400.0
 _FIELDS = ("minute", "hour", "day of month", "month", "day of week")
 _FIELD = re.compile(r"[0-9A-Za-z*/,?-]+", re.ASCII)
 
@@ -46,6 +52,26 @@ def _fields(text: str) -> list[str]:
         if not _FIELD.fullmatch(field) or (name.startswith("day") and re.search(r"(?i)\bL|[0-9]L|LW", field)):
             raise ScheduleError(f"cannot read the {name}: {field!r}")
     return [field.replace("?", "*") for field in fields]
+
+
+@lru_cache(maxsize=1024)
+def period(text: str) -> timedelta | None:
+    """Of ``@every 1h30m``, in whole seconds; None for a schedule of another kind. Raises `ScheduleError`."""
+    if not text.strip().lower().startswith("@every"):
+        return None
+    found = _EVERY.fullmatch(text.strip())
+    if found is None:
+        raise ScheduleError(f"expected a duration such as 1h30m after @every: {text!r}")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(found[1].lower()))
+    if not SHORTEST.total_seconds() <= seconds <= _LONGEST_SECONDS:
+        raise ScheduleError(f"the duration must be at least a minute, and at most 366 days: {text!r}")
+    return timedelta(seconds=int(seconds))
+
+
+def check(text: str) -> None:
+    """Raises `ScheduleError`."""
+    if period(text) is None:
+        expression(text)
 
 
 @lru_cache(maxsize=1024)
@@ -80,7 +106,10 @@ def times(text: str, after: datetime, time_zone: str | None = None) -> Iterator[
         yield moment.astimezone(UTC)
 
 
-def following(text: str, after: datetime, time_zone: str | None = None) -> datetime | None:
+def following(text: str, since: datetime, after: datetime, time_zone: str | None = None) -> datetime | None:
+    """When it next falls due after a moment; ``since`` is what @every counts from."""
+    if (step := period(text)) is not None:
+        return since + ((after - since) // step + 1) * step
     return next(times(text, after, time_zone), None)
 
 
@@ -88,7 +117,10 @@ def latest(
     text: str, since: datetime, until: datetime, time_zone: str | None = None, *, most: int = 51
 ) -> list[datetime]:
     """When it fell due after ``since`` and not after ``until``, in UTC, ascending; the latest ``most`` of these. Costs no more
-    however long ago ``since`` is."""
+    however long ago ``since`` is, which is also what @every counts from."""
+    if (step := period(text)) is not None:
+        number = (until - since) // step
+        return [since + each * step for each in range(max(number - most, 0) + 1, number + 1)]
     found: list[datetime] = []
     start = until.astimezone(zone(time_zone)).replace(microsecond=0) + timedelta(seconds=1)
     for moment in CronSim(expression(text), start, reverse=True):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from schema.base import Wire
 from schema.meta import Object
+
+if TYPE_CHECKING:
+    from schema.custom.resource import Custom
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -33,6 +36,10 @@ class Kind:
     """A delete answers with the object instead of a Status, as clients with typed answers expect."""
     field_aliases: tuple[tuple[str, str], ...] = ()
     """Selectable names that read another field: (``source``, ``source.component``)."""
+    list_name: str = ""
+    """The kind of a list, where it is not the kind and ``List``."""
+    custom: Custom | None = field(default=None, repr=False)
+    """What a definition says of its fields, in place of a model; None for the kinds that are built in."""
 
     @property
     def api_version(self) -> str:
@@ -40,7 +47,7 @@ class Kind:
 
     @property
     def list_kind(self) -> str:
-        return f"{self.kind}List"
+        return self.list_name or f"{self.kind}List"
 
     @property
     def group_resource(self) -> str:

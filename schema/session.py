@@ -18,6 +18,10 @@ text frame with a `StreamOpened`; a failure there becomes the HTTP error the cli
   tried (``from``: Node, or Pod with its ``pod``), in the words of `schema.probes`; then close 1000.
 
 Either side closing the WebSocket ends the stream. Agents check nothing about who asked: that is the control plane's part.
+
+The two sides may be of neighbouring releases, because agents are replaced after the control plane: a field that is new has a
+default, a field that one does not know is left alone, and a message of a type that one does not know is `Unknown` and passed
+over. What cannot be said in that way takes another `PROTOCOL_VERSION`.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 
 from schema.base import Model, Wire
 
@@ -145,6 +149,8 @@ class Metrics(Model):
     at: datetime
     window_seconds: float
     node: Usage
+    node_disk_bytes: int | None = None
+    """What is taken of the file system under the agent's home."""
     pods: list[PodUsage] = Field(default_factory=list)
 
 
@@ -298,12 +304,44 @@ class RotateCredential(Model):
     type: Literal["rotateCredential"] = "rotateCredential"
 
 
-FromAgent = Annotated[Hello | Heartbeat | Images | Metrics | Report, Field(discriminator="type")]
-FromControlPlane = Annotated[
-    Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential, Field(discriminator="type")
-]
+class Unknown(Model):
+    """A message whose type is of another release."""
 
-from_agent: TypeAdapter[Hello | Heartbeat | Images | Metrics | Report] = TypeAdapter(FromAgent)
-from_control_plane: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential] = TypeAdapter(
-    FromControlPlane
+    type: str = ""
+
+
+_FROM_AGENT: TypeAdapter[Hello | Heartbeat | Images | Metrics | Report] = TypeAdapter(
+    Annotated[Hello | Heartbeat | Images | Metrics | Report, Field(discriminator="type")]
 )
+_FROM_CONTROL_PLANE: TypeAdapter[Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential] = TypeAdapter(
+    Annotated[Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential, Field(discriminator="type")]
+)
+
+
+def from_agent(frame: str | bytes) -> Hello | Heartbeat | Images | Metrics | Report | Unknown:
+    """Raises pydantic's ValidationError for what is no message."""
+    try:
+        return _FROM_AGENT.validate_json(frame)
+    except ValidationError as error:
+        return _unknown(frame, error)
+
+
+def from_control_plane(
+    frame: str | bytes,
+) -> Welcome | Sync | Update | Acknowledge | OpenStream | RotateCredential | Unknown:
+    """Raises pydantic's ValidationError for what is no message."""
+    try:
+        return _FROM_CONTROL_PLANE.validate_json(frame)
+    except ValidationError as error:
+        return _unknown(frame, error)
+
+
+_OF_ANOTHER_RELEASE = frozenset({"union_tag_invalid", "enum"})
+"""Faults that are a word which this release does not know."""
+
+
+def _unknown(frame: str | bytes, error: ValidationError) -> Unknown:
+    faults = {fault["type"] for fault in error.errors(include_url=False, include_input=False)}
+    if not faults <= _OF_ANOTHER_RELEASE:
+        raise error
+    return Unknown.model_validate_json(frame)

@@ -18,11 +18,11 @@ as_root() {
 
 # --- distribution packages -------------------------------------------------------------------------------------------
 # Checked by the file each one brings, so that programs installed in another way count as well.
-run_files="crun:/usr/bin/crun conmon:/usr/bin/conmon nftables:/usr/sbin/nft
+run_files="crun:/usr/bin/crun conmon:/usr/bin/conmon catatonit:/usr/bin/catatonit nftables:/usr/sbin/nft
   buildah:/usr/bin/buildah iproute2:/sbin/ip haproxy:/usr/sbin/haproxy util-linux:/usr/bin/setpriv ca-certificates:/etc/ssl/certs/ca-certificates.crt
   golang-github-containers-common:/usr/share/containers/seccomp.json"
 [ -n "$agent" ] || run_files="$run_files redis-server:/usr/bin/redis-server docker-registry:/usr/bin/docker-registry"
-dev_files="catatonit:/usr/bin/catatonit busybox-static:/bin/busybox skopeo:/usr/bin/skopeo
+dev_files="busybox-static:/bin/busybox skopeo:/usr/bin/skopeo
   pebble:/usr/bin/pebble mmdebstrap:/usr/bin/mmdebstrap runc:/usr/sbin/runc chromium:/usr/bin/chromium curl:/usr/bin/curl procps:/usr/bin/pgrep
   fonts-inter:/usr/share/fonts/opentype/inter/Inter-Regular.otf fonts-jetbrains-mono:/usr/share/fonts/truetype/jetbrains-mono/JetBrainsMono-Regular.ttf"
 

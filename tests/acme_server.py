@@ -7,6 +7,7 @@ with acme_server(http_port=8080) as server:      # where it asks for challenges
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -24,6 +25,7 @@ from controlplane.access import pki
 from tests.cluster.instance import wait_for
 from tests.ports import free_port
 
+KEY_ID, KEY = "customer-7", base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")
 INSTALLED = shutil.which("pebble") is not None
 
 
@@ -33,6 +35,9 @@ class AcmeServer:
     ca_file: Path
     management: str
     dns: str
+    key_id: str
+    """Of the account that every account here has to be bound to."""
+    key_file: Path
 
     def roots(self) -> bytes:
         """What its certificates are to be verified with."""
@@ -57,8 +62,12 @@ def acme_server(*, http_port: int, life_seconds: int = 0) -> Iterator[AcmeServer
         "privateKey": str(own.server_key),
         "httpPort": http_port,
         "tlsPort": 1,
+        "externalAccountBindingRequired": True,
+        "externalAccountMACKeys": {KEY_ID: KEY},
         **({"certificateValidityPeriod": life_seconds} if life_seconds else {}),
     }
+    key_file = directory / "key"
+    key_file.write_text(f"{KEY}\n")
     (directory / "pebble.json").write_text(json.dumps({"pebble": settings}))
     names = f"127.0.0.1:{ports['dns']}"
     server = AcmeServer(
@@ -66,6 +75,8 @@ def acme_server(*, http_port: int, life_seconds: int = 0) -> Iterator[AcmeServer
         ca_file=own.ca_certificate,
         management=f"https://127.0.0.1:{ports['management']}",
         dns=f"http://127.0.0.1:{ports['dns-management']}",
+        key_id=KEY_ID,
+        key_file=key_file,
     )
     dns = ["pebble-challtestsrv", "-dns01", names, "-management", f"127.0.0.1:{ports['dns-management']}"]
     dns += ["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""]

@@ -22,7 +22,7 @@ from pathlib import Path
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 90.0
 
 _PREPARE = """
 from pathlib import Path

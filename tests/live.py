@@ -22,7 +22,7 @@ import uvicorn
 from django.conf import settings
 from django.db import connection
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 90.0
 
 
 class _Server(uvicorn.Server):

@@ -14,6 +14,9 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, max(0, math.ceil(share * len(ordered)) - 1))]
 
 
+FLAT = "flat"
+
+
 @dataclass(frozen=True)
 class Slope:
     """Of a least-squares line; ``error`` is its standard error. Both in units of y for a unit of x."""
@@ -25,7 +28,7 @@ class Slope:
         """Whether a growth below ``most`` has been shown, refuted, or neither: two standard errors on each side."""
         low, high = self.value - 2 * self.error, self.value + 2 * self.error
         if high <= most:
-            return "flat"
+            return FLAT
         return "GROWS" if low > 0 else "not shown: too few or too scattered samples"
 
 
@@ -45,6 +48,10 @@ def title(text: str) -> None:
 
 def row(what: str, *cells: str) -> None:
     print(f"  {what:44}" + "".join(f"{cell:>15}" for cell in cells), flush=True)
+
+
+def aim(what: str, is_met: bool) -> None:
+    row(f"aim: {what}", "met" if is_met else "MISSED")
 
 
 def ms(value: float) -> str:

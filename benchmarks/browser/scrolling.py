@@ -9,14 +9,15 @@ from typing import Any
 
 from playwright.sync_api import CDPSession, Page
 
-from benchmarks.browser.chromium import World, devtools, metrics, open_list
-from benchmarks.browser.figures import ms, quantile, row, title
+from benchmarks.browser.figures import aim, ms, quantile, row, title
+from benchmarks.browser.world import World, devtools, metrics, open_list
 
 FRAME_MS = 1000 / 60
 CATEGORIES = ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline", "v8.execute"]
 SPEEDS = {"slowly": 800, "quickly": 4000}
 """Pixels a second: about a row a frame; and a wheel that is spun."""
 SECONDS = 8
+MOST_DROPPED = 0.05
 FRAMES = """
 (() => {
   const frames = (window.__frames = []);
@@ -44,20 +45,23 @@ def run(world: World, pods: int, rate: int) -> None:
     with world.context() as context:
         page = context.new_page()
         open_list(page, pods)
-        works = []
+        found: dict[str, Scroll] = {}
         with world.writing("change", pods, rate):
             page.wait_for_timeout(2000)
             for name, speed in {"standing still": 0, **SPEEDS}.items():
-                found = measure(world, page, speed)
-                works.append(found.work_ms)
-                _print(name if not speed else f"{name}, {speed} px/s", found)
-    row(f"aim: work under {FRAME_MS:.1f} ms a frame", "met" if max(works) < FRAME_MS else "MISSED")
+                found[name] = measure(world, page, speed)
+                _print(name if not speed else f"{name}, {speed} px/s", found[name])
+    aim(f"work under {FRAME_MS:.1f} ms a frame", max(scroll.work_ms for scroll in found.values()) < FRAME_MS)
+    aim(f"60 frames a second: fewer than {MOST_DROPPED:.0%} dropped", max(map(dropped, found.values())) < MOST_DROPPED)
 
 
 def _print(name: str, scroll: Scroll) -> None:
-    share = scroll.missed / (scroll.frames + scroll.missed)
     p50, p95 = quantile(scroll.frame_ms, 0.5), quantile(scroll.frame_ms, 0.95)
-    row(name, ms(scroll.work_ms), ms(p50), ms(p95), f"{share:.1%}", ms(max(scroll.tasks_ms)))
+    row(name, ms(scroll.work_ms), ms(p50), ms(p95), f"{dropped(scroll):.1%}", ms(max(scroll.tasks_ms)))
+
+
+def dropped(scroll: Scroll) -> float:
+    return scroll.missed / (scroll.frames + scroll.missed)
 
 
 def measure(world: World, page: Page, speed: int) -> Scroll:

@@ -1,8 +1,8 @@
 """Pods in bulk, written to the store of a running instance from a process of its own.
 
-    python -m benchmarks.browser.writer fill COUNT             pods of a node that exists in the store only
-    python -m benchmarks.browser.writer change COUNT RATE      changes the status of RATE of them a second, until killed
-    python -m benchmarks.browser.writer churn COUNT RATE       RATE pods a second are made, changed or deleted, until killed
+    python -m benchmarks.browser.writer fill COUNT          pods of a node that exists in the store only
+    python -m benchmarks.browser.writer change COUNT RATE   changes the status of RATE of them a second, until killed
+    python -m benchmarks.browser.writer churn COUNT RATE    RATE writes a second make, change and delete pods, until killed
 
 With the environment of the instance. Its controllers are not told: what they do about it is not the page's work.
 """
@@ -105,24 +105,42 @@ def changes(count: int) -> Iterator[Any]:
 
 
 def churn(count: int, uids: dict[str, str]) -> Iterator[Any]:
-    """About ``count`` pods that come, change once and go; each has a name that never comes again. ``uids`` has those of
-    what was written."""
+    """About ``count`` pods that come, change once and go, and an event of each; their names never come again. ``uids`` has
+    those of what was written."""
     from benchmarks import store
     from controlplane.store import objects
-    from schema.kinds import POD
+    from schema.kinds import EVENT, POD
     from schema.meta import DeleteOptions
 
+    now = DeleteOptions(grace_period_seconds=0)
     living: list[str] = []
     for number in itertools.count():
         name = f"churn-{os.getpid()}-{number:08}"
         living.append(name)
         yield objects.Create(POD, _pod(name))
         yield objects.Status(POD, NAMESPACE, name, store.status("10.244.9.9"))
+        yield objects.Create(EVENT, _event(name))
         if len(living) > count:
             oldest = living.pop(0)
-            now = DeleteOptions(grace_period_seconds=0)
             yield objects.Delete(POD, NAMESPACE, oldest, now)
             yield objects.Finish(POD, NAMESPACE, oldest, uids.pop(oldest))
+            yield objects.Delete(EVENT, NAMESPACE, oldest, now)
+
+
+def _event(pod: str) -> dict[str, Any]:
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": pod, "namespace": NAMESPACE},
+        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": NAMESPACE, "name": pod},
+        "reason": "Evicted",
+        "message": f"pod {pod} was moved",
+        "type": "Normal",
+        "count": 1,
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+    }
 
 
 def _keep_writing(writes: Iterator[Any], rate: int, uids: dict[str, str]) -> None:
@@ -135,7 +153,7 @@ def _keep_writing(writes: Iterator[Any], rate: int, uids: dict[str, str]) -> Non
             if isinstance(outcome, StoreError):
                 raise outcome
             metadata = outcome.get("metadata") or {}  # nothing is left of what is gone
-            if metadata and "deletionTimestamp" not in metadata:
+            if outcome.get("kind") == "Pod" and "deletionTimestamp" not in metadata:
                 uids[metadata["name"]] = metadata["uid"]
         due += max(1, rate // BEATS) / rate
         time.sleep(max(0.0, due - time.monotonic()))

@@ -16,12 +16,12 @@ from controlplane.registry import autoredeploy, redeploying
 from controlplane.store import objects
 from controlplane.store.admission import priority, tolerations
 from controlplane.store.errors import NotFound
-from schema import imagenames, imagepolicy, kinds, quantity
+from schema import imagenames, imagepolicy, kinds, quantity, validation
 from schema.base import Wire
 from schema.defaulting import service
 from schema.kinds import Kind
 from schema.networking.ingress import DEFAULT_CLASS as DEFAULT_INGRESS_CLASS
-from schema.validation import Cause, persistentvolumeclaim
+from schema.validation import Cause, persistentvolumeclaim, structure
 
 
 @dataclass(frozen=True)
@@ -213,5 +213,9 @@ PLUGINS: tuple[Callable[[Request], None], ...] = (
 
 
 def admit(request: Request) -> None:
+    """Raises `Invalid` for what has a wrong type somewhere: plugins look into objects and may rely on what the schema says."""
+    if not structure.readable(request.kind, request.wire):
+        causes = validation.validate(request.kind, request.wire, subresource="status")
+        raise errors.invalid(request.kind, str(request.wire["metadata"].get("name") or ""), causes)
     for plugin in PLUGINS:
         plugin(request)

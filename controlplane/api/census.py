@@ -30,7 +30,7 @@ def take() -> Census:
     phases = dict(Pod.objects.values_list("phase").annotate(Count("uid")).order_by("phase"))
     nodes = objects.list_objects(kinds.NODE).items
     return Census(
-        objects={storage.id: storage.model._default_manager.count() for storage in storages.ALL},
+        objects={storage.id: storage.query().count() for storage in storages.everything()},
         pods_by_phase={phase or "Pending": number for phase, number in phases.items()},
         nodes_by_ready=dict(Counter(_ready(node) for node in nodes)),
         revision=objects.current_revision(),

@@ -14,8 +14,7 @@ from rest_framework.response import Response
 from controlplane.access import authorization
 from controlplane.access.identity import Identity
 from controlplane.api.base import ApiView
-from controlplane.store import objects
-from schema import kinds
+from controlplane.store import definitions, objects
 from schema.base import Wire
 
 API_VERSION = "slipway.dev/v1"
@@ -53,7 +52,7 @@ def _item(owner: str, wire: Wire) -> Wire:
 
 
 def _may_get(identity: Identity, wire: Wire) -> bool:
-    kind = kinds.by_kind(wire["apiVersion"], wire["kind"])
+    kind = definitions.by_kind(wire["apiVersion"], wire["kind"])
     metadata = wire["metadata"]
     return kind is not None and authorization.allowed(
         identity, "get", kind, metadata.get("namespace", ""), metadata["name"]

@@ -11,8 +11,11 @@ from rest_framework.response import Response
 from controlplane.api import errors, presentation
 from controlplane.api.base import ApiView, accept
 from controlplane.api.presentation import Form
+from controlplane.store import definitions
+from controlplane.store.definitions import Definitions
 from schema import kinds
 from schema.base import Wire
+from schema.custom.kinds import priority
 from schema.kinds import Kind
 
 AGGREGATED_TYPE = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -34,23 +37,29 @@ _SUBRESOURCES: dict[str, tuple[tuple[str, str, str] | None, list[str]]] = {
 """Group, version and kind of what a subresource takes (None: the resource itself), and its verbs."""
 
 
-def _served() -> Iterable[Kind]:
+def _served(custom: Definitions) -> Iterable[Kind]:
     """The first version of a group is the preferred one."""
-    return (*kinds.ALL, *kinds.DERIVED, *(each.kind for each in kinds.VERSIONS))
+    return (*kinds.ALL, *kinds.DERIVED, *(each.kind for each in kinds.VERSIONS), *custom.kinds)
 
 
-def groups() -> list[tuple[str, list[str]]]:
+def groups(custom: Definitions) -> list[tuple[str, list[str]]]:
     """Named groups with their versions, in the order of declaration; the core group is not among them."""
     found: dict[str, list[str]] = {}
-    for kind in _served():
+    for kind in _served(custom):
         versions = found.setdefault(kind.group, [])
         if kind.version not in versions:
             versions.append(kind.version)
-    return [(group, versions) for group, versions in found.items() if group]
+    own = {kind.group for kind in kinds.ALL}
+    return [(group, _preferred(group, versions, own)) for group, versions in found.items() if group]
 
 
-def group_kinds(group: str, version: str) -> list[Kind]:
-    return [kind for kind in _served() if (kind.group, kind.version) == (group, version)]
+def _preferred(group: str, versions: list[str], own: set[str]) -> list[str]:
+    """Of a custom group the most stable version comes first, whichever of its kinds has it."""
+    return versions if group in own else sorted(versions, key=priority, reverse=True)
+
+
+def group_kinds(group: str, version: str, custom: Definitions) -> list[Kind]:
+    return [kind for kind in _served(custom) if (kind.group, kind.version) == (group, version)]
 
 
 def _subresource(kind: Kind, name: str) -> tuple[tuple[str, str, str], list[str]]:
@@ -62,8 +71,8 @@ def _subresource(kind: Kind, name: str) -> tuple[tuple[str, str, str], list[str]
 
 
 @lru_cache(maxsize=64)
-def resource_list(group: str, version: str) -> Wire | None:
-    found = group_kinds(group, version)
+def resource_list(group: str, version: str, custom: Definitions) -> Wire | None:
+    found = group_kinds(group, version, custom)
     if not found:
         return None
     resources = [entry for kind in found for entry in _resources(kind)]
@@ -107,34 +116,34 @@ def api_group(group: str, versions: list[str]) -> Wire:
     return {"name": group, "versions": entries, "preferredVersion": entries[0]}
 
 
-def api_group_list() -> Wire:
+def api_group_list(custom: Definitions) -> Wire:
     return {
         "kind": "APIGroupList",
         "apiVersion": "v1",
-        "groups": [api_group(group, versions) for group, versions in groups()],
+        "groups": [api_group(group, versions) for group, versions in groups(custom)],
     }
 
 
 # -- aggregated
 
 
-@lru_cache(maxsize=2)
-def aggregated(*, core: bool) -> Wire:
-    wanted = [("", ["v1"])] if core else groups()
+@lru_cache(maxsize=4)
+def aggregated(custom: Definitions, *, core: bool) -> Wire:
+    wanted = [("", ["v1"])] if core else groups(custom)
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": "apidiscovery.k8s.io/v2",
         "metadata": {},
-        "items": [_aggregated_group(group, versions) for group, versions in wanted],
+        "items": [_aggregated_group(group, versions, custom) for group, versions in wanted],
     }
 
 
-def _aggregated_group(group: str, versions: list[str]) -> Wire:
+def _aggregated_group(group: str, versions: list[str], custom: Definitions) -> Wire:
     shown = [
         {
             "version": version,
             "freshness": "Current",
-            "resources": [_aggregated_resource(kind) for kind in group_kinds(group, version)],
+            "resources": [_aggregated_resource(kind) for kind in group_kinds(group, version, custom)],
         }
         for version in versions
     ]
@@ -172,17 +181,19 @@ class DiscoveryView(ApiView):
     core = False
 
     def get(self, request: Request) -> Response:
-        shown = presentation.parse(accept(request))
+        shown, custom = presentation.parse(accept(request)), definitions.current()
         if shown is not None and shown.form is Form.DISCOVERY:
-            return Response(aggregated(core=self.core), content_type=AGGREGATED_TYPE, headers={"Vary": "Accept"})
-        return Response(api_versions() if self.core else api_group_list(), headers={"Vary": "Accept"})
+            return Response(
+                aggregated(custom, core=self.core), content_type=AGGREGATED_TYPE, headers={"Vary": "Accept"}
+            )
+        return Response(api_versions() if self.core else api_group_list(custom), headers={"Vary": "Accept"})
 
 
 class GroupView(ApiView):
     """``/apis/<group>``."""
 
     def get(self, request: Request, group: str) -> Response:
-        for name, versions in groups():
+        for name, versions in groups(definitions.current()):
             if name == group:
                 return Response({"kind": "APIGroup", "apiVersion": "v1", **api_group(name, versions)})
         raise errors.unknown_path()
@@ -192,7 +203,7 @@ class ResourceListView(ApiView):
     """``/api/v1`` and ``/apis/<group>/<version>``."""
 
     def get(self, request: Request, version: str, group: str = "") -> Response:
-        found = resource_list(group, version)
+        found = resource_list(group, version, definitions.current())
         if found is None:
             raise errors.unknown_path()
         return Response(found)

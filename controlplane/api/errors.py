@@ -26,11 +26,13 @@ ApiError
 from __future__ import annotations
 
 import math
+import sqlite3
 from collections.abc import Sequence
 
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import DataError, InterfaceError, OperationalError
+from django.core import exceptions as django
+from django.db import DatabaseError, DataError, InterfaceError, OperationalError
 from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions as drf
 
 from controlplane.access import errors as access
@@ -235,15 +237,30 @@ def from_exception(error: Exception, kind: Kind | None = None, name: str = "") -
         return BadRequest(str(error))
     if isinstance(error, Http404):
         return unknown_path()
-    if isinstance(error, RequestDataTooBig):
+    if isinstance(error, django.RequestDataTooBig):
         return too_large()
-    if isinstance(error, SuspiciousOperation | UnicodeError | DataError):
-        return BadRequest("the request cannot be read: " + str(error).splitlines()[0])
+    if isinstance(error, _UNREADABLE):
+        return BadRequest("the request cannot be read: " + (str(error).splitlines() or [type(error).__name__])[0])
+    if isinstance(error, DatabaseError) and is_full(error):
+        return InsufficientStorage("the control plane's disk is full: nothing of this was stored")
     if isinstance(error, OperationalError | InterfaceError):
         return ServiceUnavailable("the database does not answer; try again", retry_after_seconds=1)
     if isinstance(error, drf.APIException):
         return _from_framework(error)
     return None
+
+
+_UNREADABLE = (django.SuspiciousOperation, django.BadRequest, MultiPartParserError, UnicodeError, DataError)
+_DISK_FULL = "53100"
+"""PostgreSQL's code for it."""
+
+
+def is_full(error: DatabaseError) -> bool:
+    """Whether the database had no room, in the words of its driver."""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return getattr(cause, "sqlstate", None) == _DISK_FULL
 
 
 def too_large() -> BodyTooLarge:

@@ -8,6 +8,7 @@ is sent. What TCP cannot tell (UDP, SCTP), and addresses that somebody else rout
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -113,7 +114,8 @@ def places_of_service(service: Wire, nodes: Iterable[Wire]) -> Iterator[Place]:
 def places_of_pod(pod: Wire) -> Iterator[Place]:
     status = pod.get("status") or {}
     families = {_family(each["ip"]) for each in status.get("podIPs") or ()} or _families(())
-    hosts = [each["ip"] for each in status.get("hostIPs") or () if _family(each["ip"]) in families]
+    addresses = [each["ip"] for each in status.get("hostIPs") or ()]
+    hosts = [each for each in addresses if _family(each) in families]
     for container in pod["spec"].get("containers") or ():
         for port in container.get("ports") or ():
             if not port.get("hostPort"):
@@ -122,9 +124,12 @@ def places_of_pod(pod: Wire) -> Iterator[Place]:
             unchecked = "" if protocol == "TCP" else f"{protocol} does not tell whether somebody answers"
             given = port.get("hostIP") or ""
             everywhere = given in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
-            loopback = given.startswith("127.")
+            loopback = bool(given) and ipaddress.ip_address(given).is_loopback
             for address in hosts if everywhere else [given]:
                 why = unchecked or ("only the pod's own node can reach it" if loopback else "")
+                if not why and address not in addresses:
+                    # Whoever makes pods could otherwise have any host of the control plane's network tried.
+                    why = "the pod's node does not name it among its addresses"
                 yield Place("Node" if loopback else "Outside", "hostPort", address, port["hostPort"], protocol, why)
 
 

@@ -107,9 +107,8 @@ class Handler:
             return request, await uploads.answer(request, receive)
         except ValueError:
             return None, status_response(errors.BadRequest("the request's path, query or headers cannot be read"))
-        except Exception:
-            log.exception("PUT %s failed", scope["path"])
-            return None, status_response(errors.InternalError("an internal error occurred; the server's log says more"))
+        except Exception as error:  # noqa: BLE001 - the outer edge
+            return None, failure(error, "PUT", scope["path"])
 
     # -- streams
 
@@ -201,9 +200,8 @@ async def respond(request: HttpRequest) -> HttpResponseBase:
     if iscoroutinefunction(match.func):
         try:
             response: HttpResponseBase = await match.func(request, *match.args, **match.kwargs)
-        except Exception:
-            log.exception("%s %s failed", request.method, request.path)
-            return status_response(errors.InternalError("an internal error occurred; the server's log says more"))
+        except Exception as error:  # noqa: BLE001 - the outer edge
+            return failure(error, str(request.method), request.path)
         return response
     return await pool.run(call, match.func, request, match.args, match.kwargs)
 
@@ -215,11 +213,8 @@ def call(view: Callable[..., Any], request: HttpRequest, args: Any, kwargs: Any)
         if hasattr(response, "render"):
             response.render()
         answer: HttpResponseBase = response
-    except Exception as error:  # the outer edge: views turn what they expect into a Status themselves
-        known = errors.from_exception(error)
-        if known is None:
-            log.exception("%s %s failed", request.method, request.path)
-        return status_response(known or errors.InternalError("an internal error occurred; the server's log says more"))
+    except Exception as error:  # noqa: BLE001 - the outer edge
+        return failure(error, str(request.method), request.path)
     return answer
 
 
@@ -235,6 +230,15 @@ def respond_sync(request: HttpRequest) -> HttpResponseBase:
 # -- responses
 
 
+def failure(error: Exception, method: str, path: str) -> HttpResponse:
+    """What is left to say at the outer edge: views turn what they expect into a Status themselves."""
+    known = errors.from_exception(error)
+    if known is None:
+        log.error("%s %s failed", method, path, exc_info=error)
+        known = errors.InternalError("an internal error occurred; the server's log says more")
+    return status_response(known)
+
+
 def status_response(error: ApiError) -> HttpResponse:
     return HttpResponse(
         rendering.dumps(error.status()), status=error.code, content_type=rendering.JSON, headers=error.headers()
@@ -243,6 +247,8 @@ def status_response(error: ApiError) -> HttpResponse:
 
 def _start(response: HttpResponseBase) -> MutableMapping[str, Any]:
     headers = [(name.encode("latin-1").lower(), value.encode("latin-1")) for name, value in response.items()]
+    # A log, and what a pod writes into one, is text, whatever it looks like: it comes from where browsers are logged in.
+    headers.append((b"x-content-type-options", b"nosniff"))
     if isinstance(response, HttpResponse):
         headers.append((b"content-length", str(len(response.content)).encode()))
     return {"type": "http.response.start", "status": response.status_code, "headers": headers}

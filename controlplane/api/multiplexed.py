@@ -7,6 +7,9 @@ resourceVersion begins with all objects as ADDED and the bookmark that ends them
 a Status, 410 where the client must start over without a resourceVersion. END ends it as well, when it has run its time:
 start it anew from where it was. Secrets come with their keys and without values (see `reveal`). ``{"op": "ping", "id": "p"}``
 is answered with PONG, so that a page can tell a quiet connection from a dead one.
+
+Who dialled is asked again every `RECHECK_SECONDS`: a log-out or a revoked token ends the connection, a lost right the watches
+that needed it.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
+from django.db import DatabaseError
 
 from controlplane.access import authentication, authorization
 from controlplane.access.errors import AccessError, TooManyFailures
@@ -38,6 +42,7 @@ log = logging.getLogger(__name__)
 
 MAX_WATCHES = 64
 MAX_MESSAGE_BYTES = 64 * 1024
+RECHECK_SECONDS = 30.0
 _POLICY_VIOLATION = 1008
 _PONG = b'{"type":"PONG","object":{}}\n'
 _ERROR = b'{"type":"ERROR"'
@@ -64,7 +69,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         return
     try:
         await socket.accept()
-        await _Connection(socket, identity).run()
+        await _Connection(socket, scope, identity).run()
     except Disconnected:
         return
 
@@ -72,20 +77,43 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 class _Connection:
     """A task per watch; their frames leave through one lock, so a slow client slows its watches."""
 
-    def __init__(self, socket: Socket, identity: Identity) -> None:
+    def __init__(self, socket: Socket, scope: Any, identity: Identity) -> None:
         self._socket = socket
+        self._scope = scope
         self._identity = identity
         self._watches: dict[str, asyncio.Task[None]] = {}
+        self._targets: dict[str, Target] = {}
         self._sending = asyncio.Lock()
 
     async def run(self) -> None:
+        rechecking = asyncio.create_task(self._recheck_now_and_then(), name="multiplexed recheck")
         try:
             while True:
                 await self._take(await self._socket.receive())
         finally:
-            for task in list(self._watches.values()):
+            tasks = [rechecking, *self._watches.values()]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*self._watches.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _recheck_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            try:
+                await self._recheck()
+            except (AccessError, Disconnected):
+                await self._socket.close(_POLICY_VIOLATION, "signed out, or no longer let in")
+                return
+            except DatabaseError as error:
+                log.warning("who watches cannot be asked again now: %s", error)
+
+    async def _recheck(self) -> None:
+        """Raises `AccessError` where nobody knows them any more."""
+        self._identity = await authentication.identify_scope(self._scope)
+        for name, target in list(self._targets.items()):
+            if not await self._may_watch(target):
+                self._stop(name)
+                await self._tell(name, watching.line("ERROR", self._forbidden(target).status()))
 
     async def _take(self, frame: str | bytes) -> None:
         """Raises `Disconnected` after what ends the connection."""
@@ -107,6 +135,7 @@ class _Connection:
         raise Disconnected
 
     def _stop(self, name: str) -> None:
+        self._targets.pop(name, None)
         task = self._watches.pop(name, None)
         if task is not None:
             task.cancel()
@@ -119,6 +148,7 @@ class _Connection:
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
         if self._watches.get(name) is task:
             del self._watches[name]
+            self._targets.pop(name, None)
         if not task.cancelled() and (failure := task.exception()) is not None and not isinstance(failure, Disconnected):
             log.error("multiplexed watch %s ended unexpectedly", name, exc_info=failure)
 
@@ -138,14 +168,24 @@ class _Connection:
             await self._tell(name, watching.line("ERROR", known.status()))
 
     async def _open(self, name: str, message: Wire) -> Watch:
-        asked = _ask(name, message)
+        asked = await pool.run(_ask, name, message)
         target = asked.target
-        if not await pool.run(authorization.allowed, self._identity, "watch", target.kind, target.namespace, "", ""):
-            raise errors.forbidden(
-                "watch", target.kind, user=self._identity.name, namespace=target.namespace, name="", subresource=""
-            )
+        if not await self._may_watch(target):
+            raise self._forbidden(target)
+        self._targets[name] = target
         shown = Presentation(Form.MASKED if target.kind is kinds.SECRET else Form.PLAIN)
         return await pool.run(watching.open_watch, target, asked.options, shown, tables.include(""))
+
+    async def _may_watch(self, target: Target) -> bool:
+        found: bool = await pool.run(
+            authorization.allowed, self._identity, "watch", target.kind, target.namespace, "", ""
+        )
+        return found
+
+    def _forbidden(self, target: Target) -> errors.Forbidden:
+        return errors.forbidden(
+            "watch", target.kind, user=self._identity.name, namespace=target.namespace, name="", subresource=""
+        )
 
     async def _tell(self, name: str, lines: bytes) -> None:
         """What comes together leaves in one frame, a line for each event: the id goes in front of what the line holds.

@@ -82,10 +82,10 @@ def _list_metadata(found: Page[Any]) -> Wire:
 def list_(target: Target, options: ListOptions, shown: Presentation, included: str) -> Wire | bytes:
     if shown.form is Form.PLAIN:
         return _encoded_list(target.served, page_encoded(target, options))
-    kind, found = target.kind, page(target, options)
+    found = page(target, options)
     if shown.form is Form.TABLE:
         return tables.table(
-            kind,
+            target.ruling,
             found.items,
             _list_metadata(found),
             included=included,
@@ -112,7 +112,7 @@ def present(target: Target, wire: Wire, shown: Presentation, included: str) -> W
     if shown.form is Form.TABLE:
         metadata = {"resourceVersion": wire.get("metadata", {}).get("resourceVersion", "")}
         return tables.table(
-            target.kind,
+            target.ruling,
             [wire],
             metadata,
             included=included,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from controlplane.store import definitions
 from schema import kinds
 from schema.base import Wire
 from schema.kinds import Kind, Version
@@ -21,6 +22,12 @@ class Target:
     subresource: str = ""
     version: Version | None = None
     """Where the path names another version than the stored one, which is that of ``kind``."""
+
+    @property
+    def ruling(self) -> Kind:
+        """The kind whose rules an object is held to. Versions of a custom kind differ in nothing but their schemas, and who
+        writes in one is held to that one."""
+        return self.served if self.kind.custom is not None else self.kind
 
     @property
     def served(self) -> Kind:
@@ -50,6 +57,9 @@ def _target(group: str, version: str, rest: list[str]) -> Target | None:
         namespace, rest = rest[1], rest[2:]
     other = kinds.version(group, version, rest[0])
     kind = other.stored if other is not None else kinds.by_plural(group, version, rest[0])
+    if kind is None and group:
+        other = definitions.current().version(group, version, rest[0])
+        kind = other.stored if other is not None else None
     if kind is None or len(rest) > 3 or (namespace and not kind.namespaced):
         return None
     name = rest[1] if len(rest) > 1 else ""

@@ -1,6 +1,7 @@
 """The subresource ``scale``: replicas of whatever declares it, in one shape (``autoscaling/v1`` Scale).
 
-Its kinds keep ``spec.replicas``, ``spec.selector`` and ``status.replicas``. Writing a Scale writes spec.replicas of the
+Its kinds keep ``spec.replicas``, ``spec.selector`` and ``status.replicas``, custom ones where
+their definition says. Writing a Scale writes spec.replicas of the
 object, with all its checks; a resourceVersion in the Scale is a precondition on the object.
 """
 
@@ -16,8 +17,8 @@ from controlplane.api.writing import Write
 from controlplane.store import objects
 from schema.autoscaling.scale import Scale
 from schema.base import Wire
+from schema.custom import scales
 from schema.kind import Kind
-from schema.selectors import of_workload
 from schema.validation import Cause, Problems, structure
 
 SCALE = Kind(
@@ -26,23 +27,23 @@ SCALE = Kind(
 _SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
-def of(wire: Wire) -> Wire:
+def of(kind: Kind, wire: Wire) -> Wire:
     """The Scale of an object."""
-    metadata, spec, status = wire["metadata"], wire["spec"], wire.get("status") or {}
-    shown = {"replicas": status.get("replicas") or 0}
-    if selector := of_workload(spec.get("selector")):
-        shown["selector"] = str(selector)
+    metadata = wire["metadata"]
+    shown: Wire = {"replicas": scales.observed(kind, wire)}
+    if selector := scales.selector(kind, wire):
+        shown["selector"] = selector
     return {
         "apiVersion": SCALE.api_version,
         "kind": SCALE.kind,
         "metadata": {name: metadata[name] for name in _SHOWN if name in metadata},
-        "spec": {"replicas": spec.get("replicas", 1)},
+        "spec": {"replicas": scales.replicas(kind, wire)},
         "status": shown,
     }
 
 
 def read(target: Target) -> Wire:
-    return of(objects.get(target.kind, target.namespace, target.name))
+    return of(target.ruling, target.shown(objects.get(target.kind, target.namespace, target.name)))
 
 
 def replace(write: Write, body: Body) -> Wire:
@@ -60,12 +61,12 @@ def _write(write: Write, make: Callable[[Wire], Wire]) -> Wire:
     whole = with_changes(write, target=with_changes(write.target, subresource=""))
 
     def change(old: Wire) -> Wire:
-        wanted = _checked(write.target, make(of(old)))
+        wanted = _checked(write.target, make(of(write.ruling, old)))
         given = {name: wanted["metadata"][name] for name in ("uid", "resourceVersion") if wanted["metadata"].get(name)}
-        spec = {**old["spec"], "replicas": (wanted.get("spec") or {}).get("replicas", 0)}
-        return {**old, "metadata": {**old["metadata"], **given}, "spec": spec}
+        scaled = scales.with_replicas(write.ruling, old, (wanted.get("spec") or {}).get("replicas", 0))
+        return {**scaled, "metadata": {**old["metadata"], **given}}
 
-    return of(writing.update(whole, change))
+    return of(write.ruling, writing.update(whole, change))
 
 
 def _checked(target: Target, wanted: Wire) -> Wire:

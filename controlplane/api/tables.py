@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
-from controlplane.api import columns
+from controlplane.api import columns, custom
 from controlplane.api.columns import Column
 from controlplane.api.errors import BadRequest
 from schema.base import Wire
@@ -19,6 +19,8 @@ INCLUDE = ("None", "Metadata", "Object")
 @lru_cache(maxsize=256)
 def columns_of(kind: Kind) -> tuple[Column, ...]:
     """The kind's own columns, or name and age where it has no module of its own."""
+    if kind.custom is not None:
+        return custom.columns(kind.custom)
     name = f"controlplane.api.kinds.{kind.singular}"
     try:
         module = importlib.import_module(name)

@@ -94,7 +94,7 @@ urlpatterns: list[URLPattern] = [
     re_path(r"^openapi/v3/?$", openapi.IndexView.as_view()),
     re_path(rf"^openapi/v3/api/{_VERSION}/?$", openapi.DocumentView.as_view()),
     re_path(rf"^openapi/v3/apis/{_GROUP}/{_VERSION}/?$", openapi.DocumentView.as_view()),
-    re_path(r"^openapi/v2/?$", openapi.AbsentView.as_view()),
+    re_path(r"^openapi/v2/?$", openapi.EmptyView.as_view()),
     re_path(r"^agent/v1/ca/?$", joining.AuthorityView.as_view()),
     re_path(r"^agent/v1/join/?$", joining.JoinView.as_view()),
     re_path(r"^agent/v1/credential/?$", joining.CredentialView.as_view()),

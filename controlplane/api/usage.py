@@ -114,7 +114,10 @@ def pod_metrics(pod: Wire, sample: Sample) -> Wire:
 
 
 def node_metrics(node: Wire, metrics: Metrics) -> Wire:
-    return {**_head(kinds.NODE_METRICS, node, metrics.at, metrics.window_seconds), "usage": usage(metrics.node)}
+    used = usage(metrics.node)
+    if metrics.node_disk_bytes is not None:
+        used["ephemeral-storage"] = f"{metrics.node_disk_bytes // 1024}Ki"
+    return {**_head(kinds.NODE_METRICS, node, metrics.at, metrics.window_seconds), "usage": used}
 
 
 def _head(kind: Kind, source: Wire, at: datetime, window_seconds: float) -> Wire:

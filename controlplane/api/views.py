@@ -47,6 +47,8 @@ class ResourceView(ApiView):
         if target is None:
             raise errors.unknown_path()
         self.target, self.kind, self.name = target, target.kind, target.name
+        if target.served.custom is not None and target.served.custom.warning:
+            self.warnings.append(target.served.custom.warning)
         self._authorize(self._verb(request))
 
     def _verb(self, request: Request) -> str:

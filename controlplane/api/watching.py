@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -35,13 +36,13 @@ _CHUNK_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Watch:
-    """One watch, ready to be followed. ``initial`` holds whole lines, gathered into chunks."""
+    """One watch, ready to be followed. ``initial`` holds whole lines, gathered into chunks, until they are sent."""
 
     target: Target
     options: ListOptions
     shown: Presentation
     included: str
-    initial: tuple[bytes, ...]
+    initial: deque[bytes]
     after: int
 
     def state(self, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -63,12 +64,13 @@ class Watch:
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Lines ``{"type": …, "object": …}``; ends at the timeout, or after an ERROR when the history is too short."""
-        for chunk in self.initial:
-            yield chunk
+        columns = not self.initial
+        while self.initial:
+            # Let go of at once: a list of thousands would be held for as long as its watch lasts.
+            yield self.initial.popleft()
         timeout = self.options.timeout_seconds or DEFAULT_TIMEOUT_SECONDS * (1 + random.random())  # noqa: S311
         deadline = asyncio.get_running_loop().time() + timeout
         with metrics.watching(self.target.kind), closing(self._subscribe()) as subscription:
-            columns = not self.initial
             while True:
                 try:
                     changes = await _next(subscription, deadline, bookmarks=self.options.bookmarks)
@@ -108,7 +110,7 @@ class Watch:
         if self.shown.form is Form.TABLE:
             metadata = {"resourceVersion": wire["metadata"].get("resourceVersion", "")}
             return tables.table(
-                self.target.kind,
+                self.target.ruling,
                 [wire],
                 metadata,
                 included=self.included,
@@ -123,7 +125,7 @@ class Watch:
 
     def _shown(self, wire: Wire) -> Wire:
         """A bookmark has nothing to show but its metadata."""
-        return self.target.shown(wire) if "spec" in wire else wire
+        return self.target.shown(wire) if "uid" in wire["metadata"] else wire
 
     def _bookmark(self, revision: int, *, initial_end: bool = False, columns: bool = False) -> bytes:
         metadata: Wire = {"resourceVersion": str(revision), "creationTimestamp": None}
@@ -159,13 +161,13 @@ def open_watch(target: Target, options: ListOptions, shown: Presentation, includ
     if options.send_initial_events or (options.send_initial_events is None and anywhere):
         if shown.form is Form.PLAIN:
             encoded = reading.page_encoded(target, options)
-            draft = Watch(target, options, shown, included, (), encoded.revision)
-            return replace(draft, initial=tuple(draft.state(map(_added, encoded.items))))
+            draft = Watch(target, options, shown, included, deque(), encoded.revision)
+            return replace(draft, initial=deque(draft.state(map(_added, encoded.items))))
         found = reading.page(target, options)
-        draft = Watch(target, options, shown, included, (), found.revision)
-        return replace(draft, initial=tuple(draft.state(draft.added(found.items))))
+        draft = Watch(target, options, shown, included, deque(), found.revision)
+        return replace(draft, initial=deque(draft.state(draft.added(found.items))))
     after = objects.current_revision() if anywhere else options.revision
-    return Watch(target, options, shown, included, (), after or 0)
+    return Watch(target, options, shown, included, deque(), after or 0)
 
 
 class WatchResponse(StreamingHttpResponse):

@@ -52,12 +52,19 @@ class Write:
         return self.target.kind
 
     @property
+    def ruling(self) -> Kind:
+        """The kind whose rules it is held to."""
+        return self.target.ruling
+
+    @property
     def served(self) -> Kind:
         """The kind in the version that the body is of."""
         return self.target.served
 
 
 def create(write: Write, body: Body) -> Wire:
+    if write.served.custom is not None and write.served.custom.terminating:
+        raise errors.MethodNotAllowed("create not allowed while custom resource definition is terminating")
     wire = _read_object(write, body)
     _check_fields(write, wire, body)
     metadata = _own_namespace(write.target, wire)
@@ -90,7 +97,7 @@ def _create_generated(write: Write, wire: Wire) -> Wire:
 def _store_new(write: Write, wire: Wire) -> Wire:
     validation.default(write.kind, wire)
     admission.admit(admission.Request(write.kind, "create", write.identity, wire, None))
-    _refuse_invalid(write.kind, wire, validation.validate(write.kind, wire))
+    _refuse_invalid(write.kind, wire, validation.validate(write.ruling, wire))
     write.warnings.extend(validation.unsupported(write.kind, wire))
     return objects.create(write.kind, wire, dry_run=write.options.dry_run)
 
@@ -124,6 +131,11 @@ def patch(write: Write, content_type: str, body: Body) -> Wire:
 def patch_of(kind: Kind, content_type: str, body: Body) -> Callable[[Wire], Wire]:
     """What a patch makes of an object: one of its own, whatever the patch shares with the old one."""
     media, given = parsers.media_type(content_type), body.value
+    if media == parsers.STRATEGIC_PATCH and kind.custom is not None:
+        offered = f"{parsers.JSON_PATCH}, {parsers.MERGE_PATCH}"
+        raise errors.UnsupportedMediaType(
+            f"the body of the request was in an unknown format - accepted media types include: {offered}"
+        )
     if media == parsers.JSON_PATCH and not isinstance(given, list):
         raise errors.BadRequest("a JSON patch is a list of operations")
     if media != parsers.JSON_PATCH and not isinstance(given, dict):
@@ -158,7 +170,7 @@ def update(write: Write, make: Callable[[Wire], Wire]) -> Wire:
             return None
         validation.default(write.kind, new)
         admission.admit(admission.Request(write.kind, "update", write.identity, new, old, target.subresource))
-        causes = validation.validate(write.kind, new, old, subresource=target.subresource)
+        causes = validation.validate(write.ruling, new, old, subresource=target.subresource)
         _refuse_invalid(write.kind, new, causes)
         write.warnings.extend(validation.unsupported(write.kind, new))
         return None if new == old else new
@@ -177,12 +189,17 @@ def _keep(write: Write, old: Wire, new: Wire) -> Wire:
     """What the body may not change: the other half (spec or status), identity, and the fields of the store."""
     if write.target.subresource == "status":
         kept = _copy({key: value for key, value in old.items() if key != "status"})
-        if write.target.version is not None:  # it has not all of the stored one
+        if write.target.version is not None and write.kind.custom is None:  # it has not all of the stored one
             return kept | {"status": {**_copy(old.get("status") or {}), **(new.get("status") or {})}}
         return kept | {"status": new["status"]} if "status" in new else kept
     if write.target.subresource == "finalize":
         spec = new.get("spec") if isinstance(new.get("spec"), dict) else {}
         return _copy({**old, "spec": {**old.get("spec", {}), "finalizers": (spec or {}).get("finalizers") or []}})
+    if write.target.subresource == "ephemeralcontainers":
+        spec = new.get("spec") if isinstance(new.get("spec"), dict) else {}
+        return _copy(
+            {**old, "spec": {**old["spec"], "ephemeralContainers": (spec or {}).get("ephemeralContainers") or []}}
+        )
     new = {**new, "apiVersion": old["apiVersion"], "kind": old["kind"]}
     if write.kind.has_status:
         new.pop("status", None)
@@ -217,6 +234,8 @@ def _stored(write: Write, wire: Wire) -> Wire:
     if version is None:
         return wire
     validation.default(version.kind, wire)
+    if version.kind.custom is not None:  # it is held to that version's rules as a whole, once it is put together
+        return version.to_stored(wire)
     _refuse_invalid(version.kind, wire, validation.validate(version.kind, wire, subresource="status"))
     try:
         return version.to_stored(wire)

@@ -64,8 +64,14 @@ class Record:
         )
         return f"{metadata['name'][:236]}.{hashlib.sha256(repr(said).encode()).hexdigest()[:16]}"
 
+    @property
+    def moment(self) -> str:
+        """Finer than Kubernetes' own whole seconds, which every client reads as well: what happened within one second is
+        shown by `kubectl describe` in the order in which it happened."""
+        return meta.format_micro_time(self.at or meta.now())
+
     def wire(self) -> Wire:
-        moment = meta.format_time(self.at or meta.now())
+        moment = self.moment
         metadata = self.regarding["metadata"]
         regarding = {
             "apiVersion": self.regarding.get("apiVersion", "v1"),
@@ -94,7 +100,7 @@ class Record:
         return {
             **stored,
             "count": int(stored.get("count") or 1) + 1,
-            "lastTimestamp": meta.format_time(self.at or meta.now()),
+            "lastTimestamp": self.moment,
         }
 
 

@@ -18,8 +18,8 @@ from enum import Enum
 from functools import partial
 
 from controlplane.controllers.base import DONE, Verdict, write
+from controlplane.store import definitions, objects
 from controlplane.store import kinds as storages
-from controlplane.store import objects
 from controlplane.store.errors import NotFound
 from controlplane.store.objects import ChangeRecord, ChangeType, Delete, Patch, Write
 from controlplane.store.write import Change
@@ -117,7 +117,7 @@ def _patch(wire: Wire, change: Change) -> Write | None:
 
 def kind_of(wire: Wire) -> Kind | None:
     """Of an object or of a reference to one."""
-    return kinds.by_kind(wire.get("apiVersion", ""), wire.get("kind", ""))
+    return definitions.by_kind(wire.get("apiVersion", ""), wire.get("kind", ""))
 
 
 def references_of(wire: Wire) -> list[Wire]:
@@ -161,9 +161,10 @@ class GarbageCollector:
     def _owner_keys(self, change: ChangeRecord) -> Iterator[tuple[str, str, str]]:
         """Owners that may be waiting for this one."""
         for owner in references_of(change.object):
-            kind = kind_of(owner)
-            if kind is not None and owner.get("blockOwnerDeletion"):
-                namespace = change.namespace if kind.namespaced else ""
+            if owner.get("blockOwnerDeletion"):
+                kind = kinds.by_kind(owner.get("apiVersion", ""), owner.get("kind", ""))
+                # Of a custom kind it is not known here whether it has namespaces; whoever looks, knows.
+                namespace = change.namespace if kind is None or kind.namespaced else ""
                 yield "object", _kind_text(owner), f"{namespace}/{owner.get('name', '')}"
 
     def look(self, what: str, first: str, second: str) -> Verdict:
@@ -185,8 +186,8 @@ class GarbageCollector:
     def full_pass(self) -> None:
         """What was missed: dependents without any living owner, and owners that wait."""
         self._collect(objects.abandoned())
-        for kind in kinds.ALL:
-            deleted = storages.of(kind).model._default_manager.exclude(deleted_at="")
+        for storage in storages.everything():
+            kind, deleted = storage.kind, storage.query().exclude(deleted_at="")
             for namespace, name in deleted.values_list("namespace", "name"):
                 self.look("object", f"{kind.api_version} {kind.kind}", f"{namespace}/{name}")
 
@@ -237,7 +238,7 @@ def _kind_text(wire: Wire) -> str:
 
 def _kind(kind_text: str) -> Kind | None:
     api_version, _, word = kind_text.partition(" ")
-    return kinds.by_kind(api_version, word)
+    return definitions.by_kind(api_version, word)
 
 
 def _find(kind_text: str, key: str) -> Wire | None:

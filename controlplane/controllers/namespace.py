@@ -20,6 +20,7 @@ import orjson
 from controlplane.controllers.base import Controller, Key
 from controlplane.controllers.errors import Stalled, Wait
 from controlplane.controllers.plan import Condition, Plan, Step
+from controlplane.store import definitions
 from controlplane.store import kinds as storages
 from controlplane.store.objects import ChangeRecord, ChangeType, Delete, Finish
 from schema import kinds
@@ -46,9 +47,9 @@ Content = Mapping[Kind, Sequence[Item]]
 """What is there, by kind; kinds of which there is nothing are left out."""
 
 
-def stages() -> list[list[Kind]]:
+def stages(custom: Iterable[Kind] = ()) -> list[list[Kind]]:
     """Kinds in the order of their end; a stage begins when nothing is left of the one before."""
-    namespaced = [kind for kind in kinds.ALL if kind.namespaced]
+    namespaced = [kind for kind in (*kinds.ALL, *custom) if kind.namespaced]
     middle = [kind for kind in namespaced if kind not in (*_FIRST, *_LAST)]
     return [list(_FIRST), middle, list(_LAST)]
 
@@ -73,7 +74,8 @@ class NamespaceController(Controller[Content]):
     def gather(self, obj: Wire) -> Content:
         if "deletionTimestamp" not in obj["metadata"]:
             return {}
-        found = {kind: _items(kind, obj["metadata"]["name"]) for stage in stages() for kind in stage}
+        custom = [each.stored for each in definitions.current().all]
+        found = {kind: _items(kind, obj["metadata"]["name"]) for stage in stages(custom) for kind in stage}
         return {kind: items for kind, items in found.items() if items}
 
     def plan(self, obj: Wire, children: Content, now: datetime) -> Plan:
@@ -83,7 +85,8 @@ class NamespaceController(Controller[Content]):
         name = obj["metadata"]["name"]
         if not children:
             return self._plan_end(obj)
-        stage = next(stage for stage in stages() if any(kind in children for kind in stage))
+        custom = [kind for kind in children if kind.custom is not None]
+        stage = next(stage for stage in stages(custom) if any(kind in children for kind in stage))
         writes = [
             Delete(kind, name, item.name) for kind in stage for item in children.get(kind, ()) if not item.deleted
         ]
@@ -139,7 +142,7 @@ def _finalizers(content: Content) -> Condition:
 
 
 def _items(kind: Kind, namespace: str) -> list[Item]:
-    rows = storages.of(kind).model._default_manager.filter(namespace=namespace).order_by("name")
+    rows = storages.of(kind).query().filter(namespace=namespace).order_by("name")
     return [
         Item(name, bool(deleted_at), _finalizers_in(metadata) if deleted_at else ())
         for name, deleted_at, metadata in rows.values_list("name", "deleted_at", "metadata")

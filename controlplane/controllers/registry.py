@@ -11,6 +11,7 @@ from controlplane.controllers.base import Controller
 from controlplane.controllers.broker import Work
 from controlplane.controllers.builds.controller import BuildController
 from controlplane.controllers.cronjobs.controller import CronJobController
+from controlplane.controllers.customresourcedefinition import CustomResourceDefinitionController
 from controlplane.controllers.daemonsets.controller import DaemonSetController
 from controlplane.controllers.deployment import DeploymentController
 from controlplane.controllers.endpointslice import EndpointSliceController
@@ -71,6 +72,7 @@ _ALL: tuple[Controller[Any], ...] = (
     ImageController(),
     AutoredeployController(),
     AcmeController(),
+    CustomResourceDefinitionController(),
 )
 CONTROLLERS = {each.name: each for each in _ALL}
 GARBAGE = GarbageCollector()

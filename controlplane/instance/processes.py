@@ -13,6 +13,9 @@ from controlplane.instance.lab import state
 from controlplane.instance.lab.state import Lab, Node
 from controlplane.instance.layout import Layout
 
+WORKER_ARGUMENTS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+"""Workers have nothing to say to each other. How many threads they have is in `controlplane.celery`."""
+
 
 @dataclass(frozen=True)
 class Process:
@@ -69,7 +72,7 @@ def worker() -> Process:
         "worker",
         (
             *(sys.executable, "-m", "celery", "--app", "controlplane", "--quiet", "worker", "--loglevel", "WARNING"),
-            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+            *WORKER_ARGUMENTS,
         ),
     )
 

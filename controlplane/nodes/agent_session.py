@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from controlplane.images import keeping
 from controlplane.images.keeping import Held
-from controlplane.nodes import liveness, ranges, registration, snapshot, tasks
+from controlplane.nodes import liveness, ranges, registration, snapshot, soundness, tasks
 from controlplane.nodes.cluster.world import Key
 from controlplane.nodes.desired import VOLUME, Desired, Interest, Ref
 from controlplane.nodes.errors import Disconnected
@@ -42,8 +42,10 @@ from schema.session import (
     Images,
     Metrics,
     OpenStream,
+    PodStatusReport,
     Report,
     RotateCredential,
+    Unknown,
     Welcome,
     from_agent,
 )
@@ -237,7 +239,7 @@ class AgentSession:
                 self._silent = True
                 raise Over(SILENT, f"no heartbeat for {SILENCE_SECONDS:.0f} s") from None
             try:
-                message = from_agent.validate_json(frame)
+                message = from_agent(frame)
             except ValidationError as error:
                 raise Over(BAD_MESSAGE, f"a frame is not a message: {error.errors()[0]['msg']}") from None
             if isinstance(message, Report):
@@ -249,6 +251,8 @@ class AgentSession:
                 self._hub.metrics.put(self.node, message.model_copy(update={"pods": own}))
             elif isinstance(message, Images):
                 await self._has_images(message)
+            elif isinstance(message, Unknown):
+                log.debug("node %s says %r, which this release does not know", self.node, message.type)
             else:
                 raise Over(BAD_MESSAGE, "a session has one Hello")
 
@@ -263,7 +267,10 @@ class AgentSession:
 
     async def _heard(self, heartbeat: Heartbeat) -> None:
         if heartbeat.node_status is not None:
-            self._status = {**self._status, **heartbeat.node_status}
+            status = {**self._status, **heartbeat.node_status}
+            if fault := soundness.fault_of_node({"metadata": {"name": self.node}, "status": status}):
+                raise Over(BAD_MESSAGE, f"the node's status is not valid: {fault}")
+            self._status = status
             await self._write_status()
 
     async def _write_status(self) -> None:
@@ -276,11 +283,17 @@ class AgentSession:
             raise Over(NODE_DELETED, "the Node object was deleted") from None
 
     def _checked(self, report: Report) -> Report:
-        """Without events of pods that are not this node's."""
+        """Without events of pods that are not this node's, and without statuses that are none."""
         own = [event for event in report.events if self._is_own(event)]
         if len(own) < len(report.events):
             log.warning("node %s sent events of pods that are not its own; they are dropped", self.node)
-        return report.model_copy(update={"events": own})
+        return report.model_copy(update={"events": own, "pods": [pod for pod in report.pods if self._is_sound(pod)]})
+
+    def _is_sound(self, pod: PodStatusReport) -> bool:
+        fault = soundness.fault_of_pod_status(pod.status)
+        if fault:
+            log.warning("node %s reports on pod %s/%s what is dropped: %s", self.node, pod.namespace, pod.name, fault)
+        return not fault
 
     def _is_own(self, event: EventReport) -> bool:
         return not event.pod_uid or event.pod_uid in self._former or self._desired.pod(event.pod_uid) is not None

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from controlplane.access import authentication
 from controlplane.access.identity import Identity
-from controlplane.nodes import agent_session, hub
+from controlplane.nodes import agent_session, hub, soundness
 from controlplane.nodes.agent_session import AgentSession, Over
 from controlplane.nodes.consumer import StreamConsumer
 from controlplane.nodes.errors import CredentialRevoked, Refused, RegistrationError
@@ -38,7 +38,7 @@ class SessionConsumer(StreamConsumer):
 async def _hello(socket: Socket, node: str) -> Hello:
     try:
         async with asyncio.timeout(HELLO_SECONDS):
-            hello = from_agent.validate_json(await socket.receive())
+            hello = from_agent(await socket.receive())
     except TimeoutError:
         raise Over(agent_session.SILENT, "no Hello") from None
     except ValidationError as error:
@@ -50,4 +50,6 @@ async def _hello(socket: Socket, node: str) -> Hello:
     metadata = hello.node.get("metadata")
     if not isinstance(metadata, dict) or metadata.get("name") != node:
         raise Over(agent_session.WRONG_NODE, f"the token is that of node {node}")
+    if fault := soundness.fault_of_node(hello.node):
+        raise Over(agent_session.BAD_MESSAGE, f"the Node that the agent introduces is not valid: {fault}")
     return hello

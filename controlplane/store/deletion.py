@@ -10,17 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from controlplane.store import codec, kinds, write
+from controlplane.store import codec, kinds, naming, write
 from controlplane.store.codec import Row
 from controlplane.store.errors import Forbidden, conflict
 from controlplane.store.kinds import pod
 from controlplane.store.transaction import Transaction
 from schema import meta
 from schema.base import Wire
-from schema.kinds import NAMESPACE, POD, PRIORITY_CLASS, Kind
+from schema.kinds import CUSTOM_RESOURCE_DEFINITION, NAMESPACE, POD, PRIORITY_CLASS, Kind
 from schema.meta import DeleteOptions, format_time, parse_time
 from schema.validation.priorityclass import SYSTEM
 
+CLEANUP = "customresourcecleanup.apiextensions.k8s.io"
+"""Of a definition that is to be deleted: its objects go first."""
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 _PERMANENT_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
@@ -40,7 +42,7 @@ def delete(tx: Transaction, kind: Kind, namespace: str, name: str, options: Dele
     _check(row, options)
     held = _held(tx, row, options)
     if held is None:
-        return Deletion(tx.removed(row), finished=True)
+        return Deletion(write.remove(tx, row), finished=True)
     if held == row:
         return Deletion(codec.wire(row), finished=False)
     return Deletion(tx.changed(row, held), finished=False)
@@ -59,7 +61,7 @@ def finish(tx: Transaction, kind: Kind, namespace: str, name: str, uid: str) -> 
         return False
     if kind is NAMESPACE and not _is_vacant(tx, name):
         return False
-    tx.removed(row)
+    write.remove(tx, row)
     return True
 
 
@@ -103,15 +105,20 @@ def _held(tx: Transaction, row: Row, options: DeleteOptions) -> Row | None:
         held.generation += 1
     if row.storage.kind is NAMESPACE:
         held.status = {**row.status, "phase": "Terminating"}
+    if row.storage.kind is CUSTOM_RESOURCE_DEFINITION:
+        held.status = naming.terminating(row.status)
     return held
 
 
 def _finalizers(tx: Transaction, row: Row, options: DeleteOptions) -> list[str]:
     """The object's own, and the garbage collector's where the propagation policy gives it something to do first."""
     policy = "Orphan" if options.orphan_dependents else options.propagation_policy
+    given = row.finalizers
+    if row.storage.kind is CUSTOM_RESOURCE_DEFINITION and not row.deleted_at and CLEANUP not in given:
+        given = [*given, CLEANUP]
     if not policy:
-        return row.finalizers
-    own = [name for name in row.finalizers if name not in (FOREGROUND, ORPHAN)]
+        return given
+    own = [name for name in given if name not in (FOREGROUND, ORPHAN)]
     marker = {"Foreground": FOREGROUND, "Orphan": ORPHAN}.get(policy)
     if marker and (tx.has_dependents(row.uid) or marker in row.finalizers):
         return [*own, marker]
@@ -144,4 +151,4 @@ def _asked_at(row: Row) -> datetime:
 
 
 def _is_vacant(tx: Transaction, namespace: str) -> bool:
-    return all(tx.is_empty(storage, namespace) for storage in kinds.ALL if storage.kind.namespaced)
+    return all(tx.is_empty(storage, namespace) for storage in kinds.everything() if storage.kind.namespaced)

@@ -156,8 +156,9 @@ class Feed:
         await self._check_history()
 
     async def _check_history(self) -> None:
+        before = self.revision  # commits of this process go on while the database is asked
         current = await pool.run(history.current_revision)
-        if current < self.revision:
+        if current < before:
             self._restart("the history was set back", current)
         elif current > self.revision:
             self._news.set()

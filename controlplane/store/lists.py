@@ -147,7 +147,7 @@ def _now(form: _Form[_T], question: _Question, after: _Key | None, size: int) ->
     storage = question.storage
     condition, parameters = question.after(after)
     sql = (
-        f"SELECT {COLUMN_LIST}, (SELECT value FROM store_revision WHERE id = 1) FROM {storage.table} "  # noqa: S608
+        f"SELECT {COLUMN_LIST}, (SELECT value FROM store_revision WHERE id = 1) FROM {storage.rows} "  # noqa: S608
         f"WHERE {condition} ORDER BY namespace, name{_limit(size)}"
     )
     while True:
@@ -156,7 +156,7 @@ def _now(form: _Form[_T], question: _Question, after: _Key | None, size: int) ->
             return _entries(form, storage, rows), int(rows[0][-1])
         # No row carries the revision: ask for it together with the fact that there is still none.
         ((revision, any_now),) = query(
-            f"SELECT value, EXISTS (SELECT 1 FROM {storage.table} WHERE {condition}) FROM store_revision WHERE id = 1",  # noqa: S608
+            f"SELECT value, EXISTS (SELECT 1 FROM {storage.rows} WHERE {condition}) FROM store_revision WHERE id = 1",  # noqa: S608
             parameters,
         )
         if not any_now:
@@ -168,7 +168,7 @@ def _at(form: _Form[_T], question: _Question, after: _Key | None, revision: int,
     storage = question.storage
     condition, parameters = question.after(after)
     rows = query(
-        f"SELECT {COLUMN_LIST} FROM {storage.table} WHERE {condition} AND revision <= %s "  # noqa: S608
+        f"SELECT {COLUMN_LIST} FROM {storage.rows} WHERE {condition} AND revision <= %s "  # noqa: S608
         f"ORDER BY namespace, name{_limit(size)}",
         [*parameters, revision],
     )
@@ -203,7 +203,7 @@ def _limit(size: int) -> str:
 
 def _count_after(question: _Question, after: _Key) -> int:
     condition, parameters = question.after(after)
-    return int(query(f"SELECT count(*) FROM {question.storage.table} WHERE {condition}", parameters)[0][0])  # noqa: S608
+    return int(query(f"SELECT count(*) FROM {question.storage.rows} WHERE {condition}", parameters)[0][0])  # noqa: S608
 
 
 def _token(storage: Storage, revision: int, last: _Key) -> str:

@@ -22,8 +22,8 @@ def dependents_of(uid: str) -> list[Wire]:
 def abandoned(limit: int = 500) -> list[Wire]:
     """Objects with an owner that no longer exists (some other owner may)."""
     missing = " AND ".join(
-        f"NOT EXISTS (SELECT 1 FROM {storage.table} t WHERE t.uid = o.owner_uid)"  # noqa: S608
-        for storage in kinds.ALL
+        f"NOT EXISTS (SELECT 1 FROM {table} t WHERE t.uid = o.owner_uid)"  # noqa: S608
+        for table in kinds.TABLES
     )
     return _of_owner_rows(query(f"SELECT DISTINCT o.kind, o.uid FROM store_owner o WHERE {missing} LIMIT %s", [limit]))  # noqa: S608
 

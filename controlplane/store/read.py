@@ -39,7 +39,7 @@ def get_encoded(kind: Kind, namespace: str, name: str) -> bytes:
 def _row(storage: Storage, namespace: str, name: str) -> Sequence[Any]:
     kind = storage.kind
     rows = query(
-        f"SELECT {COLUMN_LIST} FROM {storage.table} WHERE namespace = %s AND name = %s",  # noqa: S608
+        f"SELECT {COLUMN_LIST} FROM {storage.rows} WHERE namespace = %s AND name = %s",  # noqa: S608
         [namespace if kind.namespaced else "", name],
     )
     if not rows:
@@ -51,7 +51,7 @@ def objects_where(
     storage: Storage, condition: str, parameters: Sequence[Any], *, order: str = "namespace, name"
 ) -> list[Wire]:
     """For the store's own questions; ``condition`` is never a client's text."""
-    rows = query(f"SELECT {COLUMN_LIST} FROM {storage.table} WHERE {condition} ORDER BY {order}", parameters)  # noqa: S608
+    rows = query(f"SELECT {COLUMN_LIST} FROM {storage.rows} WHERE {condition} ORDER BY {order}", parameters)  # noqa: S608
     with uncollected():
         return [wire(storage, values) for values in rows]
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
 
 from controlplane.store.claims import Claim, Claims
 from controlplane.store.resource import Resource
 from schema.base import Wire
 from schema.kinds import Kind
+
+if TYPE_CHECKING:
+    from controlplane.store.codec import Row
 
 COLUMNS = (
     "uid",
@@ -63,8 +68,12 @@ class Storage:
     complete: Callable[[Claims, Wire, Wire | None], None] = _complete
     """Fill in, under the lock and in place, what the cluster gives an object that is created or changed. May raise
     `Invalid`. It gets the object as it was, if there was one."""
+    settle: Callable[[Row, Iterable[Row]], Wire] | None = None
+    """The status that follows from an object and from the others of its kind, worked out under the lock at each write."""
     encrypted: bool = False
     """Content, annotations and history are sealed at rest."""
+    shares: Mapping[str, str] = field(default_factory=dict)
+    """Columns whose values tell the kind's rows from those of others in the same table."""
 
     @property
     def completes(self) -> bool:
@@ -81,6 +90,11 @@ class Storage:
         return "spec" not in self.kind.model.model_fields
 
     @cached_property
+    def status_is_content(self) -> bool:
+        """The status is written with the rest: a custom kind without the subresource."""
+        return self.kind.custom is not None and not self.kind.has_status
+
+    @cached_property
     def json_prefix(self) -> bytes:
         """How the JSON text of every object begins."""
         return f'{{"apiVersion":"{self.kind.api_version}","kind":"{self.kind.kind}",'.encode()
@@ -88,6 +102,17 @@ class Storage:
     @cached_property
     def table(self) -> str:
         return self.model._meta.db_table
+
+    @cached_property
+    def rows(self) -> str:
+        """What to select from: the table, or that part of it which is the kind's. The values are names that hold no quote."""
+        if not self.shares:
+            return self.table
+        ours = " AND ".join(f"{column} = '{value}'" for column, value in self.shares.items())
+        return f"(SELECT * FROM {self.table} WHERE {ours}) AS own"  # noqa: S608
+
+    def query(self) -> models.QuerySet[Resource]:
+        return self.model._default_manager.filter(**self.shares)
 
     @cached_property
     def columns(self) -> str:

@@ -13,7 +13,11 @@ Column = tuple[str, "models.Field[Any, Any]"]
 
 
 def kind_table(
-    name: str, *, promoted: Sequence[Column] = (), indexes: Sequence[models.Index] = ()
+    name: str,
+    *,
+    promoted: Sequence[Column] = (),
+    indexes: Sequence[models.Index] = (),
+    key: Sequence[str] = ("namespace", "name"),
 ) -> migrations.CreateModel:
     """``kind_table("Pod", …)`` makes store_pod. As it was at the first release: what changes later is a migration."""
     table = f"store_{name.lower()}"
@@ -34,7 +38,7 @@ def kind_table(
     options: dict[str, Any] = {
         "db_table": table,
         "abstract": False,
-        "constraints": [models.UniqueConstraint(fields=("namespace", "name"), name=f"{table}_key")],
+        "constraints": [models.UniqueConstraint(fields=tuple(key), name=f"{table}_key")],
     }
     if indexes:
         options["indexes"] = list(indexes)

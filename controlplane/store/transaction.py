@@ -70,7 +70,7 @@ class Transaction:
         entry = self._entries.get(key)
         if entry is None:
             self._cursor.execute(
-                f"SELECT {', '.join(COLUMNS)} FROM {storage.table} WHERE namespace = %s AND name = %s",  # noqa: S608
+                f"SELECT {', '.join(COLUMNS)} FROM {storage.rows} WHERE namespace = %s AND name = %s",  # noqa: S608
                 [namespace, name],
             )
             values = self._cursor.fetchone()
@@ -91,7 +91,7 @@ class Transaction:
     def _preload(self, storage: Storage, namespace: str, names: list[str]) -> None:
         marks = ", ".join(["%s"] * len(names))
         self._cursor.execute(
-            f"SELECT {', '.join(COLUMNS)} FROM {storage.table} WHERE namespace = %s AND name IN ({marks})",  # noqa: S608
+            f"SELECT {', '.join(COLUMNS)} FROM {storage.rows} WHERE namespace = %s AND name IN ({marks})",  # noqa: S608
             [namespace, *names],
         )
         found = {values[2]: codec.row(storage, values) for values in self._cursor.fetchall()}
@@ -105,7 +105,7 @@ class Transaction:
         if place not in self._whole:
             self._whole[place] = [key for key in self._entries if key[:2] == place]
             self._cursor.execute(
-                f"SELECT {', '.join(COLUMNS)} FROM {storage.table} WHERE namespace = %s ORDER BY name",  # noqa: S608
+                f"SELECT {', '.join(COLUMNS)} FROM {storage.rows} WHERE namespace = %s ORDER BY name",  # noqa: S608
                 [namespace],
             )
             for values in self._cursor.fetchall():
@@ -120,7 +120,7 @@ class Transaction:
         pending = [entry for key, entry in self._entries.items() if key[0] == storage.id and key[1] == namespace]
         if any(entry.row for entry in pending):
             return False
-        self._cursor.execute(f"SELECT count(*) FROM {storage.table} WHERE namespace = %s", [namespace])  # noqa: S608
+        self._cursor.execute(f"SELECT count(*) FROM {storage.rows} WHERE namespace = %s", [namespace])  # noqa: S608
         return int(self._cursor.fetchone()[0]) == sum(len(entry.gone) for entry in pending)
 
     def has_dependents(self, uid: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from controlplane.store import admission, codec, kinds
+from controlplane.store import admission, codec, definitions, kinds
 from controlplane.store.admission import Charge
 from controlplane.store.codec import Row
 from controlplane.store.errors import AlreadyExists, Forbidden, Invalid, already_exists, conflict, not_found
@@ -43,6 +43,8 @@ def create(tx: Transaction, kind: Kind, wire: Wire) -> Wire:
     storage = kinds.of(kind)
     metadata = wire.get("metadata") or {}
     namespace = metadata.get("namespace") or "" if kind.namespaced else ""
+    if kind.custom is not None:
+        _require_definition(kind, kind.custom.definition, metadata.get("name") or "")
     if kind.namespaced:
         _require_namespace(tx, kind, namespace, metadata.get("name") or metadata.get("generateName") or "")
     name = metadata.get("name") or _generate_name(tx, storage, namespace, metadata.get("generateName") or "")
@@ -70,6 +72,8 @@ def create(tx: Transaction, kind: Kind, wire: Wire) -> Wire:
         spec=codec.content(storage, born),
         status=born.get("status") or {},
     )
+    if storage.settle is not None:
+        row.status = storage.settle(row, tx.rows_in(storage, namespace))
     made = tx.added(row)
     _pay(tx, charges)
     return made
@@ -94,6 +98,16 @@ def _require_namespace(tx: Transaction, kind: Kind, namespace: str, name: str) -
             name=name,
             cause="NamespaceTerminating",
             field="metadata.namespace",
+        )
+
+
+def _require_definition(kind: Kind, definition: str, name: str) -> None:
+    """Under the lock: it may have gone since the request found it."""
+    if not definitions.is_open(definition):
+        raise Forbidden(
+            f'{kind.group_resource} "{name}" is forbidden: create not allowed while custom resource definition is terminating',
+            kind=kind,
+            name=name,
         )
 
 
@@ -206,21 +220,45 @@ def _replaced(tx: Transaction, row: Row, wire: Wire, metadata: Wire, subresource
         labels=metadata.get("labels") or {},
         metadata=codec.other_metadata(metadata),
         spec=codec.content(row.storage, wire),
+        status=(wire.get("status") or {}) if row.storage.status_is_content else row.status,
     )
 
 
 def _change(tx: Transaction, old: Row, new: Row, *, same_generation: bool = False) -> Outcome:
     """Write ``new`` unless nothing differs. An object on its way out goes with its last finalizer."""
-    if new.spec != old.spec:
+    storage = old.storage
+    if storage.settle is not None:
+        new.status = storage.settle(new, tx.rows_in(storage, new.namespace))
+    if new.spec != old.spec or (storage.status_is_content and new.status != old.status):
         new.generation += not same_generation
     elif new.status == old.status and new.labels == old.labels and new.metadata == old.metadata:
         return Outcome(codec.wire(old))
     if is_over(new) and old.finalizers:
-        return Outcome(tx.removed(old, last=new), finished=True)
+        return Outcome(remove(tx, old, last=new), finished=True)
     charges = _charges(tx, old, new)
     changed = tx.changed(old, new)
     _pay(tx, charges)
+    _settle_others(tx, new)
     return Outcome(changed)
+
+
+def remove(tx: Transaction, row: Row, *, last: Row | None = None) -> Wire:
+    """The object goes; what it had may be another's now."""
+    removed = tx.removed(row, last=last)
+    _settle_others(tx, row)
+    return removed
+
+
+def _settle_others(tx: Transaction, row: Row) -> None:
+    """In the order in which they came."""
+    storage = row.storage
+    if storage.settle is None:
+        return
+    for other in sorted(tx.rows_in(storage, row.namespace), key=lambda each: (each.created_at, each.uid)):
+        if other.uid != row.uid:
+            status = storage.settle(other, tx.rows_in(storage, row.namespace))
+            if status != other.status:
+                tx.changed(other, replace(other, status=status))
 
 
 _CHANGEABLE = frozenset(["persistentvolumeclaims", "pods", "services"])

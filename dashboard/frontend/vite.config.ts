@@ -37,16 +37,16 @@ export default defineConfig({
 });
 
 /** What the first page needs is one file instead of fifty: each further one is a way to the server and back. */
-const FIRST = ["/src/main.tsx", "/src/features/overview/page.tsx"];
+const ENTRY = "/src/main.tsx";
 const isFirst = new Map<string, boolean>();
 
 function firstPage(id: string, context: Rolldown.ChunkingContext): string | null {
   return isNeededFirst(id, context) ? "first" : null;
 }
 
-/** Whether one of `FIRST` imports it, directly or by others. */
+/** Whether the entry imports it, directly or by others. */
 function isNeededFirst(id: string, context: Rolldown.ChunkingContext): boolean {
-  if (FIRST.some((name) => id.endsWith(name))) return true;
+  if (id.endsWith(ENTRY)) return true;
   const known = isFirst.get(id);
   if (known !== undefined) return known;
   isFirst.set(id, false); // ends circles

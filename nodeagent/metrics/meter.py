@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 
 from nodeagent.metrics import rates
 from nodeagent.metrics.rates import Reading
 from nodeagent.metrics.reading import Place, read
+from nodeagent.node_status import Disk
 from nodeagent.pods.record import Record
 from nodeagent.pods.state import Phase
 from schema.session import Metrics
 
 
 class Meter:
-    def __init__(self, cgroup_parent: str) -> None:
+    def __init__(self, cgroup_parent: str, home: Path) -> None:
         self._cgroup_parent = cgroup_parent
+        self._home = home
         self._last: Reading | None = None
 
     async def take(self, records: Iterable[Record], now: datetime) -> Metrics | None:
@@ -24,7 +27,10 @@ class Meter:
         places = [place_of(record) for record in records]
         reading = await asyncio.to_thread(read, places, cgroup_parent=self._cgroup_parent, now=now)
         before, self._last = self._last, reading
-        return None if before is None else rates.between(before, reading)
+        metrics = None if before is None else rates.between(before, reading)
+        if metrics is not None:
+            metrics.node_disk_bytes = await asyncio.to_thread(lambda: Disk.under(self._home).used_bytes)
+        return metrics
 
 
 def place_of(record: Record) -> Place:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nodeagent import node_status
 from nodeagent.metrics.rates import ContainerReading, Counters, PodReading, Reading
-from nodeagent.network.pods import veth_name
+from nodeagent.network.pod_state import veth_name
 from nodeagent.runtime import cgroups
 
 _NOT_THE_HOSTS = ("lo", "sv", "slip", "veth", "docker", "br-", "virbr", "cni", "flannel", "cali", "wg", "tun", "tap",

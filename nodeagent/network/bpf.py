@@ -57,6 +57,12 @@ class Code:
     def add(self, to: int, source: int) -> Self:
         return self._add(0x0F, to, source)
 
+    def xor(self, to: int, source: int) -> Self:
+        return self._add(0xAF, to, source)
+
+    def shift_right(self, to: int, bits: int) -> Self:
+        return self._add(0x77, to, value=bits)
+
     def mask(self, to: int, bits: int) -> Self:
         return self._add(0x57, to, value=bits)
 

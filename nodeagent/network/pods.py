@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import json
-import logging
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
-from nodeagent import kernel, tasks
+from nodeagent import tasks
 from nodeagent.errors import AgentError, HostConflict
 from nodeagent.facilities import DEFAULT_DOMAIN, Mount, Sandbox
 from nodeagent.network import (
@@ -28,6 +25,8 @@ from nodeagent.network import (
     files,
     host_ports,
     namespaces,
+    pod_files,
+    pod_state,
     policies,
     rules,
     shortcut,
@@ -42,8 +41,8 @@ from nodeagent.network.errors import NetworkError
 from nodeagent.network.host_ports import PublishedPort
 from nodeagent.network.nft import Nft
 from nodeagent.network.overlay import Overlay, device_name
+from nodeagent.network.pod_state import PodState, hardware_address, veth_name
 from nodeagent.network.policies import Policies
-from nodeagent.network.service_state import Program
 from nodeagent.network.services import Services
 from nodeagent.network.shortcut import Shortcut
 from nodeagent.network.topology import VXLAN_OVERHEAD, Mode
@@ -52,22 +51,6 @@ from schema.bandwidth import Limits
 from schema.bandwidth import limits as limits_of
 from schema.core.pod import Pod
 from schema.quantity import QuantityError
-
-log = logging.getLogger(__name__)
-
-SHM_BYTES = 64 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class _State:
-    """What ``sandbox.json`` remembers of a pod."""
-
-    addresses: tuple[str, ...]
-    """With their prefixes. Empty on the host's network."""
-    ports: tuple[PublishedPort, ...]
-    kinds: frozenset[str]
-    unlimited: bool = False
-    """It has no limits of bandwidth."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +100,6 @@ class BridgeNetwork:
         )
         directory = self._home / "addresses"
         self._node = _Node(made, [await asyncio.to_thread(Addresses, directory, network) for network in networks])
-        self._ports = {}
         table = "".join(
             rules.table(
                 self._table,
@@ -127,42 +109,22 @@ class BridgeNetwork:
             )
             for network in networks
         )
-        await self._nft(table + spoofing.table(self._table, dict(self._identities())))
+        here = dict(pod_state.of_node(self._pods))
+        self._ports = {uid: state.ports for uid, state in here.items() if state.ports}
+        identities = {veth_name(uid): state.identity(uid) for uid, state in here.items() if "net" in state.kinds}
+        await self._nft(table + spoofing.table(self._table, identities))
         await asyncio.to_thread(self._shorten, made)
-        self.services.start(list(clusters.values()), own=networks, published=dict(self._published()))
+        published = {uid: here[uid].program for uid in self._ports if uid in here}  # which may be fewer by now
+        self.services.start(list(clusters.values()), own=networks, published=published)
 
     def _shorten(self, made: Bridge) -> None:
         """The pods that are here already: with programs of ours in the place of an earlier agent's."""
         self._shortcut.open(shortcut.Device(made.index, made.hardware))
-        programs = self._shortcut.programs
-        if programs is None:
-            return
         with wiring.Wire() as host:
-            for path in sorted(self._pods.glob("*/sandbox.json")):
-                state, uid = _load(path), path.parent.name
-                if state is not None and "net" in state.kinds and state.unlimited:
-                    with contextlib.suppress(OSError):  # it ends just now
-                        shortcut.attach(host, veth_name(uid), programs)
-                        self._enter(uid, state)
-
-    def _enter(self, uid: str, state: _State) -> None:
-        identity = _identity(uid, state)
-        self._shortcut.enter(veth_name(uid), identity.hardware, identity.addresses)
-
-    def _identities(self) -> Iterator[tuple[str, spoofing.Identity]]:
-        """Of the pods that are here already, by the host's end of their interfaces."""
-        for path in sorted(self._pods.glob("*/sandbox.json")):
-            state = _load(path)
-            if state is not None and "net" in state.kinds:
-                yield veth_name(path.parent.name), _identity(path.parent.name, state)
-
-    def _published(self) -> Iterator[tuple[str, Program]]:
-        """By the pods that are here already."""
-        for path in sorted(self._pods.glob("*/sandbox.json")):
-            state = _load(path)
-            if state is not None and state.ports:
-                self._ports[path.parent.name] = state.ports
-                yield path.parent.name, _program(state)
+            for uid, state in pod_state.of_node(self._pods):
+                if "net" in state.kinds and state.unlimited:
+                    identity = state.identity(uid)
+                    self._shortcut.adopt(host, veth_name(uid), identity.hardware, identity.addresses)
 
     async def close(self) -> None:
         await self.services.close()
@@ -189,7 +151,7 @@ class BridgeNetwork:
         kinds = frozenset({"ipc"} if pod.spec.host_network else {"net", "ipc", "uts"})
         if pod.spec.host_ipc:
             kinds -= {"ipc"}
-        state = _load(directory / "sandbox.json")
+        state = pod_state.load(directory / pod_state.FILE)
         if state is None or not namespaces.are_pinned(directory / "ns", state.kinds):
             await self._discard(uid, state)
             try:
@@ -199,22 +161,20 @@ class BridgeNetwork:
                 raise
         return await asyncio.to_thread(self._sandbox, pod, directory, state)
 
-    async def _make(self, pod: Pod, directory: Path, names: files.Names, kinds: frozenset[str]) -> _State:
+    async def _make(self, pod: Pod, directory: Path, names: files.Names, kinds: frozenset[str]) -> PodState:
         uid = pod.metadata.uid or ""
         ports = host_ports.of_pod(pod)
         self._claim_ports(uid, ports)
         limits = _limits(pod)
         inside = self._inside(uid, limits) if "net" in kinds else None
-        addresses = [str(address.ip) for address in inside.addresses] if inside else []
-        state = _State(
-            tuple(str(address) for address in inside.addresses) if inside else (), ports, kinds, limits == Limits()
-        )
+        own = tuple(map(str, inside.addresses)) if inside else ()
+        state = PodState(own, ports, kinds, limits == Limits())
         if self._policies is not None and inside is not None:
-            await self._policies.admit(pod, addresses)
-        await tasks.whole(lambda: _prepare(pod, directory, addresses, names))
+            await self._policies.admit(pod, state.addresses)
+        await tasks.whole(lambda: pod_files.prepare(pod, directory, state.addresses, names))
         try:
             if inside is not None:  # first: not even its first packet may be another's
-                await self._nft(spoofing.admit(self._table, inside.veth, _identity(uid, state)))
+                await self._nft(spoofing.admit(self._table, inside.veth, state.identity(uid)))
             if kinds:
                 await namespaces.create(directory / "ns", hostname=names.host, kinds=kinds, inside=inside)
         except OSError as error:
@@ -222,15 +182,16 @@ class BridgeNetwork:
         if inside is not None:
             await self._limit_or_enter(uid, state, limits, inside)
         if ports and inside is not None:
-            await self.services.publish(uid, _program(state))
-        await tasks.whole(lambda: _save(directory / "sandbox.json", state))
+            await self.services.publish(uid, state.program)
+        await tasks.whole(lambda: pod_state.save(directory / pod_state.FILE, state))
         return state
 
-    async def _limit_or_enter(self, uid: str, state: _State, limits: Limits, inside: namespaces.Inside) -> None:
+    async def _limit_or_enter(self, uid: str, state: PodState, limits: Limits, inside: namespaces.Inside) -> None:
         if limits != Limits():
             await asyncio.to_thread(bandwidth.limit, inside.veth, limits, instance=self._instance, mtu=inside.mtu)
         elif inside.programs is not None:
-            self._enter(uid, state)
+            identity = state.identity(uid)
+            self._shortcut.enter(inside.veth, identity.hardware, identity.addresses)
 
     def _names(self, hostname: str, domain: str) -> files.Names:
         servers = [str(pool.gateway) for pool in self._node.pools] if self._node else []
@@ -259,7 +220,7 @@ class BridgeNetwork:
         if ports:
             self._ports[uid] = ports
 
-    def _sandbox(self, pod: Pod, directory: Path, state: _State) -> Sandbox:
+    def _sandbox(self, pod: Pod, directory: Path, state: PodState) -> Sandbox:
         def pin(kind: str) -> Path | None:
             return directory / "ns" / kind if kind in state.kinds else None
 
@@ -270,7 +231,7 @@ class BridgeNetwork:
             network=pin("net"),
             ipc=pin("ipc"),
             uts=pin("uts"),
-            addresses=[str(ip_interface(each).ip) for each in state.addresses] or bridge.node_addresses(),
+            addresses=state.addresses or bridge.node_addresses(),
             mounts=(
                 *(Mount(etc / name, f"/etc/{name}") for name in ("hosts", "resolv.conf", "hostname")),
                 Mount(shm, "/dev/shm"),  # noqa: S108
@@ -278,9 +239,9 @@ class BridgeNetwork:
         )
 
     async def delete(self, pod_uid: str) -> None:
-        await self._discard(pod_uid, _load(self._pods / pod_uid / "sandbox.json"))
+        await self._discard(pod_uid, pod_state.load(self._pods / pod_uid / pod_state.FILE))
 
-    async def _discard(self, uid: str, state: _State | None) -> None:
+    async def _discard(self, uid: str, state: PodState | None) -> None:
         """Undo everything that `create` may have done for the pod, from the outside inwards."""
         self._shortcut.forget(veth_name(uid))
         if (state and state.ports) or uid in self._ports:
@@ -292,7 +253,7 @@ class BridgeNetwork:
         if self._policies is not None:
             self._policies.forget(uid)
         directory = self._pods / uid
-        await asyncio.to_thread(_remove_files, directory)
+        await asyncio.to_thread(pod_files.remove, directory)
         await asyncio.to_thread(bandwidth.release, veth_name(uid))
         for pool in self._node.pools if self._node else ():
             pool.release(uid)
@@ -309,106 +270,8 @@ class BridgeNetwork:
         await asyncio.to_thread(bandwidth.collect, self._instance, expected)
 
 
-def veth_name(pod_uid: str) -> str:
-    """Of the host's end; 15 characters are all that the kernel allows."""
-    return "sv" + hashlib.sha256(pod_uid.encode()).hexdigest()[:12]
-
-
-def hardware_address(pod_uid: str) -> str:
-    """Of the pod's end: its own for good, and known before there is an interface."""
-    return (b"\x0a" + hashlib.sha256(pod_uid.encode()).digest()[:5]).hex(":")
-
-
-def _identity(uid: str, state: _State) -> spoofing.Identity:
-    return spoofing.Identity(hardware_address(uid), [str(ip_interface(each).ip) for each in state.addresses])
-
-
 def _limits(pod: Pod) -> Limits:
     try:
         return limits_of(pod.metadata.annotations)
     except QuantityError as error:
         raise NetworkError(f"the pod's bandwidth annotation: {error}") from error
-
-
-def _program(state: _State) -> Program:
-    return host_ports.program((str(ip_interface(each).ip) for each in state.addresses), state.ports)
-
-
-def _prepare(pod: Pod, directory: Path, addresses: Sequence[str], names: files.Names) -> None:
-    _write_files(pod, directory / "etc", addresses, names)
-    _mount_shm(directory / "shm", host=pod.spec.host_ipc)
-
-
-def _write_files(pod: Pod, directory: Path, addresses: Sequence[str], names: files.Names) -> None:
-    directory.mkdir(parents=True, exist_ok=True, mode=0o755)
-    resolver = files.parse_resolver(_read("/etc/resolv.conf"))
-    if pod.spec.host_network:
-        hosts = files.host_network_hosts(pod, _read("/etc/hosts"))
-    else:
-        hosts = files.hosts(pod, addresses=addresses, hostname=names.host, cluster_domain=names.cluster.domain)
-        resolver = _reachable(resolver)
-    (directory / "hosts").write_text(hosts)
-    (directory / "hostname").write_text(f"{names.host}\n")
-    (directory / "resolv.conf").write_text(
-        files.format_resolver(files.resolver_of(pod, resolver, names.cluster if names.cluster.addresses else None))
-    )
-
-
-def _reachable(resolver: files.Resolver) -> files.Resolver:
-    """Without loopback servers; systemd-resolved keeps the real ones in a file of its own."""
-    reachable = files.without_loopback(resolver)
-    if not reachable.nameservers and resolver.nameservers:
-        reachable = files.without_loopback(files.parse_resolver(_read("/run/systemd/resolve/resolv.conf")))
-    return reachable
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return ""
-
-
-def _mount_shm(directory: Path, *, host: bool) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    if not host:
-        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-        kernel.mount("shm", str(directory), "tmpfs", flags, f"mode=1777,size={SHM_BYTES}")
-
-
-def _remove_files(directory: Path) -> None:
-    namespaces.remove(directory / "ns")
-    shm = directory / "shm"
-    while True:
-        try:
-            kernel.unmount(str(shm), kernel.MNT_DETACH | kernel.UMOUNT_NOFOLLOW)
-        except OSError:
-            break
-    with contextlib.suppress(FileNotFoundError):
-        shm.rmdir()
-    shutil.rmtree(directory / "etc", ignore_errors=True)
-    (directory / "sandbox.json").unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        directory.rmdir()
-
-
-def _save(path: Path, state: _State) -> None:
-    fields = {
-        "addresses": state.addresses,
-        "ports": [asdict(port) for port in state.ports],
-        "kinds": sorted(state.kinds),
-        "unlimited": state.unlimited,
-    }
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(fields))
-    draft.replace(path)
-
-
-def _load(path: Path) -> _State | None:
-    try:
-        fields = json.loads(path.read_text())
-        ports = tuple(PublishedPort(**port) for port in fields["ports"])
-        unlimited = fields.get("unlimited") is True  # an agent of before did not say
-        return _State(tuple(fields["addresses"]), ports, frozenset(fields["kinds"]), unlimited)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -1,4 +1,4 @@
-"""Network policies as a consumer of the cluster view: the table of `policy_rules` follows it, one transaction for each change.
+"""Network policies as a consumer of the cluster view: a table of `policy_rules` follows it, one transaction for each change.
 
 A pod that starts here is held to its policies before its first packet: the network asks with `admit`, and the pod waits. Until
 the control plane has told the address back to everybody, that is what is known of it. The table stays when the agent ends.
@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from nodeagent.cluster import ClusterView, Key
-from nodeagent.network import nft, policy_rules
+from nodeagent.network import nft, policy_rules, policy_table
 from nodeagent.network.dns.consumer import own_addresses
 from nodeagent.network.errors import NetworkError
-from nodeagent.network.policy_rules import Cluster, NamedPort, Place, Pod, Program
+from nodeagent.network.policy_program import Cluster, NamedPort, Place, Pod, Program
 from nodeagent.settings import Settings
 from schema.base import Wire
 from schema.core import pod as pod_schema
@@ -77,26 +77,26 @@ class Policies:
         async with self._lock:
             place = Place(self._bridge, tuple(ip_address(text) for text in own_addresses(self._view, self._node)))
             program = policy_rules.compile_rules(self._cluster(self._view), place)
-            text, concerned = self._script(place, program), policy_rules.concerned(program)
+            text, concerned = self._script(place, program), program.concerned
             if not text:
                 self._hold(concerned)
                 return
             applied, self._applied = self._applied, None
-            self._hold(concerned | (policy_rules.concerned(applied[1]) if applied else set()))
+            self._hold(concerned | (applied[1].concerned if applied else set()))
             try:
                 await self._nft(text)
             except NetworkError:
                 # Somebody else changed the table: it is made anew, in one transaction again.
                 if applied is None:
                     raise
-                await self._nft(policy_rules.whole(self._table, program, place))
+                await self._nft(policy_table.whole(self._table, program, place))
             self._applied = place, program
             self._hold(concerned)
 
     def _script(self, place: Place, program: Program) -> str:
         if self._applied is None or self._applied[0] != place:
-            return policy_rules.whole(self._table, program, place)
-        return policy_rules.difference(self._table, self._applied[1], program, place)
+            return policy_table.whole(self._table, program, place)
+        return policy_table.difference(self._table, self._applied[1], program, place)
 
     def _cluster(self, view: ClusterView) -> Cluster:
         namespaces = {name: wire["metadata"].get("labels") or {} for (_, name), wire in view.all("Namespace").items()}
@@ -127,7 +127,7 @@ def table_name(instance: str) -> str:
 
 
 def remove(instance: str) -> str:
-    return policy_rules.remove(table_name(instance))
+    return policy_table.remove(table_name(instance))
 
 
 def _pod(wire: Wire, node: str) -> Pod:

@@ -8,8 +8,10 @@ at the host's end of each pod's interface:
     where packets come from a pod        *take*: one just like it goes straight into the other pod's interface; any other
                                          that is for the node to route goes on as if the bridge had received it
 
-No rule is known to the programs, and none has to be: what a table drops or translates never comes out as it went in, so
-it is never learnt. After `SECONDS` the next packet goes the long way again, is tracked there, and is learnt anew or not.
+No rule is known to the programs, and none has to be: what a table drops never comes out, and what it translates does not come
+out as it went in. That is seen by a fingerprint of addresses and ports which the packet carries through the stack (tc_index): by
+itself what comes out may look like another connection of the same two pods. After `SECONDS` the next packet goes the long way
+again, is tracked there, and is learnt anew or not.
 
 Only TCP and UDP take part, and only from a pod's own addresses, hardware address and interface: all else goes through the
 bridge and its own table (`spoofing`). SYN, FIN and RST never go straight: connections begin and end where they are tracked, and
@@ -18,13 +20,14 @@ are translated. (For UDP connection tracking gives the service's another port as
 Nor does what concerns a pod that a network policy or an isolated namespace does (`Shortcut.hold`): its packets meet their rules
 one by one. Pods with a limit of bandwidth have no programs.
 
-It is off unless asked for (`is_wanted`): it is young, and has not run under load for long.
+It is off unless asked for (`is_wanted`): docs/networking.md says why.
 
 Everything is the kernel's and goes on without an agent. A kernel that refuses the programs has the long way alone.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -46,7 +49,7 @@ _FLOWS, _PODS = 16384, 4096
 _LIBERAL = "net/netfilter/nf_conntrack_tcp_be_liberal"
 
 # struct __sk_buff and helpers, linux/bpf.h
-_VLAN, _IFINDEX, _DATA, _DATA_END = 20, 40, 76, 80
+_VLAN, _IFINDEX, _TC_INDEX, _DATA, _DATA_END = 20, 40, 44, 76, 80
 _MAP_LOOKUP, _MAP_UPDATE, _MAP_DELETE, _RANDOM, _STORE_BYTES, _REDIRECT = 1, 2, 3, 7, 9, 23
 _CHANGE_TYPE, _REDIRECT_PEER, _COARSE_TIME = 32, 155, 160
 _AS_RECEIVED = 1
@@ -101,6 +104,14 @@ def _look_up(code: Code, map_: int, key: int, missing: str = "pass") -> Code:
     return code.map(1, map_).copy(2, FRAME, key).call(_MAP_LOOKUP).when(0, "==", 0, missing)
 
 
+def _fingerprint(code: Code) -> Code:
+    """Of what a packet is known by, sixteen bits in 1: another wherever one of its ports is."""
+    code.load(4, 1, FRAME, _PORTS)
+    for offset in range(_SOURCE, _PORTS, 4):
+        code.load(4, 2, FRAME, offset).xor(1, 2)
+    return code.copy(2, 1).shift_right(2, 16).xor(1, 2).mask(1, 0xFFFF)
+
+
 def _finish(code: Code) -> bytes:
     return code.label("pass").set(0, _GO_ON).end().assemble()
 
@@ -121,6 +132,7 @@ def take(pods: int, flows: int, bridge: Device) -> bytes:
     for size, at in ((4, 0), (2, 4)):  # to the bridge's
         word = int.from_bytes(bridge.hardware[at : at + size], sys.byteorder)
         code.wide(2, word).load(size, 1, _PACKET, at).when_register(1, "!=", 2, "pass")
+    _fingerprint(code).store(4, 6, _TC_INDEX, 1)
     code.when(_FLAGS, "&", _SYN, "begins").when(_FLAGS, "!=", 0, "bridge").load(2, 1, 0, _HELD).when(
         1, "!=", 0, "bridge"
     )
@@ -144,6 +156,7 @@ def learn(pods: int, flows: int) -> bytes:
     code = Code().copy(6, CONTEXT).call(_RANDOM).mask(0, ONE_IN - 1).when(0, "!=", 0, "pass").copy(CONTEXT, 6)
     _parse(code)
     code.when(_FLAGS, "!=", 0, "pass")
+    _fingerprint(code).load(4, 2, 6, _TC_INDEX).when(2, "==", 0, "pass").when_register(1, "!=", 2, "pass")
     _look_up(code, pods, _SOURCE)
     _look_up(code, pods, _TARGET)
     code.load(4, 1, 0, 0).load(4, 2, 6, _IFINDEX).when_register(1, "!=", 2, "pass")
@@ -171,12 +184,23 @@ def is_wanted() -> bool:
     return os.environ.get("SLIPWAY_SHORTCUT") == "1"
 
 
-def attach(host: wiring.Wire, interface: str, programs: Programs) -> None:
+def attach(host: wiring.Wire, interface: str, programs: Programs) -> bool:
     """In place of an earlier agent's. What the kernel does not take leaves the pod with the long way."""
     try:
         wiring.classify(host, interface, out_of_pod=programs.take, into_pod=programs.learn)
     except OSError as error:
         log.info("%s: no programs for its packets: %s", interface, error)
+        return False
+    return True
+
+
+def detach(host: wiring.Wire, interface: str) -> None:
+    """An earlier agent's, of which nobody would say any more whom policies concern."""
+    try:
+        wiring.declassify(host, interface)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOENT, errno.ENODEV):
+            log.warning("%s: the programs for its packets cannot be taken away: %s", interface, error)
 
 
 class Shortcut:
@@ -226,10 +250,21 @@ class Shortcut:
         self._places = self._flows = self.programs = None
         self._entered = {}
 
+    def adopt(self, host: wiring.Wire, interface: str, hardware: str, addresses: Iterable[str]) -> None:
+        """A pod that was here before us: with our programs in the place of an earlier agent's, or with none."""
+        if self.programs is not None and attach(host, interface, self.programs):
+            self.enter(interface, hardware, addresses)
+        else:
+            detach(host, interface)
+
     def enter(self, interface: str, hardware: str, addresses: Iterable[str]) -> None:
-        """A pod, to whose interface the programs have been attached. Raises OSError (ENODEV)."""
+        """A pod, to whose interface the programs have been attached. Nothing, if it ends just now."""
         address = bytes.fromhex(hardware.replace(":", ""))
-        self._here[interface] = _Pod(socket.if_nametoindex(interface), address, tuple(addresses))
+        try:
+            index = socket.if_nametoindex(interface)
+        except OSError:
+            return
+        self._here[interface] = _Pod(index, address, tuple(addresses))
         self._follow()
 
     def forget(self, interface: str) -> None:
@@ -247,10 +282,20 @@ class Shortcut:
         wanted = dict(self._wanted())
         for key in self._entered.keys() - wanted.keys():
             self._places.delete(key)
+            del self._entered[key]
         for key, value in wanted.items():
             if self._entered.get(key) != value:
-                self._places.put(key, value)
-        self._entered = wanted
+                self._put(self._places, key, value)
+
+    def _put(self, places: bpf.Map, key: bytes, value: bytes) -> None:
+        """What does not become known, because there are too many say, has the long way."""
+        try:
+            places.put(key, value)
+            self._entered[key] = value
+        except OSError as error:
+            log.warning("a pod of this node is reached by the long way alone: %s", error)
+            places.delete(key)
+            self._entered.pop(key, None)
 
     def _wanted(self) -> Iterator[tuple[bytes, bytes]]:
         for pod in self._here.values():

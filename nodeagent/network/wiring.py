@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
 from typing import Self
 
-_NEWLINK, _SETLINK, _NEWADDR, _NEWROUTE, _NEWQDISC, _NEWFILTER, _ERROR = 16, 19, 20, 24, 36, 44, 2
+_NEWLINK, _SETLINK, _NEWADDR, _NEWROUTE, _NEWQDISC, _DELQDISC, _NEWFILTER, _ERROR = 16, 19, 20, 24, 36, 37, 44, 2
 _REQUEST, _ACK, _REPLACE, _EXCLUSIVE, _CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER = 1, 3, 4, 10
 _IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 12, 18, 28
@@ -124,6 +124,11 @@ def classify(host: Wire, name: str, *, out_of_pod: int, into_pod: int) -> None:
     programs = ((_OUT_OF_POD, out_of_pod), (_INTO_POD, into_pod))
     filters = [(_NEWFILTER, _CREATE | _REPLACE, _filter(index, parent, program)) for parent, program in programs]
     host.ask([(_NEWQDISC, _CREATE, qdisc), *filters])
+
+
+def declassify(host: Wire, name: str) -> None:
+    """Take away what `classify` has attached. Raises OSError: EINVAL or ENOENT where nothing is."""
+    host.ask([(_DELQDISC, 0, _TRAFFIC.pack(0, host.index(name), _CLSACT_HANDLE, _CLSACT, 0))])
 
 
 def _filter(index: int, parent: int, program: int) -> bytes:

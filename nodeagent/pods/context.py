@@ -75,6 +75,14 @@ class Planner(Protocol):
     ) -> ContainerPlan: ...
 
 
+class Holder(Protocol):
+    """As `runtime.holder.plan`. Blocks, so it is called in a thread."""
+
+    def __call__(
+        self, pod: Pod, sandbox: Sandbox, *, run_dir: Path, cgroup_parent: str, pids_limit: int
+    ) -> ContainerPlan: ...
+
+
 @dataclass
 class Facilities:
     """The host, real or fake."""
@@ -84,6 +92,7 @@ class Facilities:
     volumes: Volumes
     images: Images
     plan: Planner
+    hold: Holder
     list_images: Callable[[], Sequence[Wire]] = list
     """What is here, as in a Node's `status.images`. Blocks."""
     tell_images: Callable[[], Callable[[], ImagesMessage | None]] | None = None

@@ -16,6 +16,11 @@ def container_id(pod_uid: str, name: str, attempt: int) -> str:
     return f"{pod_uid}-{_short(name)}-{attempt}"
 
 
+def holder_id(pod_uid: str) -> str:
+    """Of the container that holds the pod's process namespace (`pods.processes`); without an attempt, it is nobody else's."""
+    return f"{pod_uid}-holder"
+
+
 def attempt_of(pod_uid: str, name: str, identifier: str) -> int | None:
     """Which attempt of this container the id means; None when it is not one of its ids."""
     prefix = f"{pod_uid}-{_short(name)}-"
@@ -40,8 +45,12 @@ def full_name(pod: Pod) -> str:
 
 def field_path(pod: Pod, name: str) -> str:
     """Of a container, for events: ``spec.containers{web}``."""
-    inits = pod.spec.init_containers
-    kind = "initContainers" if any(init.name == name for init in inits) else "containers"
+    if any(init.name == name for init in pod.spec.init_containers):
+        kind = "initContainers"
+    elif any(debugger.name == name for debugger in pod.spec.ephemeral_containers):
+        kind = "ephemeralContainers"
+    else:
+        kind = "containers"
     return f"spec.{kind}{{{name}}}"
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from nodeagent.pods import restart
+from nodeagent.pods import restart, transitions
 from nodeagent.pods.state import ContainerState, Phase, PodState
 from schema.core.container import Container
 from schema.core.pod import Pod
@@ -170,6 +170,7 @@ def _going(pod: Pod, state: PodState, now: datetime) -> Decision:
             return _begin_finish(pod, state, phase, now)
         policy = pod.spec.restart_policy or restart.ALWAYS
         steps += [_container_step(pod, c, state, policy, now) for c in pod.spec.containers]
+        steps += [_debugging_step(pod, c, state, now) for c in pod.spec.ephemeral_containers]
     return _join(steps, _startable(pod, state, steps))
 
 
@@ -181,7 +182,7 @@ def _setting_up(pod: Pod, state: PodState, now: datetime) -> Decision:
         wakes.append(state.problem.retry_at)
     else:
         actions.append(SetUp())
-    for container in _all(pod):
+    for container in transitions.containers(pod):
         known = state.container(container.name)
         if known.phase is not Phase.WAITING:
             continue
@@ -218,6 +219,14 @@ def _container_step(pod: Pod, container: Container, state: PodState, policy: str
     if known.problem is not None and now < known.problem.retry_at:
         return _Step(wake_at=known.problem.retry_at)
     return _Step(ready_to_start=True)
+
+
+def _debugging_step(pod: Pod, container: Container, state: PodState, now: datetime) -> _Step:
+    """An ephemeral container runs once."""
+    known = state.container(container.name)
+    if known.phase is Phase.TERMINATED:
+        return _removal(known)
+    return _container_step(pod, container, state, restart.NEVER, now)
 
 
 def _running_step(pod: Pod, container: Container, known: ContainerState, policy: str, now: datetime) -> _Step:
@@ -259,7 +268,7 @@ def _startable(pod: Pod, state: PodState, steps: Sequence[_Step]) -> tuple[str, 
     """In the pod's order; one that has a postStart hook is waited for before those behind it start."""
     # Steps follow the containers' order: either the init containers up to one that is not through, or all.
     names: list[str] = []
-    for container, step in zip(_all(pod), steps, strict=False):
+    for container, step in zip(transitions.containers(pod), steps, strict=False):
         if step.ready_to_start:
             names.append(container.name)
             if container.lifecycle is not None and container.lifecycle.post_start is not None:
@@ -291,8 +300,9 @@ def _join(steps: Iterable[_Step], startable: tuple[str, ...]) -> Decision:
 
 
 def _begin_finish(pod: Pod, state: PodState, phase: str, now: datetime) -> Decision:
-    """Sidecars outlive the main containers; the pod has ended when they have."""
-    running = [c.name for c in reversed(pod.spec.init_containers) if _runs(state, c.name)]
+    """Sidecars outlive the main containers; the pod has ended when they have, and those who debug it."""
+    others = [*pod.spec.ephemeral_containers, *reversed(pod.spec.init_containers)]
+    running = [c.name for c in others if _runs(state, c.name)]
     if not running:
         return Decision((Finish(phase),))
     known = state.container(running[0])
@@ -310,10 +320,10 @@ def _stopping(pod: Pod, state: PodState, now: datetime) -> Decision:
     stop = state.stop
     assert stop is not None  # noqa: S101 - the caller looked
     deadline = stop.since + timedelta(seconds=stop.grace_seconds)
-    running = [c for c in _all(pod) if _runs(state, c.name)]
+    running = [c for c in transitions.containers(pod) if _runs(state, c.name)]
     if not running:
         return _stopped(state)
-    main = {c.name for c in pod.spec.containers}
+    main = {c.name for c in [*pod.spec.containers, *pod.spec.ephemeral_containers]}
     if any(c.name in main for c in running):
         ending = [_end_one(state.container(c.name), deadline, now) for c in running if c.name in main]
     else:
@@ -402,6 +412,8 @@ def comes_again(pod: Pod, state: PodState, name: str) -> bool:
     known = state.container(name)
     if state.stop is not None or state.final_phase or known.termination is None:
         return False
+    if any(each.name == name for each in pod.spec.ephemeral_containers):
+        return False
     policy = pod.spec.restart_policy or restart.ALWAYS
     for init in pod.spec.init_containers:
         if init.name == name:
@@ -426,10 +438,6 @@ def _succeeded(known: ContainerState) -> bool:
 
 def _runs(state: PodState, name: str) -> bool:
     return state.container(name).phase is Phase.RUNNING
-
-
-def _all(pod: Pod) -> list[Container]:
-    return [*pod.spec.init_containers, *pod.spec.containers]
 
 
 def _active_deadline(pod: Pod, state: PodState) -> datetime | None:

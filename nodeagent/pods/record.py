@@ -52,10 +52,10 @@ class Record:
         return self.pod.metadata.name or ""
 
     def container(self, name: str) -> Container:
-        for container in [*self.pod.spec.init_containers, *self.pod.spec.containers]:
-            if container.name == name:
-                return container
-        raise KeyError(name)
+        container = transitions.container(self.pod, name)
+        if container is None:
+            raise KeyError(name)
+        return container
 
     def desire(self, wire: Wire) -> None:
         self.wire, self.pod = wire, Pod.parse(wire)

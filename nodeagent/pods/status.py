@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from nodeagent.pods import identity, lifecycle, restart
+from nodeagent.pods import identity, lifecycle, restart, transitions
 from nodeagent.pods.state import (
     Condition,
     ContainerState,
@@ -58,6 +58,9 @@ def build(pod: Pod, state: PodState, host: Host, now: datetime) -> tuple[Wire, P
     if pod.spec.init_containers:
         wire["initContainerStatuses"] = [_container(c, pod, state, now) for c in pod.spec.init_containers]
     wire["containerStatuses"] = [_container(c, pod, state, now) for c in pod.spec.containers]
+    if pod.spec.ephemeral_containers:
+        debuggers = [_container(c, pod, state, now) for c in pod.spec.ephemeral_containers]
+        wire["ephemeralContainerStatuses"] = [each | {"ready": False} for each in debuggers]
     return wire, replace(state, conditions=conditions)
 
 
@@ -265,14 +268,10 @@ def _message(text: str) -> Wire:
 
 def _problem(problem: Problem, pod: Pod, name: str, now: datetime) -> Wire:
     if problem.kind is Retry.IMAGE and problem.reason == "ErrImagePull" and now >= problem.since + PULL_ERROR_SHOWN:
-        image = next((c.image for c in _containers(pod) if c.name == name), "")
+        image = next((c.image for c in transitions.containers(pod) if c.name == name), "")
         message = f'Back-off pulling image "{image}": ErrImagePull: {problem.message}'
         return {"reason": "ImagePullBackOff", "message": message}
     return {"reason": problem.reason, "message": problem.message}
-
-
-def _containers(pod: Pod) -> list[Container]:
-    return [*pod.spec.init_containers, *pod.spec.containers]
 
 
 def _terminated(ended: Termination) -> Wire:
@@ -301,7 +300,8 @@ def next_change(state: PodState, now: datetime) -> datetime | None:
 
 def is_settled(wire: Mapping[str, object]) -> bool:
     """Whether the status says more than "on its way": such a one is worth a frame of its own at once."""
-    statuses = [*_list(wire, "initContainerStatuses"), *_list(wire, "containerStatuses")]
+    kinds = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+    statuses = [status for kind in kinds for status in _list(wire, kind)]
     on_its_way = ("ContainerCreating", "PodInitializing")
     return any((status["state"].get("waiting") or {}).get("reason") not in on_its_way for status in statuses)
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,13 +26,24 @@ from nodeagent.errors import (
     VolumeError,
 )
 from nodeagent.facilities import ContainerPlan, Credentials, Exit, Image, Mount, Sandbox
-from nodeagent.pods import command, credentials, environment, identity, lifecycle, messages, pulls, restart, transitions
+from nodeagent.pods import (
+    command,
+    credentials,
+    environment,
+    identity,
+    lifecycle,
+    messages,
+    processes,
+    pulls,
+    restart,
+    transitions,
+)
 from nodeagent.pods.context import Context
 from nodeagent.pods.record import Record
 from nodeagent.pods.state import Phase, Retry
 from nodeagent.tasks import Tasks
 from nodeagent.volumes import claims
-from schema.core.container import Container
+from schema.core.container import Container, EphemeralContainer
 from schema.session import EventReport
 
 log = logging.getLogger(__name__)
@@ -159,7 +171,9 @@ class Steps:
     async def release(self, *, entirely: bool) -> None:
         """Containers first, for they use the rest."""
         record, host = self._record, self._context.host
-        await asyncio.gather(*(self._remove(name) for name in record.names()))
+        await asyncio.gather(
+            *(self._remove(name) for name in record.names()), processes.release(record.pod, self._context)
+        )
         await asyncio.gather(host.network.delete(record.uid), host.volumes.delete(record.uid))
         if entirely:
             await asyncio.to_thread(messages.remove_all, self._context.settings.home, record.uid)
@@ -253,10 +267,22 @@ class Steps:
 
     async def start(self, names: Sequence[str]) -> None:
         """Made side by side, started in the order of the pod."""
+        try:
+            await self._hold_processes()
+        except (AgentError, OSError) as error:
+            for name in names:
+                self._config_failed(name, error)
+            return
         made = await asyncio.gather(*(self._create(name) for name in names))
         for name, is_made in zip(names, made, strict=True):
             if is_made:
                 await self._start(name)
+
+    async def _hold_processes(self) -> None:
+        record = self._record
+        assert record.sandbox is not None  # noqa: S101 - lifecycle starts nothing before set_up
+        held = await processes.hold(record.pod, record.sandbox, self._context)
+        record.sandbox = replace(record.sandbox, processes=held)
 
     async def _create(self, name: str) -> bool:
         try:
@@ -301,7 +327,6 @@ class Steps:
             asyncio.to_thread(messages.prepare_files, settings.home, record.uid, name, attempt),
         )
         mounts = [*await self._mounts(container, variables), self._termination_mount(container, attempt)]
-        assert record.sandbox is not None  # noqa: S101 - lifecycle starts nothing before set_up
         return await asyncio.to_thread(
             self._context.host.plan,
             record.pod,
@@ -315,12 +340,24 @@ class Steps:
             args=command.arguments(container, image.config, variables),
             environment=environment.merge(image.config.environment, variables),
             hostname=command.hostname(record.pod, settings.node_name),
-            sandbox=record.sandbox,
+            sandbox=self._sandbox_of(container),
             mounts=mounts,
             cgroup_parent=settings.cgroup_parent,
             pids_limit=settings.pids_limit,
             seccomp_directory=settings.home / "seccomp",
         )
+
+    def _sandbox_of(self, container: Container) -> Sandbox:
+        """One that debugs another sees its processes."""
+        record = self._record
+        assert record.sandbox is not None  # noqa: S101 - lifecycle starts nothing before set_up
+        target = container.target_container_name if isinstance(container, EphemeralContainer) else ""
+        if not target:
+            return record.sandbox
+        process = self._context.host.runtime.process_of(record.state.container(target).container_id)
+        if process is None:
+            raise ConfigError(f"targetContainerName: container {target} is not running")
+        return replace(record.sandbox, processes=processes.namespace(process))
 
     async def _mounts(self, container: Container, variables: dict[str, str]) -> Sequence[Mount]:
         if not container.volume_mounts:

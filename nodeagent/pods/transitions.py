@@ -31,9 +31,17 @@ UNKNOWN_MESSAGE = "The container could not be located when the agent started"
 CANNOT_RUN_EXIT_CODE = 128
 
 
+def containers(pod: Pod) -> list[Container]:
+    """All of them, as they start: init containers first, those for debugging last."""
+    return [*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers]
+
+
 def names(pod: Pod) -> list[str]:
-    """Of all containers, init containers first."""
-    return [c.name for c in [*pod.spec.init_containers, *pod.spec.containers]]
+    return [each.name for each in containers(pod)]
+
+
+def container(pod: Pod, name: str) -> Container | None:
+    return next((each for each in containers(pod) if each.name == name), None)
 
 
 def accepted(pod: Pod, now: datetime) -> PodState:
@@ -43,10 +51,10 @@ def accepted(pod: Pod, now: datetime) -> PodState:
     if status.get("phase") in ("Succeeded", "Failed"):
         state = replace(state, final_phase=str(status["phase"]))
     told = {str(one["name"]): one for field in _STATUS_LISTS for one in status.get(field) or () if one.get("name")}
-    return replace(state, containers={name: _told(name, told.get(name), _spec(pod, name)) for name in names(pod)})
+    return replace(state, containers={name: _told(name, told.get(name), container(pod, name)) for name in names(pod)})
 
 
-_STATUS_LISTS = ("initContainerStatuses", "containerStatuses")
+_STATUS_LISTS = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 
 
 def _told(name: str, status: Wire | None, container: Container | None) -> ContainerState:
@@ -407,13 +415,9 @@ def adopted(pod: Pod, state: PodState, name: str, *, container_id: str, started_
                 last=last,
                 removed=False,
             ),
-            _spec(pod, name),
+            container(pod, name),
         ),
     )
-
-
-def _spec(pod: Pod, name: str) -> Container | None:
-    return next((c for c in [*pod.spec.init_containers, *pod.spec.containers] if c.name == name), None)
 
 
 def lost(state: PodState, name: str, now: datetime) -> PodState:

@@ -31,6 +31,7 @@ from nodeagent.facilities import (
     Running,
     Sandbox,
 )
+from nodeagent.pods import identity
 from nodeagent.volumes import claims
 from schema.base import Wire
 from schema.core.container import Container
@@ -124,6 +125,10 @@ class FakeRuntime:
             return self._host.containers[container_id]
         except KeyError:
             raise NotRunning(f"there is no container {container_id}") from None
+
+    def process_of(self, container_id: str) -> int | None:
+        container = self._host.containers.get(container_id)
+        return None if container is None or container.started_at is None or container.exit is not None else 1
 
     def end(self, container_id: str, code: int, oom_killed: bool = False) -> None:
         """The container ends now."""
@@ -371,3 +376,11 @@ def plan(pod: Pod, container: Container, **decided: Any) -> ContainerPlan:
         terminal=container.tty,
         stdin=container.stdin,
     )
+
+
+def hold(pod: Pod, sandbox: Sandbox, *, run_dir: Path, cgroup_parent: str, pids_limit: int) -> ContainerPlan:
+    """In place of `holder.plan`."""
+    container_id = identity.holder_id(pod.metadata.uid or "")
+    bundle = identity.bundle_dir(run_dir, container_id)
+    spec: Wire = {"process": {"args": ["hold"], "env": []}}
+    return ContainerPlan(container_id, pod.metadata.uid or "", "", 0, bundle, bundle / "log", spec, cgroup_parent)

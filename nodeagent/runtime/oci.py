@@ -119,6 +119,8 @@ class OciRuntime:
         if entry.exited or not entry.created:
             return
         entry.exited = True
+        if entry.shares_processes:
+            self._kill_all(entry)
         self._exits.put_nowait(self._exit(entry, code=code, finished=finished))
 
     def _exit(self, entry: Record, *, code: int, finished: float) -> Exit:
@@ -219,6 +221,10 @@ class OciRuntime:
             raise CreateError(messages.humanise(messages.last_error(output), command=_command(entry)))
         (entry.bundle / record.STARTED).touch()
         return entry.started_at or datetime.now(UTC)
+
+    def process_of(self, container_id: str) -> int | None:
+        entry = self._records.get(container_id)
+        return None if entry is None or entry.exited or entry.started_at is None else entry.pid
 
     async def kill(self, container_id: str, signal: str) -> None:
         entry = self._records.get(container_id)

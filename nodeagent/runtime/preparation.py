@@ -1,5 +1,8 @@
 """What is set on a host once for all containers, when an agent with the right to do so starts. Idempotent.
 
+* The run directory holds a few dozen small files for each container, for as long as it runs. Where it is not on a tmpfs,
+  as /run is not everywhere, one is mounted on it: an inode of a disk costs many times as much, and after a reboot they
+  would mislead.
 * crun wants every controller of a hybrid host where version 1 keeps it. Where ``hugetlb`` was left on version 2, it
   is mounted as the package cgroupfs-mount does.
 * Moving a process into a cgroup waits for a grace period of the kernel's RCU, 10 to 30 ms for each container started,
@@ -9,6 +12,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 from nodeagent import kernel
@@ -16,6 +20,8 @@ from nodeagent.runtime import cgroups
 
 log = logging.getLogger(__name__)
 
+_RUN_OPTIONS = "mode=0700,size=10%"
+"""As much of the memory as distributions give /run."""
 _MARK = "favordynmods"
 _MS_RELATIME = 1 << 21
 _FLAGS = {"ro": kernel.MS_RDONLY, "nosuid": kernel.MS_NOSUID, "nodev": kernel.MS_NODEV, "noexec": kernel.MS_NOEXEC,
@@ -24,7 +30,7 @@ _FLAGS = {"ro": kernel.MS_RDONLY, "nosuid": kernel.MS_NOSUID, "nodev": kernel.MS
 
 def prepare(run_dir: Path) -> None:
     """Each step is worth having alone: one that fails is logged, and doctor explains it."""
-    for step in (_mount_hugetlb, _favour_moves):
+    for step in (_keep_in_memory, _mount_hugetlb, _favour_moves):
         try:
             step(run_dir)
         except OSError as error:
@@ -32,7 +38,8 @@ def prepare(run_dir: Path) -> None:
 
 
 def restore(run_dir: Path) -> None:
-    """Take back what changes the host's behaviour; the hugetlb hierarchy stays, other runtimes may be using it."""
+    """Take back what changes the host's behaviour, before the run directory is unmounted; the hugetlb hierarchy stays, other
+    runtimes may be using it."""
     mark = run_dir / _MARK
     if mark.exists():
         _remount_unified(without=True)
@@ -44,6 +51,26 @@ def missing_hugetlb(hierarchy: cgroups.Hierarchy) -> Path | None:
     if hierarchy.version is not cgroups.Version.HYBRID or "hugetlb" not in hierarchy.unified_controllers:
         return None
     return hierarchy.controllers["memory"].parent / "hugetlb"
+
+
+def _keep_in_memory(run_dir: Path) -> None:
+    run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if _is_tmpfs(run_dir) or any(run_dir.iterdir()):
+        return
+    try:
+        kernel.mount("slipway", str(run_dir), "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, _RUN_OPTIONS)
+    except PermissionError as error:
+        log.debug("%s stays on its disk: %s", run_dir, error)
+
+
+def _is_tmpfs(path: Path) -> bool:
+    device = path.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        if before.split()[2] == number:
+            return after.split()[0] == "tmpfs"
+    return False
 
 
 def _mount_hugetlb(run_dir: Path) -> None:

@@ -28,6 +28,8 @@ class Record:
     """Of the container."""
     terminal: bool
     stdin: bool
+    shares_processes: bool = False
+    """Its process namespace does not end with it, so what it leaves is ended by us."""
     pid: int = 0
     conmon: int = 0
     conmon_pidfd: int = -1
@@ -62,11 +64,12 @@ def of_plan(plan: ContainerPlan) -> Record:
         cgroup=plan.spec["linux"]["cgroupsPath"],
         terminal=plan.terminal,
         stdin=plan.stdin,
+        shares_processes={"type": "pid"} not in plan.spec["linux"]["namespaces"],
     )
 
 
 def save(record: Record) -> None:
-    fields = ("container_id", "pod_uid", "name", "attempt", "cgroup", "terminal", "stdin")
+    fields = ("container_id", "pod_uid", "name", "attempt", "cgroup", "terminal", "stdin", "shares_processes")
     text = json.dumps({name: getattr(record, name) for name in fields})
     (record.bundle / FILE).write_text(text)
 

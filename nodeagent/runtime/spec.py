@@ -228,12 +228,15 @@ def _linux(inputs: SpecInputs, granted: Sequence[str]) -> Wire:
 def _namespaces(inputs: SpecInputs) -> list[Wire]:
     spec, sandbox = inputs.pod.spec, inputs.sandbox
     namespaces: list[Wire] = [{"type": "mount"}, {"type": "cgroup"}]
-    if not spec.host_pid:
+    if not (spec.host_pid or sandbox.processes):
         namespaces.append({"type": "pid"})
-    for kind, path in (("network", sandbox.network), ("ipc", sandbox.ipc), ("uts", sandbox.uts)):
-        if path is not None:
-            namespaces.append({"type": kind, "path": str(path)})
-    return namespaces
+    return namespaces + namespaces_of(sandbox)
+
+
+def namespaces_of(sandbox: Sandbox) -> list[Wire]:
+    """Those of the pod."""
+    shared = {"network": sandbox.network, "ipc": sandbox.ipc, "uts": sandbox.uts, "pid": sandbox.processes}
+    return [{"type": kind, "path": str(path)} for kind, path in shared.items() if path is not None]
 
 
 _IPC_SYSCTLS = ("kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from nodeagent.pods import identity
 from nodeagent.streams import logfile
 from nodeagent.streams.inotify import Watcher
-from nodeagent.streams.logfile import Line, OpenFile
+from nodeagent.streams.logfile import Line
 from schema.session import LogOptions
 
 Send = Callable[[bytes], Awaitable[None]]
@@ -26,18 +25,14 @@ def exists(home: Path, pod_uid: str, name: str, attempt: int) -> bool:
 
 
 class Reader:
-    """Reads an attempt's files in order. Blocking; one thread at a time."""
+    """What is shown of an attempt's log, by its options. Blocking; one thread at a time."""
 
     def __init__(self, home: Path, pod_uid: str, name: str, attempt: int, options: LogOptions) -> None:
         self.directory = identity.log_dir(home, pod_uid, name)
         self.options = options
-        self._attempt = attempt
-        self._files: list[OpenFile] | None = None
-        self._rest = b""
+        self._lines = logfile.Lines(self.directory, attempt, tail=options.tail_lines)
         self._held: dict[bytes, list[bytes]] = {}
         """By stream, pieces of a line that goes on, already in the form that is shown."""
-        self._lock = threading.Lock()
-        """A reader that is given up may still be in a thread: its files must not be closed under it."""
         self._since = options.since_time
         self._left = options.limit_bytes
 
@@ -48,50 +43,14 @@ class Reader:
 
     def read(self) -> bytes:
         """What is there now, up to about a frame; empty when everything has been read."""
-        with self._lock:
-            return self._read()
-
-    def _read(self) -> bytes:
-        if self._files is None:
-            self._begin()
         shown = bytearray()
         while len(shown) < FRAME_BYTES and not self.is_full:
-            block = self._block()
-            if not block:
+            lines = self._lines.read()
+            if lines is None:
                 break
-            shown += self._show(block)
+            for line in lines:
+                shown += self._shown(line)
         return self._limited(bytes(shown))
-
-    def _begin(self) -> None:
-        files = logfile.open_from(self.directory, self._attempt, 1)
-        first = 0
-        if self.options.tail_lines is not None:
-            first = logfile.seek_tail(files, self.options.tail_lines) if files else 0
-        for file in files[:first]:
-            file.close()
-        self._files = files[first:]
-
-    def _block(self) -> bytes:
-        files = self._files or []
-        while files:
-            block = files[0].read()
-            if block:
-                return block
-            if len(files) == 1:
-                # A newer file means that the writer has left this one for good; only then is its end the end.
-                newer = logfile.open_from(self.directory, self._attempt, files[0].number + 1)
-                if not newer:
-                    return b""
-                files.extend(newer)
-                if block := files[0].read():
-                    return block
-            files.pop(0).close()
-        self._files = logfile.open_from(self.directory, self._attempt, 1)
-        return self._files[0].read() if self._files else b""
-
-    def _show(self, block: bytes) -> bytes:
-        *whole, self._rest = (self._rest + block).split(b"\n")
-        return b"".join(self._shown(line) for raw in whole if (line := logfile.parse(raw)) is not None)
 
     def _shown(self, line: Line) -> bytes:
         held = self._held.get(line.stream)
@@ -110,9 +69,8 @@ class Reader:
 
     def rest(self) -> bytes:
         """The line that an ended container left without its end."""
-        with self._lock:
-            held, self._held = self._held, {}
-            return self._limited(b"".join(piece for pieces in held.values() for piece in pieces))
+        held, self._held = self._held, {}
+        return self._limited(b"".join(piece for pieces in held.values() for piece in pieces))
 
     def _is_too_old(self, line: Line) -> bool:
         if self._since is None:
@@ -131,11 +89,8 @@ class Reader:
         return shown
 
     def close(self) -> None:
-        with self._lock:
-            for file in self._files or ():
-                file.close()
-            self._files = []
-            self._left = 0
+        self._lines.close()
+        self._left = 0
 
 
 async def serve(reader: Reader, send: Send, over: Callable[[], bool], files: Watcher, watching: Watching) -> None:

@@ -8,6 +8,7 @@ was deleted before it, and a reader knows without doubt which file follows the o
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -134,7 +135,11 @@ def _same(opened: _Opened, directory: Path, attempt: int, first: int) -> bool:
 
 
 def _close_all(opened: _Opened) -> None:
-    for _, file in opened:
+    _close([file for _, file in opened])
+
+
+def _close(files: Sequence[OpenFile]) -> None:
+    for file in files:
         file.close()
 
 
@@ -225,8 +230,7 @@ def tail(directory: Path, attempt: int, lines: int) -> list[Line]:
         first = seek_tail(files, lines)
         raw = b"".join(_rest(file) for file in files[first:])
     finally:
-        for file in files:
-            file.close()
+        _close(files)
     return [line for piece in raw.split(b"\n")[:-1] if (line := parse(piece)) is not None]
 
 
@@ -235,3 +239,61 @@ def _rest(file: OpenFile) -> bytes:
     while block := file.read():
         blocks.append(block)
     return b"".join(blocks)
+
+
+class Lines:
+    """Reads an attempt's files in order, whatever is renamed meanwhile. Blocking."""
+
+    def __init__(self, directory: Path, attempt: int, *, tail: int | None = None) -> None:
+        """``tail``: begin with that many last lines, instead of with the first there is."""
+        self._directory = directory
+        self._attempt = attempt
+        self._tail = tail
+        self._files: list[OpenFile] | None = None
+        self._rest = b""
+        self._closed = False
+        self._lock = threading.Lock()
+        """Who gives it up may have left a read behind in a thread: its files must not be closed under it."""
+
+    def read(self) -> list[Line] | None:
+        """The next lines, about as many as are in a block; None when everything has been read that is there now."""
+        with self._lock:
+            block = b"" if self._closed else self._next_block()
+        if not block:
+            return None
+        *whole, self._rest = (self._rest + block).split(b"\n")
+        return [line for raw in whole if (line := parse(raw)) is not None]
+
+    def _next_block(self) -> bytes:
+        if self._files is None:
+            self._begin()
+        return self._block()
+
+    def _begin(self) -> None:
+        files = open_from(self._directory, self._attempt, 1)
+        first = seek_tail(files, self._tail) if files and self._tail is not None else 0
+        _close(files[:first])
+        self._files = files[first:]
+
+    def _block(self) -> bytes:
+        files = self._files or []
+        while files:
+            block = files[0].read()
+            if block:
+                return block
+            if len(files) == 1:
+                # A newer file means that the writer has left this one for good; only then is its end the end.
+                newer = open_from(self._directory, self._attempt, files[0].number + 1)
+                if not newer:
+                    return b""
+                files.extend(newer)
+                if block := files[0].read():
+                    return block
+            files.pop(0).close()
+        self._files = open_from(self._directory, self._attempt, 1)
+        return self._files[0].read() if self._files else b""
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            _close(self._files or ())

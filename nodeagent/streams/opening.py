@@ -12,10 +12,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from nodeagent.builds.places import is_build
 from nodeagent.errors import AgentError
+from nodeagent.facilities import ExecSession
 from nodeagent.pods import identity, status
 from nodeagent.pods.record import Record
 from nodeagent.pods.state import ContainerState, Phase
-from nodeagent.streams import execution, log_stream, port_forward, probing
+from nodeagent.streams import execution, log_stream, port_forward, probing, replay
 from nodeagent.streams.inotify import Watcher
 from nodeagent.tasks import Tasks
 from schema.base import Wire
@@ -56,6 +57,8 @@ class Streams:
         self._dialler = dialler
         self._tasks = Tasks("streams")
         self._files = Watcher()
+        self._called: set[str] = set()
+        """Containers whose one caller (`stdinOnce`) has come."""
 
     def open(self, request: OpenStream) -> None:
         if len(self._tasks) >= MAX_STREAMS:
@@ -128,16 +131,21 @@ class Streams:
         if options is None:
             raise Refused("a log stream needs its options")
         attempt = self._attempt(request, record, previous=options.previous)
+        over = self._end_of(request, record, attempt)
+        reader = log_stream.Reader(self._agent.settings.home, record.uid, request.container, attempt, options)
+        return lambda: log_stream.serve(
+            reader, socket.send, over, self._files, lambda event: self._agent.watching(record.uid, event)
+        )
+
+    def _end_of(self, request: OpenStream, record: Record, attempt: int) -> Callable[[], bool]:
+        """Whether an attempt has ended, and so its log."""
 
         def over() -> bool:
             now = record.state.container(request.container)
             gone = self._agent.records.get(record.uid) is not record
             return gone or now.attempt > attempt or now.phase is Phase.TERMINATED
 
-        reader = log_stream.Reader(self._agent.settings.home, record.uid, request.container, attempt, options)
-        return lambda: log_stream.serve(
-            reader, socket.send, over, self._files, lambda event: self._agent.watching(record.uid, event)
-        )
+        return over
 
     def _attempt(self, request: OpenStream, record: Record, *, previous: bool) -> int:
         """Whose log is meant. As with Kubernetes, a container in its back-off shows the attempt that has just ended."""
@@ -150,6 +158,23 @@ class Streams:
             raise Refused(f'previous terminated container "{container.name}" in pod "{request.pod}" not found')
         reason = status.waiting_reason(container, record.pod, record.state, now)
         raise Refused(f'container "{container.name}" in pod "{request.pod}" is waiting to start: {reason}')
+
+    def _from_the_beginning(
+        self, attached: ExecSession, request: OpenStream, record: Record, state: ContainerState
+    ) -> ExecSession:
+        """For the first who attaches to a container that waits for its one caller."""
+        if state.container_id in self._called:
+            return attached
+        running = {each.container_id for one in self._agent.records.values() for each in one.state.containers.values()}
+        self._called = {*(self._called & running), state.container_id}
+        return replay.Replay(
+            attached,
+            directory=identity.log_dir(self._agent.settings.home, record.uid, request.container),
+            attempt=state.attempt,
+            over=self._end_of(request, record, state.attempt),
+            files=self._files,
+            watching=lambda event: self._agent.watching(record.uid, event),
+        )
 
     async def _process(
         self, request: OpenStream, record: Record, socket: ClientConnection
@@ -166,6 +191,8 @@ class Streams:
         runtime = self._agent.context.host.runtime
         if request.kind is StreamKind.ATTACH:
             attached = await runtime.attach(state.container_id, tty=options.tty, stdin=options.stdin)
+            if options.stdin and record.container(request.container).stdin_once:
+                attached = self._from_the_beginning(attached, request, record, state)
             return lambda: execution.pump(attached, socket, options)
         container_id = state.container_id
         return lambda: execution.run(runtime, container_id, socket, options)

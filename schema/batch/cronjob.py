@@ -76,7 +76,9 @@ class CronJobStatus(ApiModel):
     next_schedule_time: Time | None = None
     """When the next falls due."""
     observed_generation: Int64 = 0
-    """The metadata.generation that the ledger goes by: a schedule that is changed counts from then on."""
+    """The metadata.generation that the ledger goes by."""
+    counts_from: Time | None = None
+    """When that generation was first looked at, where it is not the first one: a schedule that is changed counts from then on."""
 
 
 class CronJob(Object):

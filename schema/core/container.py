@@ -178,7 +178,7 @@ class EphemeralContainer(Container):
     """A container added to a running pod for debugging; it never restarts and reserves nothing."""
 
     target_container_name: str = ""
-    """The container whose process namespace it joins."""
+    """The container whose process namespace it joins; by default it has one of its own, or the pod's."""
 
 
 __all__ = [

@@ -97,10 +97,8 @@ class PodSpec(ApiModel):
     """Run one after the other, each to its successful end, before the containers start."""
     containers: Annotated[list[Container], ListKey("name")]
     """The programs of the pod; at least one. They share network, IPC and host name."""
-    ephemeral_containers: Annotated[
-        list[EphemeralContainer], ListKey("name"), NotYet("ephemeral containers are not started")
-    ] = []
-    """Containers added to the running pod for debugging."""
+    ephemeral_containers: Annotated[list[EphemeralContainer], ListKey("name")] = []
+    """Containers added to the running pod for debugging, by the subresource ephemeralcontainers."""
     restart_policy: Annotated[str, OneOf("Always", "OnFailure", "Never")] = ""
     """Whether ended containers are started again: Always, OnFailure or Never. Always by default."""
     termination_grace_period_seconds: Natural64 | None = None
@@ -127,9 +125,7 @@ class PodSpec(ApiModel):
     """See the node's processes."""
     host_ipc: bool = False
     """Use the node's IPC."""
-    share_process_namespace: Annotated[
-        bool | None, NotYet("containers get a process namespace of their own", unless=False)
-    ] = None
+    share_process_namespace: bool | None = None
     """Let the containers see each other's processes."""
     security_context: PodSecurityContext | None = None
     """Security settings of all containers."""

@@ -125,7 +125,7 @@ class PodSecurityContext(ApiModel):
     """Merge adds the groups that the image's /etc/group gives the user; Strict does not."""
     fs_group: Natural64 | None = None
     """Group that owns the pod's volumes and is given to all its processes."""
-    sysctls: Annotated[list[Sysctl], NotYet("kernel parameters are not set")] = []
+    sysctls: list[Sysctl] = []
     """Kernel parameters of the pod's namespaces."""
     fs_group_change_policy: Annotated[str | None, OneOf("Always", "OnRootMismatch")] = None
     """Whether a volume's ownership is changed Always or only OnRootMismatch."""

@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 from schema import fields, kinds
 from schema.base import Wire
+from schema.custom import defaulting, pruning
 from schema.defaulting import (
     build,
     cronjob,
+    customresourcedefinition,
     daemonset,
     deployment,
     endpoints,
@@ -32,6 +34,7 @@ from schema.defaulting import (
     trigger,
 )
 from schema.kinds import Kind
+from schema.meta import ObjectMeta
 
 _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.POD: pod.default,
@@ -57,11 +60,18 @@ _BY_KIND: dict[Kind, Callable[[Wire], None]] = {
     kinds.BUILD: build.default,
     kinds.REPOSITORY: repository.default,
     kinds.TRIGGER: trigger.default,
+    kinds.CUSTOM_RESOURCE_DEFINITION: customresourcedefinition.default,
 }
 
 
 def default(kind: Kind, wire: Wire) -> None:
     """Tidy the object (drops nulls and unknown fields: ask `unknown_fields` first) and fill in what is absent."""
+    if kind.custom is not None:
+        if isinstance(wire.get("metadata"), dict):
+            fields.tidy(ObjectMeta, wire["metadata"])
+        pruning.prune(kind.custom.schema, wire)
+        defaulting.default(kind.custom.schema, wire)
+        return
     fields.tidy(kind.model, wire)
     if kind in _BY_KIND:
         _BY_KIND[kind](wire)

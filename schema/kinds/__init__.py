@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from schema.kind import ALL_VERBS, Kind, Version
 from schema.kinds import (
+    apiextensions,
     apps,
     autoscaling,
     batch,
@@ -17,6 +18,7 @@ from schema.kinds import (
     slipway,
     storage,
 )
+from schema.kinds.apiextensions import CUSTOM_RESOURCE_DEFINITION
 from schema.kinds.apps import CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET
 from schema.kinds.autoscaling import HORIZONTAL_POD_AUTOSCALER
 from schema.kinds.batch import CRON_JOB, JOB
@@ -52,6 +54,7 @@ __all__ = [
     "CONFIG_MAP",
     "CONTROLLER_REVISION",
     "CRON_JOB",
+    "CUSTOM_RESOURCE_DEFINITION",
     "DAEMON_SET",
     "DEPLOYMENT",
     "DERIVED",
@@ -104,6 +107,7 @@ ALL: tuple[Kind, ...] = (
     *scheduling.ALL,
     *storage.ALL,
     *slipway.ALL,
+    *apiextensions.ALL,
 )
 
 DERIVED: tuple[Kind, ...] = metrics.DERIVED

@@ -28,7 +28,7 @@ POD = Kind(
     model=Pod,
     short_names=("po",),
     categories=("all",),
-    subresources=("status", "binding", "eviction", "log", "exec", "attach", "portforward"),
+    subresources=("status", "binding", "ephemeralcontainers", "eviction", "log", "exec", "attach", "portforward"),
     selectable_fields=(
         "spec.nodeName",
         "spec.restartPolicy",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 
 from schema import kinds
 from schema.base import Wire
@@ -19,9 +20,9 @@ from schema.openapi.schemas import Schemas
 VERSION = "v1.32.0"
 
 
-def document(group: str, version: str) -> Wire:
+def document(group: str, version: str, custom: Iterable[Kind] = ()) -> Wire:
     """The document of one group and version; without kinds it has no paths."""
-    served = [kind for kind in _served() if (kind.group, kind.version) == (group, version)]
+    served = [kind for kind in (*_served(), *custom) if (kind.group, kind.version) == (group, version)]
     schemas = Schemas()
     paths: Wire = {}
     for kind in served:

@@ -113,13 +113,17 @@ class _Operations:
         patch = self._operation("patch", "Change parts", self.object, [*_WRITING, force], suffix=suffix)
         patch["requestBody"] = {
             "required": True,
-            "content": {each: {"schema": {"type": "object"}} for each in _PATCHES},
+            "content": {each: {"schema": {"type": "object"}} for each in self._patches()},
         }
         return {
             "get": self._operation("get", "Read", self.object, [], suffix=suffix),
             "put": self._operation("put", "Replace", self.object, _WRITING, body=self.object, suffix=suffix),
             "patch": patch,
         }
+
+    def _patches(self) -> tuple[str, ...]:
+        """Only types say how their lists are merged."""
+        return _PATCHES if self.kind.custom is None else _PATCHES[:2]
 
     def _operation(
         self,

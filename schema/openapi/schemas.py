@@ -6,14 +6,18 @@ from typing import Any
 
 from schema import shapes
 from schema.base import ApiModel, Wire
+from schema.custom.resource import Custom
 from schema.kinds import Kind
-from schema.meta import ListMeta
+from schema.meta import ListMeta, Object, ObjectMeta
 from schema.openapi import docstrings
 from schema.shapes import Field, Structure
 
 _CORE = "io.k8s.api.core.v1"
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+_EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1"
 _PACKAGES = {
+    "schema.apiextensions.customresourcedefinition": _EXTENSIONS,
+    "schema.apiextensions.schemaprops": _EXTENSIONS,
     "schema.apps.controllerrevision": "io.k8s.api.apps.v1",
     "schema.apps.daemonset": "io.k8s.api.apps.v1",
     "schema.apps.deployment": "io.k8s.api.apps.v1",
@@ -75,12 +79,12 @@ class Schemas:
         return _reference(name)
 
     def of_kind(self, kind: Kind) -> Wire:
-        reference = self.of(kind.model)
+        reference = self.of(kind.model) if kind.custom is None else self._custom(kind, kind.custom)
         self._schema(reference)["x-kubernetes-group-version-kind"] = [gvk(kind, kind.kind)]
         return reference
 
     def of_list(self, kind: Kind) -> Wire:
-        name = f"{_PACKAGES.get(kind.model.__module__, _CORE)}.{kind.list_kind}"
+        name = f"{_package(kind)}.{kind.list_kind}"
         self._found[name] = {
             "type": "object",
             "description": f"A list of {kind.plural}.",
@@ -93,6 +97,23 @@ class Schemas:
             },
             "x-kubernetes-group-version-kind": [gvk(kind, kind.list_kind)],
         }
+        return _reference(name)
+
+    def _custom(self, kind: Kind, custom: Custom) -> Wire:
+        """As the definition has it, with the fields that every object has."""
+        name = f"{_package(kind)}.{kind.kind}"
+        if name not in self._found:
+            own = docstrings.of_fields(Object)
+            given = custom.schema.wire
+            self._found[name] = {
+                **given,
+                "properties": {
+                    **(given.get("properties") or {}),
+                    "apiVersion": {"type": "string", "description": own["api_version"]},
+                    "kind": {"type": "string", "description": own["kind"]},
+                    "metadata": {"description": own["metadata"], "allOf": [self.of(ObjectMeta)], "default": {}},
+                },
+            }
         return _reference(name)
 
     def mark(self, reference: Wire, entry: Wire) -> None:
@@ -146,6 +167,13 @@ class Schemas:
     def _special(self, name: str) -> Wire:
         self._found.setdefault(name, _SPECIAL[name])
         return _reference(name)
+
+
+def _package(kind: Kind) -> str:
+    """``com.example.v1``: a custom kind's group, backwards."""
+    if kind.custom is not None:
+        return ".".join([*reversed(kind.group.split(".")), kind.version])
+    return _PACKAGES.get(kind.model.__module__, _CORE)
 
 
 def _reference(name: str) -> Wire:

@@ -10,6 +10,7 @@ from schema import fields
 from schema.base import Wire
 from schema.defaulting import default
 from schema.kinds import Kind
+from schema.validation import custom
 from schema.validation.causes import Cause, Problems
 from schema.validation.duplicates import duplicate_fields
 from schema.validation.objects import validate
@@ -19,6 +20,8 @@ __all__ = ["Cause", "Problems", "default", "duplicate_fields", "unknown_fields",
 
 def unknown_fields(kind: Kind, wire: Wire) -> list[str]:
     """Paths of fields that the kind does not have, in the order of the object. Ask before `default` drops them."""
+    if kind.custom is not None:
+        return custom.unknown_fields(kind.custom, wire)
     return list(fields.unknown(kind.model, wire))
 
 

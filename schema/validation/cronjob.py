@@ -20,7 +20,7 @@ def check(cronjob: CronJob, problems: Problems) -> None:
         problems.required("spec.schedule")
     else:
         try:
-            cron.expression(spec.schedule)
+            cron.check(spec.schedule)
         except cron.ScheduleError as fault:
             problems.invalid("spec.schedule", spec.schedule, str(fault))
     try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from schema import kinds
@@ -15,6 +15,8 @@ from schema.validation import (
     configmap,
     controllerrevision,
     cronjob,
+    custom,
+    customresourcedefinition,
     daemonset,
     deployment,
     endpoints,
@@ -54,15 +56,23 @@ NameFault = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Rules:
-    """``check`` looks at one object; ``update`` at what changed, on wire objects; ``name`` says what a name lacks."""
+    """``check`` looks at one object, ``create`` at a new one; ``update`` at what changed, on wire objects, except through
+    one of the ``subresources``; ``name`` says what a name lacks."""
 
     check: Callable[[Any, Problems], None]
     update: Callable[[Wire, Wire, Problems], None] | None = None
     name: NameFault = metadata.subdomain_fault
+    create: Callable[[Any, Problems], None] | None = None
+    subresources: Mapping[str, Callable[[Wire, Wire, Problems], None]] = field(default_factory=dict)
 
 
 _RULES: dict[Kind, Rules] = {
-    kinds.POD: Rules(pod.check, pod_update.check),
+    kinds.POD: Rules(
+        pod.check,
+        pod_update.check,
+        create=pod.check_new,
+        subresources={"ephemeralcontainers": pod_update.check_ephemeral_containers},
+    ),
     kinds.NODE: Rules(node.check, node.check_update),
     kinds.NAMESPACE: Rules(namespace.check, name=metadata.label_fault),
     kinds.CONFIG_MAP: Rules(configmap.check, configmap.check_update),
@@ -96,6 +106,7 @@ _RULES: dict[Kind, Rules] = {
     kinds.BUILD: Rules(build.check, build.check_update),
     kinds.REPOSITORY: Rules(repository.check, repository.check_update),
     kinds.TRIGGER: Rules(trigger.check),
+    kinds.CUSTOM_RESOURCE_DEFINITION: Rules(customresourcedefinition.check, customresourcedefinition.check_update),
 }
 
 
@@ -107,19 +118,23 @@ def validate(kind: Kind, new: Wire, old: Wire | None = None, subresource: str = 
     problems = Problems()
     read = structure.read(kind, new, problems)
     structure.check_words(kind.model, new, problems)
-    if read is not None and subresource != "status":
-        _check(kind, read, new, old, problems)
+    if read is not None and kind.custom is not None:
+        custom.check(kind, kind.custom, read, new, old, problems)
+    elif read is not None and subresource != "status":
+        _check(kind, read, new, old, subresource, problems)
     return _first_per_field(problems.causes)
 
 
-def _check(kind: Kind, read: Object, new: Wire, old: Wire | None, problems: Problems) -> None:
+def _check(kind: Kind, read: Object, new: Wire, old: Wire | None, subresource: str, problems: Problems) -> None:
     rules = _RULES[kind]
     metadata.check(read.metadata, namespaced=kind.namespaced, name_fault=rules.name, problems=problems)
     rules.check(read, problems)
     if old is not None:
         metadata.check_update(new, old, problems)
-        if rules.update is not None:
-            rules.update(new, old, problems)
+        if (update := rules.subresources.get(subresource, rules.update)) is not None:
+            update(new, old, problems)
+    elif rules.create is not None:
+        rules.create(read, problems)
 
 
 def _first_per_field(causes: list[Cause]) -> list[Cause]:

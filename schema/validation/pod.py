@@ -17,6 +17,11 @@ def check(pod: Pod, problems: Problems) -> None:
     check_spec(pod.spec, "spec", problems)
 
 
+def check_new(pod: Pod, problems: Problems) -> None:
+    if pod.spec.ephemeral_containers:
+        problems.forbidden("spec.ephemeralContainers", "cannot be set on create")
+
+
 def check_bandwidth(annotations: Mapping[str, str], path: str, problems: Problems) -> None:
     """Also for the pod templates of other kinds."""
     for name in bandwidth.ANNOTATIONS:
@@ -49,10 +54,31 @@ def _check_containers(spec: PodSpec, path: str, problems: Problems) -> None:
     before = Surroundings(volumes, spec.host_network, names=around.names)
     container.check_all(spec.init_containers, f"{path}.initContainers", before, problems)
     _check_init(spec.init_containers, f"{path}.initContainers", problems)
-    if spec.ephemeral_containers:
-        debugging = Surroundings(volumes, spec.host_network, names=around.names)
-        for position, each in enumerate(spec.ephemeral_containers):
-            container.check(each, f"{path}.ephemeralContainers[{position}]", debugging, problems)
+    _check_ephemeral(spec, f"{path}.ephemeralContainers", around, problems)
+
+
+_NOT_OF_DEBUGGERS = ("ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resources", "resizePolicy",
+                     "restartPolicy", "restartPolicyRules")  # fmt: skip
+"""What only a container has that was there from the beginning, and stays."""
+
+
+def _check_ephemeral(spec: PodSpec, path: str, around: Surroundings, problems: Problems) -> None:
+    targets = {each.name for each in [*spec.init_containers, *spec.containers]}
+    for position, each in enumerate(spec.ephemeral_containers):
+        here = f"{path}[{position}]"
+        container.check(each, here, around, problems)
+        given = each.wire()
+        for name in _NOT_OF_DEBUGGERS:
+            if given.get(name) not in (None, [], {}, ""):
+                problems.forbidden(f"{here}.{name}", "cannot be set for an Ephemeral Container")
+        if each.target_container_name and each.target_container_name not in targets:
+            problems.not_found(f"{here}.targetContainerName", each.target_container_name)
+        for number, mount in enumerate(each.volume_mounts):
+            for name, value in (("subPath", mount.sub_path), ("subPathExpr", mount.sub_path_expr)):
+                if value:
+                    problems.forbidden(
+                        f"{here}.volumeMounts[{number}].{name}", "cannot be set for an Ephemeral Container"
+                    )
 
 
 def _check_init(containers: list[Container], path: str, problems: Problems) -> None:

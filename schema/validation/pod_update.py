@@ -30,6 +30,18 @@ def check(new: Wire, old: Wire, problems: Problems) -> None:
         problems.forbidden("spec", f"{_RULE}: {_differences(_fixed(given, stored), _fixed(stored, stored))}")
 
 
+def check_ephemeral_containers(new: Wire, old: Wire, problems: Problems) -> None:
+    """They are only ever added: what one has seen and done stays told."""
+    path = "spec.ephemeralContainers"
+    given = {each.get("name"): each for each in new["spec"].get("ephemeralContainers") or []}
+    for each in old["spec"].get("ephemeralContainers") or []:
+        name = each["name"]
+        if name not in given:
+            problems.forbidden(path, f"existing ephemeral containers {name!r} may not be removed")
+        elif given[name] != each:
+            problems.forbidden(path, f"existing ephemeral containers {name!r} may not be changed")
+
+
 def _check_container_counts(given: Wire, stored: Wire, problems: Problems) -> None:
     for name in ("containers", "initContainers"):
         if len(given.get(name) or []) != len(stored.get(name) or []):

@@ -22,6 +22,11 @@ _ZERO: dict[Structure, Any] = {Structure.LIST: [], Structure.MAP: {}, Structure.
 Location = tuple[int | str, ...]
 
 
+def readable(kind: Kind, wire: Wire) -> bool:
+    """Whether everything in it has the right type; something may be missing."""
+    return read(kind, wire, Problems()) is not None
+
+
 def read(kind: Kind, wire: Wire, problems: Problems) -> Object | None:
     """The object as its class. None when it cannot be read; then the reasons are in ``problems``."""
     try:

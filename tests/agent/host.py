@@ -20,6 +20,7 @@ from nodeagent.runtime import cgroups, preparation
 from nodeagent.settings import Settings
 from schema.base import Wire
 from schema.core.pod import Pod
+from tests.agent.patience import patience
 
 needs_host = [pytest.mark.host, pytest.mark.skipif(os.geteuid() != 0, reason="needs root")]
 
@@ -70,7 +71,7 @@ def instance(*, runtime: str = "crun") -> Iterator[Settings]:
 
 def _kill_and_remove_cgroups(parent: str) -> None:
     hierarchy = cgroups.detect()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + patience(5)
     while pids := hierarchy.processes(f"/{parent}"):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
@@ -93,9 +94,9 @@ def pod(spec: Wire | None = None, /, **metadata: object) -> Pod:
     )
 
 
-async def until(condition: Callable[[], object] | Callable[[], Awaitable[object]], *, seconds: float = 10) -> None:
+async def until(condition: Callable[[], object] | Callable[[], Awaitable[object]], *, seconds: float = 60) -> None:
     """Wait for a condition that nothing notifies of."""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(patience(seconds)):
         while True:
             result = condition()
             if isinstance(result, Awaitable):

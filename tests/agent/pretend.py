@@ -158,6 +158,7 @@ def facilities(host: FakeHost) -> Facilities:
         volumes=fake.FakeVolumes(host),
         images=fake.FakeImages(host),
         plan=fake.plan,
+        hold=fake.hold,
     )
 
 

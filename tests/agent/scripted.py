@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +12,9 @@ from websockets.http11 import Request, Response
 
 from schema.base import Model, Wire
 from schema.session import Acknowledge, Heartbeat, Hello, OpenStream, Report, Sync, Update, Welcome, from_agent
+from tests.agent.patience import patience
 
 TOKEN = "the-node's-token"
-
-_SLOWNESS = 10 if os.environ.get("SLIPWAY_IN_VM") else 1
-"""An emulated machine takes its time (tests/vm)."""
 
 
 class ControlPlane:
@@ -78,7 +75,7 @@ class ControlPlane:
             await self.streams[path.rpartition("/")[2]].put(socket)
             await socket.wait_closed()
             return
-        hello = from_agent.validate_json(await socket.recv())
+        hello = from_agent(await socket.recv())
         assert isinstance(hello, Hello)
         self.hellos.append(hello)
         self._sessions.append(socket)
@@ -91,7 +88,7 @@ class ControlPlane:
             await self._hear(socket, frame)
 
     async def _hear(self, socket: ServerConnection, frame: str | bytes) -> None:
-        message = from_agent.validate_json(frame)
+        message = from_agent(frame)
         if isinstance(message, Report):
             self.reports.append(message)
             if self.acknowledges:
@@ -110,7 +107,7 @@ class ControlPlane:
         """The agent's stream, as it dials in."""
         queue = self.streams[request.stream_id] = asyncio.Queue()
         await self._say(self._sessions[-1], request)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(patience(60)):
             return await queue.get()
 
     def cut(self) -> None:
@@ -123,8 +120,8 @@ class ControlPlane:
     def is_gone(self, uid: str) -> bool:
         return any(pod.gone for report in self.reports for pod in report.pods if pod.uid == uid)
 
-    async def until(self, what: Callable[[], Any], *, seconds: float = 20.0) -> None:
-        deadline = asyncio.get_running_loop().time() + seconds * _SLOWNESS
+    async def until(self, what: Callable[[], Any], *, seconds: float = 60.0) -> None:
+        deadline = asyncio.get_running_loop().time() + patience(seconds)
         while not what():
             assert asyncio.get_running_loop().time() < deadline, "it did not come to pass"
             await asyncio.sleep(0.005)

@@ -27,6 +27,7 @@ from nodeagent.cluster import ClusterView, Key
 from nodeagent.facilities import Sandbox
 from nodeagent.network.pods import BridgeNetwork
 from nodeagent.network.services import Services
+from nodeagent.network.shortcut import Shortcut
 from nodeagent.settings import Settings
 from tests.agent.host import instance, pod
 
@@ -57,9 +58,8 @@ class Place:
             return threads.submit(body).result()
 
 
-@pytest.fixture(scope="module")
-def segment() -> Iterator[dict[str, Place]]:
-    """This process becomes the node."""
+def become_node() -> Iterator[dict[str, Place]]:
+    """This process becomes the node, until the end."""
     prefix = f"svc{os.getpid()}"
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     for name in NAMESPACES:
@@ -89,6 +89,9 @@ def segment() -> Iterator[dict[str, Place]]:
         os.close(before)
         for name in NAMESPACES:
             _run(f"ip netns del {prefix}{name}")
+
+
+segment = pytest.fixture(become_node, scope="module", name="segment")
 
 
 def _run(script: str) -> None:
@@ -133,11 +136,17 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def running(segment: dict[str, Place], *, families: tuple[int, ...] = (4,), **settings_: Any) -> Any:
+async def running(
+    segment: dict[str, Place],
+    *,
+    families: tuple[int, ...] = (4,),
+    shortcut: Shortcut | None = None,
+    **settings_: Any,
+) -> Any:
     ranges = {4: (POD_RANGE, CLUSTER), 6: (POD_RANGE_6, CLUSTER_6)}
     with instance() as plain:
         settings = type(plain)(**{**vars(plain), **settings_})
-        network = BridgeNetwork(settings)
+        network = BridgeNetwork(settings, shortcut=shortcut)
         await network.start(
             pod_cidrs=[ranges[each][0] for each in families], cluster_cidrs=[ranges[each][1] for each in families]
         )
@@ -252,7 +261,7 @@ def answering_udp(place: Place, name: str, port: int = 8080, address: str = "0.0
         listener.close()
 
 
-def fetch(address: str, port: int, *, timeout: float = 2) -> tuple[str, str]:
+def fetch(address: str, port: int, *, timeout: float = 10) -> tuple[str, str]:
     """(who answered, whom it saw)"""
     with socket.create_connection((address, port), timeout=timeout) as connection:
         name, _, peer = connection.makefile().readline().strip().partition(" ")

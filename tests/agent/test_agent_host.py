@@ -16,11 +16,13 @@ import pytest
 
 from nodeagent import teardown
 from nodeagent.images.store import ImageStore
+from nodeagent.pods import identity
 from nodeagent.settings import Settings
 from schema.base import Wire
 from schema.session import ExecOptions, LogOptions, OpenStream, StreamKind
 from tests import images
 from tests.agent.host import instance, needs_host
+from tests.agent.patience import patience
 from tests.agent.pretend import container, deleted, pod_wire
 from tests.agent.scripted import TOKEN, ControlPlane, payloads
 
@@ -49,7 +51,7 @@ class Process:
     async def end(self, number: int = signal.SIGTERM) -> int:
         assert self._process is not None
         self._process.send_signal(number)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(patience(60)):
             return await self._process.wait()
 
 
@@ -157,6 +159,39 @@ async def test_containers_outlive_a_killed_agent_and_their_ends_are_not_missed(t
         assert len(lines) > 10
 
 
+async def test_containers_that_share_processes_see_each_other_and_start_anew_when_their_namespace_ends(tmp_path):
+    look = (
+        "until ps | grep -q 'sleep 432[1]'; do sleep 0.05; done; grep -q catatonit /proc/1/comm && "
+        "! ls /proc/1/root/ 2>/dev/null"
+    )
+    other = shell("sleep 5678 & exec sleep 4321", "other")
+    wire = pod_wire(shell(look), other, restartPolicy="OnFailure", shareProcessNamespace=True)
+    uid = wire["metadata"]["uid"]
+    async with node(tmp_path, network=9) as (plane, process):
+        plane.pods = [wire]
+        await plane.update(pods=[wire])
+
+        def told(name: str) -> Wire:
+            statuses = plane.statuses(uid)
+            return next((c for c in statuses[-1]["containerStatuses"] if c["name"] == name), {}) if statuses else {}
+
+        await plane.until(lambda: "terminated" in told("web").get("state", {}))
+        assert told("web")["state"]["terminated"]["exitCode"] == 0
+        await process.end(signal.SIGKILL)
+        plane.reports.clear()
+        await process.begin()
+        await plane.until(lambda: "running" in told("other").get("state", {}))
+        assert told("other")["restartCount"] == 0
+        holder = process.settings.run_dir / "containers" / identity.holder_id(uid) / "pidfile"
+        first = int(holder.read_text())
+        os.kill(first, signal.SIGKILL)
+        await plane.until(lambda: told("other")["restartCount"] > 0 and "running" in told("other")["state"])
+        assert int(holder.read_text()) != first
+        await plane.update(pods=[deleted(wire, 0)])
+        await plane.until(lambda: plane.is_gone(uid))
+        assert list((process.settings.run_dir / "containers").iterdir()) == []
+
+
 async def test_exec_passes_binary_input_and_the_exit_code(tmp_path):
     wire = pod_wire(shell("sleep 1000"))
     payload = os.urandom(300_000).replace(b"\n", b" ")
@@ -259,3 +294,18 @@ async def test_attach_talks_to_the_container_itself(tmp_path):
         assert await socket.recv() == b"\x01got one\n"
         await socket.close()
         assert plane.statuses(wire["metadata"]["uid"])[-1]["phase"] == "Running"
+
+
+async def test_the_one_caller_of_a_container_misses_nothing_that_it_said_before(tmp_path):
+    script = "printf 'who is there? '; echo aside >&2; read name; echo hello $name; exit 0"
+    wire = pod_wire(shell(script, stdin=True, stdinOnce=True), restartPolicy="Never")
+    async with node(tmp_path, network=9) as (plane, _):
+        await plane.update(pods=[wire])
+        await plane.until_phase(wire["metadata"]["uid"], "Running")
+        options = ExecOptions(stdin=True)
+        socket = await plane.open_stream(request(StreamKind.ATTACH, wire, "attach", exec=options))
+        assert json.loads(await socket.recv()) == {}
+        told = [await socket.recv(), await socket.recv()]
+        assert sorted(told) == [b"\x01who is there? ", b"\x02aside\n"]
+        await socket.send(b"\x00world\n")
+        assert await payloads(socket) == [b"\x01hello world\n", b'\x03{"metadata": {}, "status": "Success"}']

@@ -16,7 +16,8 @@ from tests.agent.test_agent_host import node, request, shell
 
 pytestmark = needs_host
 
-QUICK: Wire = {"periodSeconds": 1, "failureThreshold": 1}
+QUICK: Wire = {"periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 30}
+"""Asked often, and given time to answer: a busy machine makes nobody sick."""
 SERVE = "mkdir -p /www; echo fine > /www/health; httpd -p 8080 -h /www; "
 SERVE += "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 
@@ -82,18 +83,19 @@ async def test_every_kind_of_readiness_probe_sees_the_container_come_up_and_go_d
             await run_in(plane, wires[name], "rm /www/health", number)
             await plane.until(partial(not_ready, plane, uids[name]))
         assert ready(plane, uids["tcp"])
-        assert "Readiness probe failed: HTTP probe failed with statuscode: 404" in events(
-            plane, uids["http"], "Unhealthy"
-        )
+        said = "Readiness probe failed: HTTP probe failed with statuscode: 404"
+        await plane.until(lambda: said in events(plane, uids["http"], "Unhealthy"))
         assert all(container_of(plane, uid)["restartCount"] == 0 for uid in uids.values())
 
 
 async def test_a_container_whose_liveness_fails_is_restarted_after_its_pre_stop_hook(tmp_path):
-    script = "trap 'echo stopped >> /shared/log; exit 0' TERM; echo up >> /shared/log; while :; do sleep 0.05; done"
+    script = "trap 'echo stopped >> /shared/log; exit 0' TERM; echo up >> /shared/log; echo > /tmp/up; "
+    script += "while :; do sleep 0.05; done"
     mounts = [{"name": "shared", "mountPath": "/shared"}]
     alive = {"exec": {"command": ["sh", "-c", "test ! -e /shared/sick || { echo I am sick; exit 1; }"]}}
+    after_it = "while [ ! -e /tmp/up ]; do sleep 0.02; done"  # hook and container begin at the same time
     hooks = {
-        "postStart": {"exec": {"command": ["sh", "-c", "echo post >> /shared/log"]}},
+        "postStart": {"exec": {"command": ["sh", "-c", f"{after_it}; echo post >> /shared/log"]}},
         "preStop": {"exec": {"command": ["sh", "-c", "rm -f /shared/sick; echo pre >> /shared/log"]}},
     }
     web = shell(script, volumeMounts=mounts, livenessProbe=alive | QUICK, lifecycle=hooks)

@@ -56,7 +56,7 @@ def view_of(*wires):
 
 async def ask(name, configuration, kind="A"):
     query = dns.message.make_query(name, kind)
-    response = await dns.asyncquery.udp(query, ADDRESS, port=configuration.port, timeout=5)
+    response = await dns.asyncquery.udp(query, ADDRESS, port=configuration.port, timeout=30)
     return sorted(rdata.to_text() for rrset in response.answer for rdata in rrset)
 
 
@@ -106,7 +106,7 @@ async def test_an_agent_that_dies_before_it_has_said_everything_leaves_no_proces
     await link._say(configuration.message())
     descriptor = os.pidfd_open(link.pid)
     await link.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await readable(descriptor)
     os.close(descriptor)
     assert process.look(link.path) is None
@@ -117,7 +117,7 @@ async def test_a_killed_process_is_noticed_and_started_again(links, configuratio
     await link.tell(configuration, view, [])
     pid = link.pid
     os.kill(pid, signal.SIGKILL)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await link.lost.wait()
     await link.tell(configuration, view, [])
     assert link.pid != pid
@@ -168,7 +168,7 @@ async def test_the_predecessor_answers_what_it_was_asked_and_goes(links, configu
     descriptor = os.pidfd_open(old.pid)
     await old.close()
     await links("new").tell(configuration, view, [])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await readable(descriptor)
     os.close(descriptor)
 

@@ -122,8 +122,8 @@ async def serve():
 async def ask(server, name, kind="A", *, tcp=False, **options):
     query = dns.message.make_query(name, kind, **options)
     if tcp:
-        return await dns.asyncquery.tcp(query, ADDRESS, timeout=6, port=server.port)
-    return await dns.asyncquery.udp(query, ADDRESS, timeout=6, port=server.port)
+        return await dns.asyncquery.tcp(query, ADDRESS, timeout=30, port=server.port)
+    return await dns.asyncquery.udp(query, ADDRESS, timeout=30, port=server.port)
 
 
 def texts(response):

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from nodeagent.images import errors, reference
+from nodeagent.images import cli, errors, reference
 from nodeagent.images.disk.shelf import Shelf
 from tests import images, registry
 from tests.agent.host import needs_host
@@ -147,16 +150,32 @@ class TestLoad:
 
 
 class TestCommands:
-    """Each as a process of its own, beside whatever else uses the store."""
+    """Beside whatever else uses the store."""
 
     @staticmethod
-    async def image(home, *arguments, stdin=b"", environment=None):
+    async def image(home, *arguments, environment=None):
+        """In this process: starting a Python for each takes longer than all that it does."""
+
+        def call():
+            return cli.main(["image", *map(str, arguments), "--home", str(home)])
+
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            mock.patch.dict(os.environ, {"HOME": str(home), **(environment or {})}),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            code = await asyncio.to_thread(call)
+        return code, out.getvalue(), err.getvalue()
+
+    @staticmethod
+    async def image_process(home, *arguments, stdin=b""):
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "nodeagent.images.cli", "image", *map(str, arguments), "--home", str(home)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "HOME": str(home), **(environment or {})},
+            env={**os.environ, "HOME": str(home)},
         )
         out, err = await process.communicate(stdin)
         return process.returncode, out.decode(), err.decode()
@@ -181,14 +200,14 @@ class TestCommands:
 
     async def test_load_from_standard_input(self, home, tmp_path):
         data = images.busybox().save_docker_archive(tmp_path / "a", "app:1").read_bytes()
-        code, out, err = await self.image(home, "load", "-", stdin=data)
+        code, out, err = await self.image_process(home, "load", "-", stdin=data)
         assert (code, out.split()[0]) == (0, "docker.io/library/app:1"), err
         assert leftovers(home) == []
 
     async def test_a_running_agent_sees_what_a_command_brought(self, home, store, tmp_path):
         file = images.busybox().save_docker_archive(tmp_path / "a", "app:1")
         assert await store.find("app:1") is None
-        await self.image(home, "load", file)
+        await self.image_process(home, "load", file)
         assert await store.find("app:1") is not None
 
     async def test_logins(self, home):
@@ -292,6 +311,6 @@ class TestCommands:
     async def test_an_image_in_use_is_not_removed(self, home, store, tmp_path):
         [image] = await store.load(images.busybox().save_docker_archive(tmp_path / "a", "app:1"))
         root = await store.mount(image, "c")
-        code, _, err = await self.image(home, "remove", "app:1")
+        code, _, err = await self.image_process(home, "remove", "app:1")
         assert (code, "in use" in err) == (1, True)
         assert Path(root / "bin/busybox").exists()

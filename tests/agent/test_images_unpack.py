@@ -339,13 +339,13 @@ class TestHostileLayers:
         assert list(root.iterdir()) == []
 
 
-async def test_a_hundred_thousand_files(root):
-    """Count only; the benchmark has the time."""
+async def test_many_files(root):
+    """Count only; the benchmark has a hundred thousand, and the time."""
     entries = [images.directory(f"d{number}") for number in range(100)]
-    entries += [images.file(f"d{number % 100}/f{number}", b"%d" % number) for number in range(100_000)]
+    entries += [images.file(f"d{number % 100}/f{number}", b"%d" % number) for number in range(20_000)]
     made = await unpack_entries(root, *entries)
-    assert made.entries == 100_100
-    assert (root / "d99/f99999").read_text() == "99999"
+    assert made.entries == 20_100
+    assert (root / "d99/f19999").read_text() == "19999"
 
 
 PROBE = """

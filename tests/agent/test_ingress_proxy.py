@@ -157,7 +157,7 @@ async def test_the_client_s_address_is_passed_on_and_its_own_words_are_not(bench
     async with Echo("web") as web:
         bench.service("web", web.port)
         await bench.apply(ingress("i", ("a.test", [path("/", "web", web.port)])))
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(timeout=60) as client:
             answer = await client.get(
                 f"http://127.0.0.1:{bench.port}/",
                 headers={"Host": "a.test", "X-Forwarded-For": "6.6.6.6", "X-Real-IP": "6.6.6.6"},

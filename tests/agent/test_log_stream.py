@@ -250,7 +250,7 @@ async def test_a_follower_sees_a_line_when_it_is_written(tmp_path):
     files = Watcher()
     reader = log_stream.Reader(tmp_path, "u", "web", 0, LogOptions(follow=True))
     serving = asyncio.create_task(log_stream.serve(reader, seen.put, lambda: False, files, no_watch))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await seen.get() == b"one\n"
         write(tmp_path, "0.log", raw(2, "two"))
         assert await seen.get() == b"two\n"

@@ -13,7 +13,7 @@ import pytest
 
 from nodeagent.network import bandwidth
 from nodeagent.network.errors import NetworkError
-from nodeagent.network.pods import veth_name
+from nodeagent.network.pod_state import veth_name
 from schema.bandwidth import EGRESS, INGRESS, Limits
 from tests.agent.host import needs_host, pod, until
 from tests.agent.test_network_pods import network, node_namespace, within

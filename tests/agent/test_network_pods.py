@@ -18,7 +18,8 @@ from nodeagent import kernel
 from nodeagent.errors import HostConflict
 from nodeagent.network.addresses import QUARANTINE_SECONDS, Addresses
 from nodeagent.network.errors import AddressesExhausted
-from nodeagent.network.pods import BridgeNetwork, veth_name
+from nodeagent.network.pod_state import veth_name
+from nodeagent.network.pods import BridgeNetwork
 from tests.agent.host import instance, needs_host, pod, until
 
 pytestmark = needs_host

@@ -15,8 +15,10 @@ import pytest
 from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple, NFCTSocket
 
 from nodeagent.network import shortcut
-from nodeagent.network.pods import BridgeNetwork, hardware_address
+from nodeagent.network.pod_state import hardware_address, veth_name
+from nodeagent.network.pods import BridgeNetwork
 from tests.agent.host import needs_host, pod, until
+from tests.agent.patience import patience
 from tests.agent.services_host import (
     ADDRESS,
     CLUSTER,
@@ -73,9 +75,14 @@ class Talk:
     """A connection from one pod to what listens in another."""
 
     def __init__(self, place: Place, address: str, port: int = 8080, source: tuple[str, int] | None = None) -> None:
-        self.socket = place.call(lambda: socket.create_connection((address, port), timeout=5, source_address=source))
+        self.socket = place.call(lambda: connected((address, port), source))
         self.stream = self.socket.makefile("rwb")
         self.greeting = self.stream.readline()
+
+    @property
+    def port(self) -> int:
+        """Its own."""
+        return int(self.socket.getsockname()[1])
 
     def say(self, rounds: int = 1) -> None:
         for number in range(rounds):
@@ -91,6 +98,16 @@ class Talk:
     def close(self) -> None:
         self.stream.close()
         self.socket.close()
+
+
+def connected(target: tuple[str, int], source: tuple[str, int] | None) -> socket.socket:
+    made = socket.socket(socket.AF_INET6 if ":" in target[0] else socket.AF_INET)
+    made.settimeout(patience(5))
+    if source is not None:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one port for connections to several places
+        made.bind(source)
+    made.connect(target)
+    return made
 
 
 @contextlib.contextmanager
@@ -145,13 +162,33 @@ async def test_what_was_learnt_of_ports_is_forgotten_when_they_are_a_services(du
     own = dual.sandboxes["asker"].addresses[0]
     with answering(dual.places["server"], "server"), counted(dual) as seen:
         with talking(dual, address) as talk:
-            port = talk.socket.getsockname()[1]
+            port = talk.port
             talk.say(ROUNDS)
             assert seen.during(lambda: talk.say(ROUNDS)) < ROUNDS
             talk.reset()
         await asyncio.to_thread(forget_tracked, own, port, address)
         with contextlib.closing(Talk(dual.places["asker"], ADDRESS, 80, source=(own, port))) as again:
             assert seen.during(lambda: again.say(ROUNDS)) >= 2 * ROUNDS
+
+
+@pytest.mark.parametrize("first", ["through the service", "straight"])
+async def test_one_port_for_a_connection_through_a_service_and_for_one_past_it(dual: Node, first: str):
+    """Tracking gives the second another port on its way: what comes out of that has the ports of the first."""
+    address, _ = await pair(dual)
+    await dual.put(service(), slices(address))
+    own, asker = dual.sandboxes["asker"].addresses[0], dual.places["asker"]
+    ways = {"through the service": (ADDRESS, 80), "straight": (address, 8080)}
+    with answering(dual.places["server"], "server"), counted(dual) as seen, contextlib.ExitStack() as open_:
+        begun = {first: Talk(asker, *ways[first], source=(own, 44444))}
+        for name in ways.keys() - {first}:
+            begun[name] = Talk(asker, *ways[name], source=(own, 44444))
+        for talk in begun.values():
+            open_.callback(talk.close)
+        for _ in range(3):
+            for talk in begun.values():
+                talk.say(ROUNDS // 2)
+        through = begun["through the service"]
+        assert seen.during(lambda: through.say(ROUNDS)) >= 2 * ROUNDS
 
 
 def forget_tracked(source: str, port: int, target: str) -> None:
@@ -251,6 +288,41 @@ def send_frames(frame: bytes, count: int) -> None:
         raw.bind(("eth0", 0))
         for _ in range(count):
             raw.send(frame)
+
+
+async def test_an_agent_that_does_not_want_it_takes_it_away(dual: Node):
+    """And what it then makes of policies nobody goes past."""
+    address, _ = await pair(dual)
+    again = BridgeNetwork(dual.settings, shortcut=shortcut.Shortcut(is_on=False))
+    ranges = {"pod_cidrs": [POD_RANGE, POD_RANGE_6], "cluster_cidrs": [CLUSTER, CLUSTER_6]}
+    with answering(dual.places["server"], "server"), counted(dual) as seen, talking(dual, address) as talk:
+        talk.say(ROUNDS)
+        assert seen.during(lambda: talk.say(ROUNDS)) < ROUNDS
+        for _ in range(2):  # the second finds nothing
+            await again.start(**ranges)
+            assert seen.during(lambda: talk.say(ROUNDS)) >= 2 * ROUNDS
+            assert "bpf" not in subprocess.check_output(
+                ["tc", "filter", "show", "dev", veth_name(dual.sandboxes["server"].pod_uid), "ingress"], text=True
+            )
+        await again.close()
+
+
+async def test_more_pods_than_it_knows_places_for_have_the_long_way(dual: Node, monkeypatch: pytest.MonkeyPatch):
+    dual.network._shortcut.close()
+    monkeypatch.setattr(shortcut, "_PODS", 3)  # asker's two addresses, and one of server's
+    again = BridgeNetwork(dual.settings)
+    ranges = {"pod_cidrs": [POD_RANGE, POD_RANGE_6], "cluster_cidrs": [CLUSTER, CLUSTER_6]}
+    await again.start(**ranges)
+    dual.network = again
+    addresses = await pair(dual)
+    server = dual.places["server"]
+    with answering(server, "four"), answering(server, "six", address="::"), counted(dual) as seen:
+        long = []
+        for address in addresses:
+            with talking(dual, address) as talk:
+                talk.say(ROUNDS)
+                long.append(seen.during(functools.partial(talk.say, ROUNDS)) >= 2 * ROUNDS)
+    assert long == [False, True]
 
 
 async def test_an_agent_that_starts_again_takes_over(dual: Node):

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from nodeagent.network import spoofing
-from nodeagent.network.pods import BridgeNetwork, hardware_address, veth_name
+from nodeagent.network.pod_state import hardware_address, veth_name
+from nodeagent.network.pods import BridgeNetwork
 from tests.agent.host import needs_host
 from tests.agent.services_host import CLUSTER, CLUSTER_6, POD_RANGE, POD_RANGE_6, Node, dual, segment
 

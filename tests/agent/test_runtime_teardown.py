@@ -21,6 +21,8 @@ async def test_a_whole_pod_runs_and_nothing_of_it_is_left_after_removal(tmp_path
     with instance() as settings:
         runtime, network, volumes = OciRuntime(settings), BridgeNetwork(settings), HostVolumes(settings)
         runtime.start_watching()
+        where = ["findmnt", "--noheadings", "--output", "FSTYPE", "--target", str(settings.run_dir)]
+        assert subprocess.check_output(where, text=True).strip() == "tmpfs"
         await network.start(pod_cidrs=["10.179.3.0/24"], cluster_cidrs=["10.179.0.0/16"])
         container = {
             "name": "main",

@@ -13,7 +13,7 @@ import orjson
 
 from controlplane.api.handler import Handler
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 60.0
 
 
 class Exchange:

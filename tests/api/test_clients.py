@@ -83,7 +83,7 @@ async def test_kr8s(served: Instance):
         found: list[Any] = [each async for each in api.get("configmaps", "kr8s", namespace="default")]
         assert [each.raw["data"] for each in found] == [{"a": "1"}]
         events: Any = api.watch("configmaps", namespace="default", field_selector="metadata.name=kr8s")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for kind, each in events:
                 assert (kind, each.name) == ("ADDED", "kr8s")
                 break

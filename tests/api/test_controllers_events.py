@@ -85,5 +85,18 @@ def test_events_go_an_hour_after_they_were_last_said():
     assert sorted(reason for reason, _, _ in event_reasons("web")) == ["Happened", "Repeated"]
 
 
+def test_what_happens_within_a_second_keeps_its_order(api):
+    web = pod("web")
+    at = meta.now().replace(microsecond=0)
+    reasons = ["Scheduled", "Pulled", "Created", "Started"]
+    said = [
+        Record(web, "Normal", reason, reason, "test", at=at + timedelta(milliseconds=after))
+        for after, reason in enumerate(reasons)
+    ]
+    events.record_many(reversed(said))
+    _, found = api.get("/api/v1/namespaces/default/events")
+    assert [one["reason"] for one in sorted(found["items"], key=lambda one: one["lastTimestamp"])] == reasons
+
+
 def test_housekeeping_finds_nothing_to_do_in_a_fresh_store():
     tasks.tidy()

@@ -20,7 +20,7 @@ import pytest
 
 from tests.instance import Instance, wait_for
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 90
 
 
 def binaries() -> list[str]:
@@ -348,3 +348,80 @@ spec:
     assert re.search(r"\nweb +Deployment/web +cpu: <unknown>/70% +2 +9 ", kubectl.run("get", "hpa"))
     assert "Max replicas:" in kubectl.run("describe", "hpa", "web")
     assert "targetCPUUtilizationPercentage" in kubectl.run("explain", "hpa.spec", "--api-version=autoscaling/v1")
+
+
+DEFINITION = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: GROUPED}
+spec:
+  group: GROUP
+  scope: Namespaced
+  names: {plural: rockets, kind: Rocket, shortNames: [rk]}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            properties:
+              stages: {type: integer, minimum: 1, description: How many stages burn one after another.}
+              engines: {type: integer}
+          status: {type: object, properties: {engines: {type: integer}}}
+    subresources: {status: {}, scale: {specReplicasPath: .spec.engines, statusReplicasPath: .status.engines}}
+    additionalPrinterColumns:
+    - {name: Stages, type: integer, jsonPath: .spec.stages}
+    - {name: Engines, type: integer, jsonPath: .spec.engines, priority: 1}
+---
+apiVersion: GROUP/v1
+kind: Rocket
+metadata: {name: ariane}
+spec: {stages: 2, engines: 1}
+"""
+
+
+def test_a_kind_of_ones_own(kubectl: Kubectl):
+    group = f"{kubectl.namespace}.example.com"
+    name = f"rockets.{group}"
+    both = DEFINITION.replace("GROUPED", name).replace("GROUP", group)
+    refusal = kubectl.run("apply", "-f", "-", given=both, fails=True)
+    assert "ensure CRDs are installed first" in refusal  # kubectl looks all kinds up before it sends anything
+    kubectl.run("wait", "--for=condition=Established", f"crd/{name}")
+    told = kubectl.run("apply", "-f", "-", given=both)
+    assert f"{name} unchanged" in told
+    assert f"rocket.{group}/ariane created" in told
+    assert kubectl.run("apply", "-f", "-", given=both).count("unchanged") == 2
+    resource = f"rockets.v1.{group}"
+    header, row = kubectl.run("get", resource).splitlines()
+    assert (header.split(), row.split()) == (["NAME", "STAGES"], ["ariane", "2"])
+    assert "ENGINES" in kubectl.run("get", resource, "-o", "wide")
+    assert "How many stages burn" in kubectl.run("explain", "rockets.spec.stages", f"--api-version={group}/v1")
+    faulty = kubectl.run("patch", resource, "ariane", "--type=merge", "-p", '{"spec": {"stages": 0}}', fails=True)
+    assert "spec.stages: Invalid value" in faulty
+    kubectl.run(
+        "patch", resource, "ariane", "--type=json", "-p", '[{"op": "replace", "path": "/spec/stages", "value": 3}]'
+    )
+    kubectl.run("patch", resource, "ariane", "--type=merge", "--subresource=status", "-p", '{"status": {"engines": 1}}')
+    kubectl.run("scale", resource, "ariane", "--replicas=5")
+    made = kubectl.json("get", resource, "ariane")
+    assert (made["spec"], made["status"], made["metadata"]["generation"]) == (
+        {"stages": 3, "engines": 5},
+        {"engines": 1},
+        3,
+    )
+    typo = both.replace("stages: 2", "stage: 2")
+    assert 'unknown field "spec.stage"' in kubectl.run("apply", "-f", "-", given=typo, fails=True)
+    with kubectl.start("get", resource, "--watch", "--output-watch-events") as watch:
+        assert watch.stdout is not None
+        assert "EVENT" in watch.stdout.readline()
+        assert "ADDED" in watch.stdout.readline()
+        kubectl.run("label", resource, "ariane", "checked=yes")
+        assert "MODIFIED" in watch.stdout.readline()
+        watch.terminate()
+    assert "ariane" in kubectl.run("describe", resource, "ariane")
+    kubectl.run("delete", resource, "ariane")
+    kubectl.run("delete", "crd", name, "--wait=false")

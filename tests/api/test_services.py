@@ -466,6 +466,15 @@ def test_a_host_port_is_checked_where_it_was_opened():
     assert found == [("Outside", "192.0.2.7", 8080, False), ("Node", "127.0.0.1", 8081, True)]
 
 
+@pytest.mark.parametrize("elsewhere", ["198.51.100.9", "::1", "2001:db8::9"])
+def test_nobody_has_other_hosts_tried_by_a_host_port(elsewhere):
+    """Whoever may make a pod could otherwise learn what listens in the control plane's own network."""
+    ports = [{"containerPort": 80, "hostPort": 22, "hostIP": elsewhere}]
+    wire = {"spec": {"containers": [{"ports": ports}]}, "status": {"hostIPs": [{"ip": "192.0.2.7"}]}}
+    (place,) = places_of_pod(wire)
+    assert check(place)["result"] == "NotChecked"
+
+
 def test_exposure_is_for_those_who_may_read(api: Api):
     api.created(SERVICES, service())
     assert api.get("/apis/slipway.dev/v1/namespaces/default/services/web/exposure", authorization="")[0] == 401

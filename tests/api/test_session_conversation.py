@@ -56,7 +56,7 @@ async def get(kind, name: str, namespace: str = "default") -> dict[str, Any]:
     return await pool.run(objects.get, kind, "" if kind is kinds.NODE else namespace, name)
 
 
-async def eventually(condition, seconds: float = 20.0):
+async def eventually(condition, seconds: float = 60.0):
     """The first true value of an asynchronous condition; for what no message announces."""
     async with asyncio.timeout(seconds):
         while not (found := await condition()):
@@ -274,7 +274,7 @@ async def test_leases_are_renewed_together(server):
 
 
 async def closed(agent: agents.ScriptedAgent) -> int | None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await agent.websocket.wait_closed()
     return agent.websocket.close_code
 
@@ -315,12 +315,43 @@ async def test_a_silent_agent_is_dropped(server, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "frame", ["", "{", "[]", "{}", '{"type":"welcome"}', '{"type":"report","sequence":"x"}', b"\x00\xff"]
+    "frame", ["", "{", "[]", "{}", '{"type":"hello"}', '{"type":"report","sequence":"x"}', b"\x00\xff"]
 )
 async def test_a_frame_that_is_no_message_ends_the_session(server, frame):
     async with agent_of(server) as agent:
         await agent.websocket.send(frame)
         assert await closed(agent) == agent_session.BAD_MESSAGE
+
+
+@pytest.mark.parametrize(
+    "status", [{"conditions": "none"}, {"capacity": {"cpu": "many"}}, {"addresses": [{"type": 5}]}]
+)
+async def test_what_a_node_says_of_itself_is_held_to_the_schema(server, status):
+    """The scheduler reads the statuses of all nodes: one that is none must not come to it."""
+    with pytest.raises(ConnectionError, match=str(agent_session.BAD_MESSAGE)):
+        async with agent_of(server, wire=agents.node("n1", **status)):
+            pass
+    async with agent_of(server) as agent:
+        before = (await get(kinds.NODE, "n1"))["status"]
+        await agent.heartbeat(status)
+        assert await closed(agent) == agent_session.BAD_MESSAGE
+        assert (await get(kinds.NODE, "n1"))["status"] == before
+
+
+async def test_a_pods_status_is_held_to_the_schema_and_the_others_go_on(server):
+    bad, good = await create(pod("bad")), await create(pod("good"))
+    async with agent_of(server) as agent:
+        await agent.report(agents.status(bad, {"phase": "Running", "conditions": [{}]}), agents.running(good))
+        assert (await get(kinds.POD, "good"))["status"]["phase"] == "Running"
+        assert (await get(kinds.POD, "bad"))["status"].get("phase") != "Running"
+
+
+async def test_a_message_of_another_release_is_passed_over(server):
+    web = await create(pod("web"))
+    async with agent_of(server) as agent:
+        await agent.websocket.send('{"type":"gossip","of":"tomorrow"}')
+        await agent.report(agents.running(web))
+        assert (await get(kinds.POD, "web"))["status"]["phase"] == "Running"
 
 
 async def test_a_token_speaks_for_its_own_node_only(server):
@@ -362,7 +393,8 @@ def _filled(number: int):
     return fill
 
 
-async def test_an_agent_that_does_not_read_costs_bounded_memory_and_catches_up(server):
+async def test_an_agent_that_does_not_read_costs_bounded_memory_and_catches_up(server, monkeypatch):
+    monkeypatch.setattr(agent_session, "SILENCE_SECONDS", 120.0)  # it says nothing for as long as the writes below take
     await create(pod("web", volumes=[{"name": "v", "configMap": {"name": "big"}}]))
     big = {"metadata": {"namespace": "default", "name": "big"}, "data": {"v": "0"}}
     await create(big, kinds.CONFIG_MAP)

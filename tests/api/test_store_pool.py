@@ -71,6 +71,6 @@ async def test_a_cancelled_caller_does_not_cut_the_write():
     go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await pool.run(objects.list_objects, CONFIG_MAP)).items:
             await asyncio.sleep(0)

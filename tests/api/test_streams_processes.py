@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import websockets
 
-from controlplane.access import tokens, users
+from controlplane.access import tokens
 from controlplane.nodes import agent_session, bus, channels
 from controlplane.store import objects, pool
 from schema import kinds
@@ -28,7 +28,7 @@ APPLICATION = "tests.api.nodes_application:application"
 EXEC = "/api/v1/namespaces/default/pods/web/exec?command=x&stdin=1&stdout=1"
 SUCCESS = b"\x03" + json.dumps({"metadata": {}, "status": "Success"}).encode()
 PIECE = 64 * 1024
-PIECES = 800  # 50 MiB
+PIECES = 400  # 25 MiB
 
 
 @pytest.fixture
@@ -41,13 +41,6 @@ def redis():
 def servers(redis):
     with live.process(APPLICATION) as one, live.process(APPLICATION) as two:
         yield one, two
-
-
-@pytest.fixture
-async def admin():
-    tokens.forget()
-    user, _ = await pool.run(users.ensure_admin)
-    return {"Authorization": "Bearer " + await pool.run(tokens.issue_for_user, user, "test")}
 
 
 @pytest.fixture
@@ -121,7 +114,7 @@ async def test_a_stream_crosses_processes_whole_in_bounded_memory(servers, admin
     assert got[-1] == SUCCESS
     assert websocket.close_code == 1000
     assert held < 4 * 1024 * 1024
-    assert all(after - start < 16 * 1024 * 1024 for after, start in zip(most, before, strict=True))
+    assert all(after - start < 12 * 1024 * 1024 for after, start in zip(most, before, strict=True))
 
 
 async def _redis_bytes() -> int:
@@ -173,7 +166,7 @@ async def test_a_client_that_leaves_is_noticed_in_the_other_process(servers, adm
     async with agents.connect(f"ws://{two}", token=node_token, node="n1", streams=serve):
         async with dial(one, admin):
             pass
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             await ended.wait()
 
 
@@ -193,7 +186,7 @@ async def test_the_death_of_the_agents_process_ends_the_clients_stream(servers, 
         ):
             assert await websocket.recv() == b"\x01begun"
             second.kill()
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(90):
                 last = [frame async for frame in websocket]
             assert json.loads(last[-1][1:])["status"] == "Failure"
             assert websocket.close_code == 1000
@@ -213,7 +206,7 @@ async def test_the_death_of_the_clients_process_ends_the_agents_stream(servers, 
     async with agents.connect(f"ws://{two}", token=node_token, node="n1", streams=serve), dial(one, admin) as websocket:
         assert await websocket.recv() == b"\x01begun"
         first.kill()
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             await ended.wait()
 
 
@@ -234,7 +227,7 @@ async def test_the_death_of_redis_ends_relayed_streams_and_spares_the_rest(serve
         await relayed.send(b"\x00x")
         assert await relayed.recv() == b"\x01x"
         redis.kill()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             last = [frame async for frame in relayed]
         assert json.loads(last[-1][1:])["status"] == "Failure"
         await local.send(b"\x00y")
@@ -252,7 +245,7 @@ async def test_a_session_elsewhere_replaces_the_one_here(servers, node_token):
         agents.connect(f"ws://{one}", token=node_token, node="n1") as older,
         agents.connect(f"ws://{two}", token=node_token, node="n1") as newer,
     ):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             await older.websocket.wait_closed()
         assert older.websocket.close_code == agent_session.REPLACED
         await create(pod())

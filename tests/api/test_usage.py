@@ -49,7 +49,9 @@ def say(uids):
         for name, uid in uids.items()
     ]
     whole = Usage(cpu_cores=1.5, memory_bytes=2**30)
-    metrics = Metrics(at=meta.now() - timedelta(seconds=1), window_seconds=10.0, node=whole, pods=pods)
+    metrics = Metrics(
+        at=meta.now() - timedelta(seconds=1), window_seconds=10.0, node=whole, node_disk_bytes=2**31, pods=pods
+    )
     current.client().set(current.key("node-a"), current.encode(metrics), ex=current.kept_seconds())
 
 
@@ -58,7 +60,7 @@ def test_nodes_and_pods_with_what_they_use(api: Api, known):
     assert (code, nodes["kind"]) == (200, "NodeMetricsList")
     [one] = nodes["items"]
     assert one["metadata"]["name"] == "node-a"
-    assert one["usage"] == {"cpu": "1500000000n", "memory": "1048576Ki"}
+    assert one["usage"] == {"cpu": "1500000000n", "memory": "1048576Ki", "ephemeral-storage": "2097152Ki"}
     assert one["window"] == "10.000s"
     pods = api.get(f"{ROOT}/namespaces/default/pods")[1]
     assert [item["metadata"]["name"] for item in pods["items"]] == ["a", "b"]

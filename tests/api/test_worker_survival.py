@@ -116,7 +116,7 @@ def test_a_worker_killed_with_work_in_hand_is_succeeded_at_once():
         pod("next")
         assert queue.default().flush(10)
         with worker():
-            until(is_placed("next"), seconds=20)
+            until(is_placed("next"))
 
 
 def test_a_second_worker_takes_over_what_the_first_left_in_the_queue():

@@ -51,7 +51,7 @@ def apply(cluster: Lab, path: Path, image: str, ours: str) -> None:
 
 
 def rolled_out(cluster: Lab, deployment: str) -> None:
-    done = cluster.kubectl("rollout", "status", f"deployment/{deployment}", "--timeout=90s", timeout=100)
+    done = cluster.kubectl("rollout", "status", f"deployment/{deployment}", "--timeout=170s")
     assert done.returncode == 0, done.stdout + done.stderr + cluster.kubectl("get", "pods", "-o", "wide").stdout
 
 

@@ -16,7 +16,7 @@ from tests.cluster.instance import Instance, wait_for
 from tests.cluster.pods import container
 
 APP = "ferry"
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 120
 DEPLOYMENT = f"/apis/apps/v1/namespaces/default/deployments/{APP}"
 VIEWS = (
     "/",
@@ -93,11 +93,12 @@ def _follows(line: str) -> bool:
     return line.endswith((" -w", " -f", " --prefix")) or "follow=true" in line
 
 
-def shown(page: Page) -> tuple[str, str]:
+def shown(page: Page, instance: Instance) -> tuple[str, str]:
     """The kubectl and the curl of the drawer that is open."""
     lines = page.get_by_role("dialog", name="Show me the command").locator(".command")
     expect(lines).to_have_count(3)
-    kubectl, curl, _ = lines.all_inner_texts()
+    kubectl, curl, setup = lines.all_inner_texts()
+    assert f"HOST=https://127.0.0.1:{instance.api_port} " in setup
     return kubectl, curl
 
 
@@ -108,7 +109,7 @@ def test_the_command_of_each_view_works(signed_in: Page, instance: Instance, fer
         if "terminal" in address:
             signed_in.get_by_role("textbox", name="Command").fill("echo 'all aboard'")
         signed_in.get_by_role("button", name="Show me the command").last.click()
-        for line in shown(signed_in):
+        for line in shown(signed_in, instance):
             written = first_output(line, instance, tmp_path)
             assert written, line
             assert '"status":"Failure"' not in written.replace(" ", ""), f"{line}: {written}"

@@ -58,7 +58,7 @@ def test_a_pushed_image_is_listed_and_a_tag_deleted(
 
 
 def test_a_dockerfile_is_built_and_its_image_run(
-    signed_in: Page, hub: str, accessible: Callable[[Page], list[str]]
+    signed_in: Page, instance: Instance, hub: str, accessible: Callable[[Page], list[str]]
 ) -> None:
     page = signed_in
     page.goto("/build")
@@ -74,19 +74,20 @@ def test_a_dockerfile_is_built_and_its_image_run(
     page.get_by_role("textbox", name="Value 1").fill("Ada")
     page.get_by_role("button", name="Build", exact=True).click()
     expect(page).to_have_url(re.compile("/builds/default/app-1"))
-    expect(page.get_by_text("greeting for Ada", exact=True)).to_be_visible(timeout=90_000)
-    page.get_by_role("button", name="Run it").click(timeout=90_000)
+    expect(page.get_by_text("greeting for Ada", exact=True)).to_be_visible(timeout=240_000)
+    page.get_by_role("button", name="Run it").click(timeout=240_000)
     steps = page.get_by_role("table", name="Steps")
     expect(steps.get_by_role("row").filter(has_text="RUN echo")).to_contain_text("Done")
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="Run it").click()
     expect(page).to_have_url(re.compile("/deployments/default/app"))
-    expect(page.get_by_text("Running").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Running").first).to_be_visible()
     page.goto("/images")
     page.get_by_role("link", name=f"{hub}/default/app:1").click()
     expect(page.get_by_role("region", name="Who runs it").first).to_contain_text("default/app-")
     expect(page.get_by_role("region", name="Where it comes from")).to_contain_text("its first 1 layer")
     assert accessible(page) == []
+    instance.api.delete("/apis/apps/v1/namespaces/default/deployments/app").raise_for_status()
 
 
 def test_a_folder_is_sent_without_what_it_ignores(
@@ -104,7 +105,7 @@ def test_a_folder_is_sent_without_what_it_ignores(
     expect(page.get_by_text("1 left out by .dockerignore")).to_be_visible()
     page.get_by_role("button", name="Build", exact=True).click()
     expect(page).to_have_url(re.compile("/builds/default/site-1"))
-    expect(page.get_by_text("Succeeded").first).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("Succeeded").first).to_be_visible(timeout=240_000)
     log = wait_for(
         "the whole log",
         lambda: (

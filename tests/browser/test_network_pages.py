@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.cluster.instance import Instance, Wire, wait_for
 from tests.cluster.pods import container, limits
 
-NAMESPACE = "quay"
+NAMESPACE = "jetty"
 APP = "gate"
 LABELS = {"app": APP}
 
@@ -68,7 +68,6 @@ def harbour(instance: Instance, busybox: str) -> Iterator[Instance]:
     wait_for(
         "the deployment is ready",
         lambda: instance.api.get(path).json().get("status", {}).get("readyReplicas") == 1,
-        seconds=60,
     )
     yield instance
     instance.api.delete(f"/api/v1/namespaces/{NAMESPACE}")

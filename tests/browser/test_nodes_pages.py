@@ -8,26 +8,26 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.cluster.instance import Instance, wait_for
+from tests.cluster.lab import Lab
 from tests.cluster.pods import container, limits, pod
 
 APP = "berth"
 DOCK = "node-3"
-"""Where its pods would rather be."""
+"""Where its pods are at first."""
 
 
 @pytest.fixture(scope="module")
-def app(instance: Instance, busybox: str) -> Iterator[str]:
+def app(instance: Lab, busybox: str) -> Iterator[str]:
     """A Deployment with scratch space, and a budget that lets none of its two pods go."""
     labels = {"app": APP}
     main = container("main", busybox, resources=limits(cpu="50m", memory="16Mi"))
-    place = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [DOCK]}]}
-    liked = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": place}]}
     template = {
         "terminationGracePeriodSeconds": 0,
         "containers": [main],
         "volumes": [{"name": "tmp", "emptyDir": {}}],
-        "affinity": {"nodeAffinity": liked},
     }
+    elsewhere = [node for node in instance.nodes if node != DOCK]
+    assert instance.kubectl("cordon", *elsewhere).returncode == 0
     instance.create(
         {
             "apiVersion": "apps/v1",
@@ -49,9 +49,8 @@ def app(instance: Instance, busybox: str) -> Iterator[str]:
         }
     )
     path = f"/apis/apps/v1/namespaces/default/deployments/{APP}"
-    wait_for(
-        f"{APP} is ready", lambda: instance.api.get(path).json().get("status", {}).get("readyReplicas") == 2, seconds=60
-    )
+    wait_for(f"{APP} is ready", lambda: instance.api.get(path).json().get("status", {}).get("readyReplicas") == 2)
+    assert instance.kubectl("uncordon", *elsewhere).returncode == 0
     yield path
     instance.api.delete(path)
     instance.api.delete(budget())
@@ -62,9 +61,11 @@ def budget() -> str:
 
 
 def test_what_fails_stands_first_and_goes_when_it_is_mended(signed_in: Page, instance: Instance, busybox: str) -> None:
-    instance.create(pod("waits", container("main", busybox), nodeSelector={"nowhere": "yes"}))
     signed_in.goto("/")
+    expect(signed_in.get_by_role("status").first).to_be_visible()
     attention = signed_in.get_by_role("table", name="Needs attention").locator("tbody tr")
+    expect(attention, "what other tests left").to_have_count(0)
+    instance.create(pod("waits", container("main", busybox), nodeSelector={"nowhere": "yes"}))
     expect(attention.first).to_contain_text("waits")
     expect(attention.first).to_contain_text("Pending")
     instance.create(pod("broken", container("main", "127.0.0.1:1/not/there:1")))
@@ -114,6 +115,8 @@ def test_a_node_is_labelled_and_another_is_invited(signed_in: Page, instance: In
     labels.fill(f"{before}\nberth/depth=-12-")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("alert")).to_contain_text("labels")
+    expect(labels).to_have_attribute("aria-invalid", "true")
+    expect(labels).to_have_value(f"{before}\nberth/depth=-12-")
     labels.fill(f"{before}\nberth/depth=12m")
     dialog.get_by_role("button", name="Save").click()
     expect(signed_in.get_by_text("berth/depth=12m")).to_be_visible()
@@ -150,7 +153,10 @@ def test_a_node_is_drained_as_budgets_allow(
     signed_in: Page, instance: Instance, app: str, accessible: Callable[[Page], list[str]]
 ) -> None:
     on_node = {"fieldSelector": f"spec.nodeName={DOCK}"}
-    wait_for("nobody else is there", lambda: len(instance.api.get("/api/v1/pods", params=on_node).json()["items"]) == 2)
+    wait_for(
+        "nobody else is there",
+        lambda: len(instance.api.get("/api/v1/pods", params=on_node).json()["items"]) == 2,
+    )
     signed_in.goto(f"/nodes/{DOCK}")
     signed_in.get_by_role("button", name="Drain").click()
     dialog = signed_in.get_by_role("dialog")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 
@@ -114,32 +115,40 @@ def test_a_terminal_answers_and_a_second_one_stands_beside_it(
     expect(signed_in.get_by_role("tab", name="main 2")).to_be_visible()
     second = signed_in.get_by_test_id("terminal").nth(1)
     expect(second).to_contain_text("#")
+    signed_in.keyboard.press("Shift+F6")
+    expect(signed_in.get_by_role("tab", name="main 2")).to_be_focused()
+    signed_in.keyboard.press("Tab")
+    signed_in.keyboard.press("Tab")
     signed_in.keyboard.type("exit 3\n")
     expect(signed_in.get_by_text("The session has ended (exit code 3)")).to_be_visible()
-    signed_in.get_by_role("button", name="Connect again").click()
+    signed_in.keyboard.press("Shift+F6")
+    expect(signed_in.get_by_role("button", name="Connect again")).to_be_focused()
+    signed_in.keyboard.press("Enter")
     expect(signed_in.get_by_text("The session has ended")).to_have_count(0)
     signed_in.get_by_role("tab", name="main 1").click()
     expect(screen.first).to_contain_text("42-answers")
     assert accessible(signed_in) == []
 
 
-def size(page: Page) -> list[int]:
-    """Rows and columns, as the shell sees them."""
+def columns(page: Page, asked: Iterator[int]) -> int:
+    """As the shell sees them. Each answer has a number of its own: what an earlier one said may still be on the screen."""
+    number = next(asked)
     screen = page.get_by_test_id("terminal")
-    page.keyboard.type("clear; echo size=$(stty size | tr ' ' x)=\n")
-    expect(screen).to_contain_text(re.compile(r"size=\d+x\d+="))
-    found = re.findall(r"size=(\d+)x(\d+)=", screen.inner_text())
-    return [int(number) for number in found[-1]]
+    page.keyboard.type(f"clear; echo size-{number}=$(stty size | tr ' ' x)=\n")
+    answer = re.compile(rf"size-{number}=\d+x(\d+)=")
+    said = wait_for("the shell answers", lambda: answer.search(screen.inner_text()))
+    return int(said[1])
 
 
 def test_a_terminal_follows_the_size_of_its_window(signed_in: Page, talker: str) -> None:
     signed_in.goto(f"/pods/default/{talker}?tab=terminal")
     signed_in.get_by_role("button", name="Connect").click()
     expect(signed_in.get_by_test_id("terminal")).to_contain_text("#")
-    _, wide = size(signed_in)
+    asked = itertools.count(1)
+    wide = columns(signed_in, asked)
     signed_in.set_viewport_size({"width": 800, "height": 900})
     signed_in.get_by_test_id("terminal").click()
-    wait_for("the shell knows", lambda: size(signed_in)[1] < wide)
+    wait_for("the shell knows", lambda: columns(signed_in, asked) < wide)
 
 
 def test_what_already_runs_is_attached_to(signed_in: Page, instance: Instance, busybox: str) -> None:
@@ -148,7 +157,7 @@ def test_what_already_runs_is_attached_to(signed_in: Page, instance: Instance, b
     instance.wait_running("parlour")
     signed_in.goto("/pods/default/parlour?tab=terminal")
     signed_in.get_by_role("button", name="Attach").click()
-    expect(signed_in.get_by_role("tab", name="main 1")).to_be_visible()
+    expect(signed_in.locator(".xterm-helper-textarea")).to_be_focused()
     signed_in.keyboard.type("ahoy\n")
     expect(signed_in.get_by_test_id("terminal")).to_contain_text("you said ahoy")
     instance.delete_pod("parlour")

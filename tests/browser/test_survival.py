@@ -35,7 +35,8 @@ def beside(page: Page, address: str) -> Page:
 
 
 def last_number(log: Locator) -> int:
-    return int(log.locator(".log-line").last.inner_text().split("line-")[1].split(" ")[0])
+    """0 while none is on the screen: a line may also tell that the log was broken off."""
+    return max((int(number) for number in re.findall(r"line-(\d+)", log.inner_text())), default=0)
 
 
 def goes_on(log: Locator) -> None:

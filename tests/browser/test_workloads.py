@@ -37,7 +37,7 @@ def app(instance: Instance, busybox: str) -> Iterator[str]:
     """A Deployment of two replicas that is rolled out."""
     instance.create(deployment(busybox, replicas=2))
     path = f"/apis/apps/v1/namespaces/default/deployments/{APP}"
-    wait_for(f"{APP} is ready", lambda: _ready(instance.api.get(path).json()) == 2, seconds=60)
+    wait_for(f"{APP} is ready", lambda: _ready(instance.api.get(path).json()) == 2)
     yield path
     instance.api.delete(path)
 
@@ -141,5 +141,50 @@ def test_the_palette_finds_objects_and_pages(signed_in: Page, app: str) -> None:
     expect(signed_in.get_by_role("heading", name=APP)).to_be_visible()
     signed_in.keyboard.press("Control+k")
     field.fill("pvc")
+    expect(signed_in.get_by_role("option").first).to_contain_text("Persistent volume claims")
     field.press("Enter")
     expect(signed_in.get_by_role("heading", name="Persistent volume claims")).to_be_visible()
+
+
+GAUGE = "/apis/instruments.example.com/v1/namespaces/default/gauges"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+def test_a_kind_of_ones_own_is_found_listed_by_its_columns_and_edited(signed_in: Page, instance: Instance) -> None:
+    level = {"type": "integer", "maximum": 9, "description": "How high it stands."}
+    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"level": level}}}}
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        "additionalPrinterColumns": [{"name": "Water-Level", "type": "integer", "jsonPath": ".spec.level"}],
+    }
+    group = "instruments.example.com"
+    names = {"plural": "gauges", "kind": "Gauge"}
+    signed_in.goto("/customresourcedefinitions")
+    expect(signed_in.get_by_role("heading", name="Custom resource definitions")).to_be_visible()
+    instance.create(
+        {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"gauges.{group}"},
+            "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [version]},
+        }
+    )
+    try:
+        row = signed_in.get_by_role("row").filter(has_text=f"gauges.{group}")
+        expect(row).to_contain_text("Established")
+        row.get_by_role("link", name="Gauge", exact=True).click()
+        assert signed_in.url.endswith(f"/gauges.{group}")
+        made = {"apiVersion": f"{group}/v1", "kind": "Gauge", "metadata": {"name": "quay"}, "spec": {"level": 3}}
+        assert instance.api.post(GAUGE, json=made).status_code == 201
+        row = signed_in.get_by_role("row").filter(has_text="quay")
+        expect(row).to_contain_text("3")
+        expect(signed_in.get_by_role("columnheader", name="Water-Level")).to_be_visible()
+        row.get_by_role("link", name="quay").click()
+        signed_in.get_by_role("tab", name="YAML").click()
+        expect(signed_in.get_by_text("level: 3")).to_be_visible()
+    finally:
+        instance.api.delete(f"{DEFINITIONS}/gauges.{group}")
+    wait_for("its definition is gone", lambda: instance.api.get(GAUGE).status_code == 404, seconds=30)

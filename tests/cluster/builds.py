@@ -50,7 +50,7 @@ class Builder:
         found = self.get(name)
         return dict((found or {}).get("status") or {})
 
-    def phase(self, name: str, *phases: str, seconds: float = 90) -> Wire:
+    def phase(self, name: str, *phases: str, seconds: float = 180) -> Wire:
         """The status, once its phase is one of these."""
 
         def asked() -> Wire | None:

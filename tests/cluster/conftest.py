@@ -19,19 +19,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def test_registry() -> Iterator[registry.Registry]:
     with registry.start() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def busybox(test_registry: registry.Registry) -> str:
     """The reference of a busybox image in the test registry."""
     return images.busybox().push(test_registry, "busybox:latest")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[Lab]:
     """Three nodes, for all tests that share them: what one breaks it heals."""
     if os.geteuid() != 0:
@@ -40,19 +40,20 @@ def cluster() -> Iterator[Lab]:
         yield made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster_busybox(cluster: Lab) -> Iterator[str]:
     """The reference of a busybox image in a registry that every node of `cluster` reaches."""
     with cluster.registry() as started:
         yield images.busybox().push(started, "busybox:latest")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def instance(test_registry: registry.Registry) -> Iterator[Instance]:
-    """With a registry of its own, and a cache of the test registry, which goes by the name ``upstream.test``."""
+    """With a registry of its own, and a cache of the test registry, which goes by the name ``upstream.test``. It measures every
+    second what is used."""
     if os.geteuid() != 0:
         pytest.skip("containers need root")
     port = str(free_port(following=1))
     caches = f"upstream.test=http://{test_registry.host}"
-    with running(SLIPWAY_REGISTRY_PORT=port, SLIPWAY_REGISTRY_CACHES=caches) as started:
+    with running(SLIPWAY_REGISTRY_PORT=port, SLIPWAY_REGISTRY_CACHES=caches, SLIPWAY_METRICS_SECONDS="1") as started:
         yield started

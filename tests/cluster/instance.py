@@ -33,12 +33,13 @@ from tests.ports import free_port
 logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per request of a waiting test tells nobody anything
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60.0
+START_SECONDS, PATIENCE_SECONDS = 180.0, 90.0
+"""Patience costs nothing where all goes well, and a machine that is busy with other things needs it."""
 Wire = dict[str, Any]
 T = TypeVar("T")
 
 
-def wait_for(what: str, question: Callable[[], T | None], *, seconds: float = 30.0) -> T:
+def wait_for(what: str, question: Callable[[], T | None], *, seconds: float = PATIENCE_SECONDS) -> T:
     """The first answer that is neither None nor False; an error that tells what was waited for."""
     deadline = time.monotonic() + seconds
     while True:
@@ -105,7 +106,7 @@ class Instance:
         """Ctrl-C: the control plane and the agent end, containers stay."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=PATIENCE_SECONDS)
         self.process = None
 
     def down(self) -> subprocess.CompletedProcess[str]:
@@ -116,11 +117,11 @@ class Instance:
             env=dict(self.environment),
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=2 * START_SECONDS,
             check=False,
         )
         if self.process is not None:
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=PATIENCE_SECONDS)
         return outcome
 
     @property
@@ -145,7 +146,7 @@ class Instance:
             self._client.close()
             self._client = None
 
-    def kubectl(self, *words: str, stdin: str | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def kubectl(self, *words: str, stdin: str | None = None, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         if shutil.which("kubectl") is None:
             pytest.skip("kubectl is not installed")
         return subprocess.run(
@@ -176,7 +177,13 @@ class Instance:
         return None if answer.status_code == httpx.codes.NOT_FOUND else dict(answer.raise_for_status().json())
 
     def wait_pod(
-        self, name: str, what: str, question: Callable[[Wire], bool], *, namespace: str = "default", seconds: float = 30
+        self,
+        name: str,
+        what: str,
+        question: Callable[[Wire], bool],
+        *,
+        namespace: str = "default",
+        seconds: float = PATIENCE_SECONDS,
     ) -> Wire:
         """The pod once ``question`` holds for it; the failure shows its status."""
         last: list[Wire | None] = [None]

@@ -83,9 +83,9 @@ def run(instance: Instance, image: str, victim: str, seconds: float, *, name: st
     _until_complete(instance, name)
     check(instance, name, "last")
     _apply(instance, manifest(name, image, "none"), verb="delete")
-    wait_for("its pods gone", lambda: not objects(instance, PODS, name), seconds=60)
-    wait_for("its ReplicaSets gone", lambda: not objects(instance, f"{PATH}/replicasets", name), seconds=60)
-    wait_for("nothing is left on the host", lambda: not remains.of(instance) - before, seconds=60)
+    wait_for("its pods gone", lambda: not objects(instance, PODS, name))
+    wait_for("its ReplicaSets gone", lambda: not objects(instance, f"{PATH}/replicasets", name))
+    wait_for("nothing is left on the host", lambda: not remains.of(instance) - before)
     return Counter(kills=killer.kills, changes=changes)
 
 
@@ -96,12 +96,12 @@ def check(instance: Instance, name: str, colour: str) -> None:
         found = objects(instance, PODS, name)
         return found if len(found) == REPLICAS else None
 
-    pods = wait_for("no pod too many", right_number, seconds=60)
+    pods = wait_for("no pod too many", right_number)
     assert {one["value"] for pod in pods for one in pod["spec"]["containers"][0]["env"]} == {colour}
     sizes = {one["metadata"]["uid"]: one["spec"]["replicas"] for one in objects(instance, f"{PATH}/replicasets", name)}
     assert [sizes[pod["metadata"]["ownerReferences"][0]["uid"]] for pod in pods] == [REPLICAS] * REPLICAS
     assert sum(sizes.values()) == REPLICAS
-    wait_for("no orphan on the host", lambda: not orphans(instance), seconds=60)
+    wait_for("no orphan on the host", lambda: not orphans(instance))
     uids = {pod["metadata"]["uid"] for pod in pods}
     monitors = [line for line in remains.of(instance) if "conmon" in line and any(uid in line for uid in uids)]
     assert len(monitors) == REPLICAS
@@ -128,7 +128,7 @@ def objects(instance: Instance, path: str, name: str) -> list[Wire]:
 def _apply(instance: Instance, text: str, *, verb: str = "apply") -> None:
     """Again while the web process is away."""
     words = ("apply", "-f", "-") if verb == "apply" else ("delete", "--ignore-not-found", "-f", "-")
-    wait_for(f"kubectl {verb}", lambda: instance.kubectl(*words, stdin=text).returncode == 0, seconds=60)
+    wait_for(f"kubectl {verb}", lambda: instance.kubectl(*words, stdin=text).returncode == 0)
 
 
 def _until_complete(instance: Instance, name: str) -> None:

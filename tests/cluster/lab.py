@@ -31,10 +31,10 @@ from controlplane.instance.lab import network, operations, plan, state
 from controlplane.instance.lab.state import Places
 from controlplane.instance.layout import Layout
 from tests import registry
-from tests.cluster.instance import ROOT, Instance, condition, prepare, wait_for
+from tests.cluster.instance import ROOT, START_SECONDS, Instance, condition, prepare, wait_for
 from tests.ports import free_port
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 T = TypeVar("T")
 
 
@@ -126,7 +126,7 @@ class Lab(Instance):
             env=dict(self.environment),
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=2 * START_SECONDS,
             check=False,
         )
         assert not check or done.returncode == 0, f"manage.py {' '.join(words)}: {done.stdout}{done.stderr}"

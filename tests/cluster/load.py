@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 
-PATIENCE_SECONDS = 4.5
+PATIENCE_SECONDS = 20.0
 PAUSE_SECONDS = 0.01
 
 

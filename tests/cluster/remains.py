@@ -30,7 +30,9 @@ def of(instance: Instance) -> set[str]:
         f"interface {each.name}" for each in _children(Path("/sys/class/net")) if (each / f"upper_{bridge}").exists()
     }
     mounts = Path("/proc/self/mounts").read_text().splitlines()
-    found |= {f"mount {line.split()[1]}" for line in mounts if str(instance.home) in line or str(run) in line}
+    places = {line.split()[1] for line in mounts}
+    # The run directory is a mount of the agent's own where the host has it on a disk.
+    found |= {f"mount {each}" for each in places if each.startswith((f"{instance.home}/", f"{run}/"))}
     return found | set(_rules(bridge))
 
 

@@ -42,6 +42,8 @@ def cluster(authority: AcmeServer) -> Iterator[Instance]:
         "SLIPWAY_ACME_DIRECTORY": authority.directory,
         "SLIPWAY_ACME_CA_FILE": str(authority.ca_file),
         "SLIPWAY_ACME_EMAIL": "ops@example.com",
+        "SLIPWAY_ACME_EAB_KEY_ID": authority.key_id,
+        "SLIPWAY_ACME_EAB_KEY_FILE": str(authority.key_file),
         "SLIPWAY_ACME_RETRY_SECONDS": "1",
     }
     with running(**settings) as made, registry.start() as hub:
@@ -110,7 +112,7 @@ def test_the_server_s_certificate_is_served_once_it_has_verified_the_names(
     cluster: Instance, authority: AcmeServer
 ) -> None:
     assert cluster.kubectl("label", "node", cluster.node, "slipway.dev/ingress=true").returncode == 0
-    wait_for("the certificate", lambda: issued(cluster, "shop").get("status") == "True" or None, seconds=60)
+    wait_for("the certificate", lambda: issued(cluster, "shop").get("status") == "True" or None)
     assert by(cluster, "shop-tls") == "acme"
     roots = authority.roots()
     assert wait_for("the page", lambda: page("shop.test", roots)) == "hello"
@@ -125,9 +127,7 @@ def test_what_failed_is_said_ours_is_served_meanwhile_and_it_is_tried_again(
 ) -> None:
     authority.resolve("lost.test", "255.255.255.255")  # where nobody can listen
     make(cluster, "lost", "lost.test")
-    says = wait_for(
-        "the failure", lambda: ((one := issued(cluster, "lost")).get("reason") == "Failed" and one) or None, seconds=60
-    )
+    says = wait_for("the failure", lambda: ((one := issued(cluster, "lost")).get("reason") == "Failed" and one) or None)
     assert "lost.test: " in says["message"]
     assert "255.255.255.255" in says["message"]
     ours = (cluster.home / "pki" / "ca.crt").read_bytes()
@@ -135,14 +135,18 @@ def test_what_failed_is_said_ours_is_served_meanwhile_and_it_is_tried_again(
     told = cluster.kubectl("get", "events", "--field-selector", "involvedObject.name=lost").stdout
     assert "AcmeFailed" in told
     authority.resolve("lost.test", "127.0.0.1")
-    wait_for("the certificate", lambda: by(cluster, "lost-tls") == "acme", seconds=90)
+    wait_for("the certificate", lambda: by(cluster, "lost-tls") == "acme")
 
 
 def test_it_is_renewed_before_it_ends_whoever_was_killed(cluster: Instance) -> None:
     before = serial(cluster, "shop-tls")
     os.kill(cluster.pid_of("worker"), signal.SIGKILL)
-    wait_for("another certificate", lambda: serial(cluster, "shop-tls") != before or None, seconds=2.0 * LIFE_SECONDS)
-    assert by(cluster, "shop-tls") == "acme"
+    # One that comes too late has ours in its place meanwhile.
+    wait_for(
+        "another certificate",
+        lambda: serial(cluster, "shop-tls") != before and by(cluster, "shop-tls") == "acme",
+        seconds=4.0 * LIFE_SECONDS,
+    )
 
 
 def test_an_ingress_may_keep_to_the_cluster_s_own_authority(cluster: Instance) -> None:

@@ -96,7 +96,7 @@ def load_going_on(cluster: Lab) -> Iterator[dict[str, Any]]:
         assert running.stdout.readline() == "ready\n"
         yield result
     finally:
-        output, _ = running.communicate(timeout=30)
+        output, _ = running.communicate(timeout=120)
     result.update(json.loads(output))
 
 

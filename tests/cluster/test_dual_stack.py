@@ -212,7 +212,7 @@ def test_settings_that_cannot_be_are_refused_at_the_start(
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     assert done.returncode == 1
     assert [word for word in named if word not in done.stderr] == []

@@ -66,3 +66,16 @@ def test_an_image_of_the_clusters_registry_comes_from_nodes_to_those_whose_pods_
         cluster.wait_running("gets-own")
     for name in ("has-own", "gets-own"):
         cluster.delete_pod(name)
+
+
+def test_every_node_of_a_lab_knows_it_by_the_same_name(cluster: Lab, tmp_path: Path) -> None:
+    admin = clients.skopeo(cluster, tmp_path)
+    assert admin.push(clients.archive(tmp_path), "default/everywhere:1")
+    image = f"localhost:{admin.address.rpartition(':')[2]}/default/everywhere:1"
+    container = {"name": "main", "image": image, "command": ["sleep", "1000"], "imagePullPolicy": "Always"}
+    for node in cluster.nodes:
+        spec = {"nodeName": node, "terminationGracePeriodSeconds": 0, "containers": [container]}
+        cluster.create({"kind": "Pod", "metadata": {"name": f"pulls-{node}"}, "spec": spec})
+    for node in cluster.nodes:
+        cluster.wait_running(f"pulls-{node}")
+        cluster.delete_pod(f"pulls-{node}")

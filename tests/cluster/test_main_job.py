@@ -153,7 +153,7 @@ def test_a_fork_bomb_stops_at_the_pid_limit(instance: Instance, busybox: str) ->
         events = cgroup_file(instance, "pids", bomb, "pids.events")
         return int(events.split()[1]) > 0
 
-    wait_for("a fork is refused by the pids controller", refused, seconds=60)
+    wait_for("a fork is refused by the pids controller", refused)
     limit = int(cgroup_file(instance, "pids", bomb, "pids.max"))
     assert int(cgroup_file(instance, "pids", bomb, "pids.current")) <= limit
     instance.delete_pod("bomb")

@@ -32,7 +32,7 @@ def asking(cluster: Lab) -> Iterator[Lab]:
             answer = cluster.api.post(f"/api/v1/namespaces/{NAMESPACE}/pods", json=wire)
             assert answer.status_code == 201, answer.text
         for name in ("server", "client"):
-            wait_for(f"{name} runs", lambda: phase(cluster, name) == "Running", seconds=60)  # noqa: B023 - called at once
+            wait_for(f"{name} runs", lambda: phase(cluster, name) == "Running")  # noqa: B023 - called at once
         yield cluster
         cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
@@ -67,7 +67,7 @@ def test_a_pod_asks_its_node(asking: Lab) -> None:
 def test_a_new_service_has_a_name_soon(asking: Lab) -> None:
     address = service(asking, "web")
     name = f"web.{NAMESPACE}.svc.cluster.local"
-    wait_for("its name", lambda: address in in_client(asking, "nslookup", name).stdout, seconds=10)
+    wait_for("its name", lambda: address in in_client(asking, "nslookup", name).stdout)
     reverse = ".".join(reversed(address.split("."))) + ".in-addr.arpa"
     assert name in in_client(asking, "nslookup", "-type=ptr", reverse).stdout
 
@@ -76,7 +76,7 @@ def test_a_headless_service_names_its_pods(asking: Lab) -> None:
     service(asking, "headless", clusterIP="None")
     address = asking.api.get(f"/api/v1/namespaces/{NAMESPACE}/pods/server").json()["status"]["podIP"]
     name = f"headless.{NAMESPACE}.svc.cluster.local"
-    wait_for("its name", lambda: address in in_client(asking, "nslookup", name).stdout, seconds=10)
+    wait_for("its name", lambda: address in in_client(asking, "nslookup", name).stdout)
     srv = in_client(asking, "nslookup", "-type=srv", f"_http._tcp.{name}").stdout
     assert f"8080 {address.replace('.', '-')}.{name}" in srv
 
@@ -95,10 +95,10 @@ def test_a_policy_shuts_the_server_and_its_removal_opens_it(asking: Lab) -> None
         "spec": {"podSelector": {"matchLabels": {"app": "server"}}, "policyTypes": ["Ingress"]},
     }
     path = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies"
-    wait_for("it is open", fetched, seconds=20)
+    wait_for("it is open", fetched)
     assert asking.api.post(path, json=wire).status_code == 201
-    wait_for("it is shut", lambda: not fetched(), seconds=10)
+    wait_for("it is shut", lambda: not fetched())
     listed = asking.kubectl("get", "networkpolicies", "-n", NAMESPACE).stdout
     assert "app=server" in listed
     assert asking.api.delete(f"{path}/shut").status_code == 200
-    wait_for("it is open again", fetched, seconds=10)
+    wait_for("it is open again", fetched)

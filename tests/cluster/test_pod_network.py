@@ -25,9 +25,13 @@ SERVER = "mkdir -p /www && hostname > /www/name && head -c 2000000 /dev/zero > /
 
 
 @pytest.fixture(scope="module", params=["auto", "vxlan"])
-def cluster(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    with lab(nodes=3, SLIPWAY_OVERLAY=request.param) as made:
-        yield made
+def cluster(request: pytest.FixtureRequest, cluster: Lab) -> Iterator[Lab]:
+    """The common one, which has the overlay by default, and one that has it by setting."""
+    if request.param == "auto":
+        yield cluster
+    else:
+        with lab(nodes=3, SLIPWAY_OVERLAY=request.param) as made:
+            yield made
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +41,10 @@ def pods(cluster: Lab) -> Iterator[dict[str, str]]:
         image = images.busybox().push(registry, "busybox:latest")
         for number, node in enumerate(cluster.nodes):
             cluster.create(pod(f"web-{number}", container("main", image, SERVER), nodeName=node))
-        yield {
-            name: cluster.wait_running(name)["status"]["podIP"]
-            for name in (f"web-{number}" for number in range(len(cluster.nodes)))
-        }
+        names = [f"web-{number}" for number in range(len(cluster.nodes))]
+        yield {name: cluster.wait_running(name)["status"]["podIP"] for name in names}
+        for name in names:
+            cluster.delete_pod(name)
 
 
 def inside(cluster: Lab, name: str, *argv: str) -> subprocess.CompletedProcess[str]:
@@ -132,7 +136,7 @@ def test_nodes_on_one_segment_need_no_tunnel(cluster: Lab, pods: dict[str, str])
     routes = {route["dst"]: route for route in json.loads(cluster.exec_on(second, ["ip", "-j", "route"]).stdout)}
     assert routes[nodes[first]]["dev"].startswith("slvx")
     direct = not routes[nodes[third]]["dev"].startswith("slvx")
-    assert direct == (cluster.environment["SLIPWAY_OVERLAY"] == "auto")
+    assert direct == (cluster.environment.get("SLIPWAY_OVERLAY", "auto") == "auto")
     forwarding = json.loads(
         cluster.exec_on(second, ["bridge", "-j", "fdb", "show", "dev", routes[nodes[first]]["dev"]]).stdout
     )

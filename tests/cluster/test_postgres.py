@@ -41,12 +41,12 @@ def postgres(instance: Instance, image: str) -> Iterator[None]:
     instance.create(pod("client", container("main", image, "sleep 3600", env=environment)))
     yield
     instance.delete_pod("client")
-    kubectl(instance, "delete", "-f", "-", "--timeout=60s", stdin=wires)
-    kubectl(instance, "delete", "secret/postgres", "pvc/data-postgres-0", "--timeout=60s")
+    kubectl(instance, "delete", "-f", "-", "--timeout=150s", stdin=wires)
+    kubectl(instance, "delete", "secret/postgres", "pvc/data-postgres-0", "--timeout=150s")
 
 
 def kubectl(instance: Instance, *words: str, stdin: str | None = None) -> str:
-    done = instance.kubectl(*words, stdin=stdin, timeout=120)
+    done = instance.kubectl(*words, stdin=stdin)
     assert done.returncode == 0, done.stdout + done.stderr + instance.kubectl("describe", "pods").stdout
     return done.stdout
 
@@ -59,7 +59,7 @@ def ask(instance: Instance, statement: str) -> str:
 
 @pytest.mark.usefixtures("postgres")
 def test_postgres_keeps_its_data_through_a_death(instance: Instance) -> None:
-    kubectl(instance, "rollout", "status", "statefulset/postgres", "--timeout=90s")
+    kubectl(instance, "rollout", "status", "statefulset/postgres", "--timeout=150s")
     instance.wait_running("client")
     assert ask(instance, "select current_user") == "app"
     ask(instance, "create table kept (word text); insert into kept values ('across a death')")

@@ -42,7 +42,7 @@ class Tool:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
 
-    def __call__(self, *words: str, given: str | None = None, patience: float = 60) -> str:
+    def __call__(self, *words: str, given: str | None = None, patience: float = 180) -> str:
         done = self.instance.kubectl(*words, stdin=given, timeout=patience)
         assert done.returncode == 0, f"kubectl {words}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr
@@ -57,7 +57,7 @@ class Tool:
         return found
 
     def wait_gone(self, name: str) -> None:
-        wait_for(f"the pods of {name} gone", lambda: not self.pods(name), seconds=90)
+        wait_for(f"the pods of {name} gone", lambda: not self.pods(name))
 
 
 @pytest.fixture
@@ -71,19 +71,19 @@ def kubectl(instance: Instance) -> Iterator[Tool]:
 
 def test_what_users_do_with_a_deployment(kubectl: Tool, busybox: str) -> None:
     kubectl("apply", "-f", "-", given=manifest("web", busybox, 2))
-    assert "successfully rolled out" in kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    assert "successfully rolled out" in kubectl("rollout", "status", "deploy/web", "--timeout=150s")
     ready, current, available = kubectl("get", "deploy", "web", "--no-headers").split()[1:4]
     assert (ready, current, available) == ("2/2", "2", "2")
     kubectl("annotate", "deploy/web", "kubernetes.io/change-cause=second")
     kubectl("set", "env", "deploy/web", "COLOUR=blue")
-    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=150s")
     kubectl("set", "resources", "deploy/web", "--limits=memory=32Mi")
-    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=150s")
     history = kubectl("rollout", "history", "deploy/web")
     assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["1", "2", "3"]
     assert "COLOUR" in kubectl("rollout", "history", "deploy/web", "--revision=2")
     assert "rolled back" in kubectl("rollout", "undo", "deploy/web", "--to-revision=1")
-    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=150s")
     (container,) = kubectl.instance.api.get(f"{PATH}/deployments/web").json()["spec"]["template"]["spec"]["containers"]
     assert "env" not in container
     assert not container["resources"]
@@ -92,17 +92,17 @@ def test_what_users_do_with_a_deployment(kubectl: Tool, busybox: str) -> None:
     kubectl("set", "env", "deploy/web", "COLOUR=red")
     assert len(kubectl.replica_sets("web")) == 3
     kubectl("rollout", "resume", "deploy/web")
-    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=150s")
     before = {pod["metadata"]["uid"] for pod in kubectl.pods("web")}
     kubectl("rollout", "restart", "deploy/web")
-    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=150s")
     wait_for("all pods are new", lambda: not before & {pod["metadata"]["uid"] for pod in kubectl.pods("web")})
     described = kubectl("describe", "deploy", "web")
     assert "NewReplicaSetAvailable" in described
     assert "Scaled up replica set" in described
     kubectl("scale", "deploy/web", "--replicas=1", "--current-replicas=2")
-    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
-    kubectl("delete", "deploy", "web", "--cascade=foreground", "--timeout=60s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=150s")
+    kubectl("delete", "deploy", "web", "--cascade=foreground", "--timeout=150s")
     assert kubectl.replica_sets("web") == []
     assert kubectl.pods("web") == []
 
@@ -117,21 +117,21 @@ def test_undo_brings_image_configuration_and_limits_back_together(kubectl: Tool,
     kubectl("create", "configmap", "whole", "--from-literal=COLOUR=red")
     kubectl("create", "secret", "generic", "whole", "--from-literal=key=first")
     kubectl("apply", "-f", "-", given=yaml.safe_dump(wire))
-    kubectl("rollout", "status", "deploy/whole", "--timeout=60s")
+    kubectl("rollout", "status", "deploy/whole", "--timeout=150s")
     assert sight(kubectl) == "red first cpu=None"
     kubectl("patch", "configmap", "whole", "-p", '{"data": {"COLOUR": "blue"}}')
     kubectl("patch", "secret", "whole", "-p", '{"stringData": {"key": "second"}}')
     kubectl("set", "resources", "deploy/whole", "--limits=cpu=500m")
-    wait_for("all is new", lambda: sight(kubectl) == "blue second cpu=500m", seconds=60)
+    wait_for("all is new", lambda: sight(kubectl) == "blue second cpu=500m")
     assert "ConfigMap whole changed: key COLOUR" in kubectl("describe", "deploy", "whole")
     kubectl("rollout", "undo", "deploy/whole", "--to-revision=1")
-    wait_for("all is old", lambda: sight(kubectl) == "red first cpu=None", seconds=60)
+    wait_for("all is old", lambda: sight(kubectl) == "red first cpu=None")
     kubectl("rollout", "restart", "deploy/whole")
-    kubectl("rollout", "status", "deploy/whole", "--timeout=60s")
+    kubectl("rollout", "status", "deploy/whole", "--timeout=150s")
     assert sight(kubectl) == "red first cpu=None"
     kubectl("delete", "deploy,configmap,secret", "whole")
     left = "configmap,secret"
-    wait_for("the copies gone", lambda: "whole" not in kubectl("get", left, "--ignore-not-found"), seconds=60)
+    wait_for("the copies gone", lambda: "whole" not in kubectl("get", left, "--ignore-not-found"))
 
 
 def sight(kubectl: Tool) -> str:
@@ -150,7 +150,7 @@ def sight(kubectl: Tool) -> str:
 def test_create_deployment_and_orphan(kubectl: Tool, busybox: str) -> None:
     ends = ("sh", "-c", "trap 'exit 0' TERM; sleep 3600 & wait")  # its grace period is Kubernetes' default
     kubectl("create", "deployment", "web", f"--image={busybox}", "--replicas=1", "--", *ends)
-    kubectl("rollout", "status", "deploy/web", "--timeout=60s")
+    kubectl("rollout", "status", "deploy/web", "--timeout=150s")
     (kept,) = kubectl.pods("web")
     kubectl("delete", "deploy", "web", "--cascade=orphan")
     (orphan,) = kubectl.replica_sets("web")
@@ -174,9 +174,9 @@ def test_one_to_fifty_to_none_leaves_nothing(kubectl: Tool, busybox: str) -> Non
     before = remains.of(kubectl.instance)
     kubectl("apply", "-f", "-", given=manifest("ladder", busybox, 1))
     kubectl("expose", "deployment", "ladder", "--port=8080")
-    kubectl("rollout", "status", "deploy/ladder", "--timeout=60s")
+    kubectl("rollout", "status", "deploy/ladder", "--timeout=150s")
     kubectl("scale", "deploy/ladder", "--replicas=50")
-    kubectl("rollout", "status", "deploy/ladder", "--timeout=170s", patience=180)
+    kubectl("rollout", "status", "deploy/ladder", "--timeout=170s")
     for sort in ("directory", "address", "cgroup", "process", "interface", "mount", "rule"):
         new = [each for each in remains.of(kubectl.instance) - before if each.startswith(sort)]
         assert len(new) >= 50 or (sort == "rule" and new), f"it is seen that there are pods: {sort}"

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import images
 from tests.cluster.instance import wait_for
-from tests.cluster.lab import Lab, lab
+from tests.cluster.lab import Lab
 from tests.cluster.pods import container, pod
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
@@ -20,34 +19,30 @@ SERVE = "mkdir -p /www; echo $NAME > /www/index.html; cat /proc/sys/kernel/hostn
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Lab]:
-    with lab(nodes=3) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def web(cluster: Lab) -> Iterator[str]:
+def web(cluster: Lab, cluster_busybox: str) -> Iterator[str]:
     """A service ``web`` with a pod on each node; its address."""
-    with cluster.registry() as registry:
-        image = images.busybox().push(registry, "busybox:latest")
-        for number, node in enumerate(cluster.nodes):
-            port = {"name": "http", "containerPort": 8080}
-            env = [{"name": "NAME", "value": f"web-{number}"}]
-            cluster.create(
-                {
-                    **pod(f"web-{number}", container("main", image, SERVE, env=env, ports=[port]), nodeName=node),
-                    "metadata": {"name": f"web-{number}", "labels": {"app": "web"}},
-                }
-            )
-        for number in range(len(cluster.nodes)):
-            cluster.wait_running(f"web-{number}")
-        done = cluster.kubectl(
-            *("expose", "pod", "web-0", "--name=web", "--port=80", "--target-port=http", "--type=NodePort"),
-            *("--selector=app=web",),
+    names = [f"web-{number}" for number in range(len(cluster.nodes))]
+    for name, node in zip(names, cluster.nodes, strict=True):
+        port = {"name": "http", "containerPort": 8080}
+        env = [{"name": "NAME", "value": name}]
+        cluster.create(
+            {
+                **pod(name, container("main", cluster_busybox, SERVE, env=env, ports=[port]), nodeName=node),
+                "metadata": {"name": name, "labels": {"app": "web"}},
+            }
         )
-        assert done.returncode == 0, done.stderr
-        wait_for("all are endpoints", lambda: len(endpoints(cluster)) == len(cluster.nodes))
-        yield str(spec(cluster)["clusterIP"])
+    for name in names:
+        cluster.wait_running(name)
+    done = cluster.kubectl(
+        *("expose", "pod", "web-0", "--name=web", "--port=80", "--target-port=http", "--type=NodePort"),
+        *("--selector=app=web",),
+    )
+    assert done.returncode == 0, done.stderr
+    wait_for("all are endpoints", lambda: len(endpoints(cluster)) == len(cluster.nodes))
+    yield str(spec(cluster)["clusterIP"])
+    cluster.api.delete("/api/v1/namespaces/default/services/web")
+    for name in names:
+        cluster.delete_pod(name)
 
 
 def spec(cluster: Lab) -> dict[str, object]:
@@ -125,7 +120,7 @@ class Load(threading.Thread):
         import http.client
 
         while not self.stopping.is_set():
-            connection = http.client.HTTPConnection(self.address, timeout=2)
+            connection = http.client.HTTPConnection(self.address, timeout=30)
             try:
                 connection.request("GET", "/")
                 assert connection.getresponse().read().startswith(b"web-")

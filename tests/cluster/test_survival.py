@@ -71,7 +71,7 @@ def test_killing_a_process_costs_no_container_and_no_line(
     seen = len(follower.numbers)
     wait_for("lines go on", lambda: len(follower.numbers) > seen + 20)
     follower.ended.set()
-    follower.join(timeout=15)
+    follower.join(timeout=90)
     assert follower.numbers == list(range(follower.numbers[0], follower.numbers[-1] + 1))
     after = instance.wait_running(counting)
     assert container_status(after, "main")["containerID"] == container_status(before, "main")["containerID"]

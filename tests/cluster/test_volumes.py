@@ -57,9 +57,8 @@ def test_data_outlives_the_pod_the_agent_and_an_end_of_the_instance(instance: In
     listed = instance.kubectl("get", "pvc,pv,storageclass").stdout
     assert " RWO " in listed
     assert "local (default)" in listed
-    described = instance.kubectl("describe", "pvc", "data").stdout
-    assert "ProvisioningSucceeded" in described
-    assert "two" in described
+    wait_for("it is told", lambda: "ProvisioningSucceeded" in instance.kubectl("describe", "pvc", "data").stdout)
+    assert "two" in instance.kubectl("describe", "pvc", "data").stdout
     assert "local.slipway.dev" in instance.kubectl("describe", "pv").stdout
     assert instance.down().returncode == 0
     instance.up()

@@ -35,6 +35,7 @@ from schema import kinds, meta
         ("", None),
     ],
 )
+@pytest.mark.django_db
 def test_paths_name_resources(path: str, expected: tuple[object, ...] | None):
     found = routing.parse(path)
     assert (None if found is None else (found.kind, found.namespace, found.name, found.subresource)) == expected

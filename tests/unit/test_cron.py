@@ -68,12 +68,13 @@ def test_when_clocks_change(text: str, after: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "x", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *",
-     "5-1 * * * *", "0 0 30 2 *", "0 0 L * *", "0 0 LW * *", "0 0 * * 5L", "0 0 * * 1#2", "@often", "@every 5m",
+     "5-1 * * * *", "0 0 30 2 *", "0 0 L * *", "0 0 LW * *", "0 0 * * 5L", "0 0 * * 1#2", "@often", "@every",
+     "@every 5", "@every 10s", "@every 1d", "@every -5m", "@every 9000h", "@every 5m x",
      "CRON_TZ=UTC 0 0 * * *", "1,,2 * * * *", "* * * * *;rm"],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(cron.ScheduleError):
-        cron.expression(text)
+        cron.check(text)
 
 
 @pytest.mark.parametrize("name", ["", "Local", "Mars/Olympus", "../../etc/passwd", "/etc/localtime", "a\0b"])
@@ -107,6 +108,19 @@ def test_a_moment_itself_is_due_at_it_and_not_after_it() -> None:
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     assert cron.latest("0 12 * * *", noon - timedelta(days=1), noon) == [noon]
     assert cron.latest("0 12 * * *", noon, noon + timedelta(seconds=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("@every 90m", 90), ("@every 1h30m", 90), ("@Every 1.5h", 90), ("@every 60s", 1)]
+)
+def test_a_period_counts_from_its_moment(text: str, minutes: int) -> None:
+    cron.check(text)
+    since, step = START + timedelta(seconds=7), timedelta(minutes=minutes)
+    assert cron.latest(text, since, since + 3 * step) == [since + step, since + 2 * step, since + 3 * step]
+    assert cron.latest(text, since, since + 1000 * step, most=2) == [since + 999 * step, since + 1000 * step]
+    assert cron.latest(text, since, since) == []
+    assert cron.following(text, since, since) == since + step
+    assert cron.following(text, since, since + step) == since + 2 * step
 
 
 def test_a_year_of_minutes_costs_no_more_than_the_entries_kept() -> None:

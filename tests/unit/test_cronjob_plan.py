@@ -138,6 +138,19 @@ def test_a_new_schedule_counts_from_now() -> None:
     decision = plan.decide(cronjob(status, generation=2, schedule="* * * * *"), [], seconds(3600.5))
     assert (ledger(decision), decision.create) == ([], None)
     assert decision.again == seconds(3660)
+    decision = plan.decide(cronjob(decision.status, generation=2, schedule="* * * * *"), [], seconds(3660.5))
+    assert ledger(decision) == [("13:01", "ran", "OnTime")]
+
+
+def test_every_so_often_counts_from_the_job_s_making_and_goes_on_after_a_pause() -> None:
+    every = "@every 7m"  # born at 11:59
+    decision = plan.decide(cronjob(schedule=every), [], seconds(0))
+    assert (ledger(decision), decision.again) == ([], seconds(360))
+    decision = plan.decide(cronjob(decision.status, schedule=every), [], seconds(360.1))
+    assert (ledger(decision), decision.again) == ([("12:06", "ran", "OnTime")], seconds(780))
+    decision = plan.decide(cronjob(decision.status, schedule=every), [], seconds(1500))
+    assert [each[:2] for each in ledger(decision)[1:]] == [("12:13", "missed"), ("12:20", "missed"), ("12:20", "ran")]
+    assert decision.again == seconds(1620)
 
 
 def test_a_long_absence_leaves_the_latest_entries() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import shutil
+import sqlite3
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from controlplane.instance import control, greeting, network, processes, supervisor
 from controlplane.instance.layout import Layout
 from controlplane.instance.processes import Process
+from controlplane.management.commands import up
 from schema.ranges import RangeError
 
 
@@ -270,3 +273,18 @@ async def test_a_process_that_cannot_be_tried_ends_the_supervisor() -> None:
     await asyncio.wait_for(made.failed.wait(), 5)
     assert isinstance(made.failure, FileNotFoundError)
     await made.stop()
+
+
+def test_the_database_is_its_owners_only_whatever_the_home_is(tmp_path: Path) -> None:
+    path = tmp_path / "db.sqlite3"
+    up.close_to_others({"ENGINE": "django.db.backends.postgresql", "NAME": str(path)})
+    assert not path.exists()
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path)}
+    for _ in range(2):
+        up.close_to_others(database)
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("CREATE TABLE IF NOT EXISTS t (n)")
+            modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+        assert modes == dict.fromkeys(("db.sqlite3", "db.sqlite3-wal", "db.sqlite3-shm"), 0o600)
+        path.chmod(0o644)

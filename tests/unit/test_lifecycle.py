@@ -235,12 +235,15 @@ class Simulation:
         assert self.state.container(name).phase is Phase.WAITING
         assert self.state.stop is None
         assert not self.state.final_phase
-        mains = [c.name for c in self.pod.spec.containers]
-        if name in mains:
+        if name not in [c.name for c in self.pod.spec.init_containers]:
             assert lifecycle.initialized(self.pod, self.state)
+        if name in [c.name for c in self.pod.spec.ephemeral_containers]:
+            assert name not in self.starts, "it runs once"
 
     def check(self, wire: Wire) -> None:
-        for one in [*wire.get("initContainerStatuses", []), *wire["containerStatuses"]]:
+        debuggers = wire.get("ephemeralContainerStatuses", [])
+        assert not any(one["ready"] or one["restartCount"] for one in debuggers)
+        for one in [*wire.get("initContainerStatuses", []), *wire["containerStatuses"], *debuggers]:
             assert len(one["state"]) == 1
             assert all("reason" in state for kind, state in one["state"].items() if kind != "running")
         ready = next(c for c in wire["conditions"] if c["type"] == "Ready")
@@ -272,6 +275,7 @@ PODS = st.builds(
     inits=st.sampled_from([(), ("i1",), ("i1", "i2")]),
     sidecars=st.sampled_from([(), ("s1",), ("s1", "s2")]),
     mains=st.sampled_from([("a",), ("a", "b")]),
+    ephemeralContainers=st.sampled_from([[], [{"name": "d", "image": "d:1"}]]),
     restartPolicy=st.sampled_from(["Always", "OnFailure", "Never"]),
     activeDeadlineSeconds=st.sampled_from([None, 500]),
 )

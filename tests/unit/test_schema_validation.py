@@ -31,6 +31,7 @@ POD: Wire = {
 }
 REQUIRED, INVALID, UNSUPPORTED = "FieldValueRequired", "FieldValueInvalid", "FieldValueNotSupported"
 DUPLICATE, FORBIDDEN, TYPE = "FieldValueDuplicate", "FieldValueForbidden", "FieldValueTypeInvalid"
+NOT_FOUND = "FieldValueNotFound"
 MISSING = object()
 
 
@@ -247,6 +248,46 @@ def updated(change, old=POD):
     new = copy.deepcopy(old)
     change(new["spec"])
     return faults(new, old=old)
+
+
+DEBUGGER = {"name": "debugger", "image": "busybox:1", "targetContainerName": "web", "stdin": True}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ([], [DEBUGGER], []),
+        ([DEBUGGER], [DEBUGGER, DEBUGGER | {"name": "another"}], []),
+        ([DEBUGGER], [], [(FORBIDDEN, "spec.ephemeralContainers")]),
+        ([DEBUGGER], [DEBUGGER | {"image": "busybox:2"}], [(FORBIDDEN, "spec.ephemeralContainers")]),
+        ([], [DEBUGGER | {"name": "web"}], [(DUPLICATE, "spec.ephemeralContainers[0].name")]),
+        (
+            [],
+            [DEBUGGER | {"targetContainerName": "x"}],
+            [(NOT_FOUND, "spec.ephemeralContainers[0].targetContainerName")],
+        ),
+        ([], [DEBUGGER | {"ports": [{"containerPort": 1}]}], [(FORBIDDEN, "spec.ephemeralContainers[0].ports")]),
+        (
+            [],
+            [DEBUGGER | {"resources": {"limits": {"cpu": "1"}}}],
+            [(FORBIDDEN, "spec.ephemeralContainers[0].resources")],
+        ),
+        (
+            [],
+            [DEBUGGER | {"volumeMounts": [{"name": "data", "mountPath": "/d", "subPath": "a"}]}],
+            [(FORBIDDEN, "spec.ephemeralContainers[0].volumeMounts[0].subPath")],
+        ),
+    ],
+)
+def test_containers_for_debugging_are_only_ever_added(before, after, expected):
+    old, new = changed("spec/ephemeralContainers", before), changed("spec/ephemeralContainers", after)
+    assert faults(new, old=old, subresource="ephemeralcontainers") == expected
+
+
+def test_containers_for_debugging_come_by_their_subresource_only():
+    with_one = changed("spec/ephemeralContainers", [DEBUGGER])
+    assert faults(with_one) == [(FORBIDDEN, "spec.ephemeralContainers")]
+    assert faults(with_one, old=POD) == [(FORBIDDEN, "spec")]
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,9 @@ PREFIX = "slipway-vm-"
 MODULES = ("virtio_pci", "virtiofs", "overlay")
 MEMORY_MIB = 3072
 MARK = "== the command ended with"
-SECONDS = 1500.0
-START_SECONDS = 60.0
+SECONDS = 7200.0
+"""After which a machine hangs: a quiet one needs some minutes, one beside much other work an hour."""
+START_SECONDS = 300.0
 
 
 class Missing(Exception):
@@ -254,6 +255,7 @@ INSIDE: Sequence[Sequence[str]] = (
         "env",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1",
         *PYTEST,
+        "-s",  # what is waited for is told at once
         "-c",
         "tests/vm/inside/pytest.ini",
         "--rootdir=.",

@@ -8,11 +8,11 @@ https://distribution.github.io/distribution/about/notifications/
 from __future__ import annotations
 
 import hmac
-import json
 import logging
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
@@ -35,7 +35,7 @@ def view(request: HttpRequest) -> HttpResponse:
     if not _is_registry(request):
         return _refuse(str(request.META.get("REMOTE_ADDR", "")))
     try:
-        events = json.loads(request.body)["events"]
+        events = orjson.loads(request.body)["events"]
         told = set(_repositories(events))
     except (ValueError, KeyError, TypeError, AttributeError):
         return refusal(errors.BadRequest("events: a list of the registry's events is needed"))

@@ -5,9 +5,9 @@ The address needs no other credential and is shown once, when it is made. Wrong 
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from rest_framework.request import Request
@@ -97,6 +97,6 @@ def _body(request: HttpRequest) -> Any:
     if not request.body:
         return {}
     try:
-        return json.loads(request.body)
-    except ValueError:
+        return orjson.loads(request.body)
+    except orjson.JSONDecodeError:
         raise triggers.BadRequest("the body is no JSON") from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -34,6 +34,15 @@ class Order:
     url: str
 
 
+@dataclass(frozen=True)
+class Binding:
+    """To an account that somebody has with the server's owner by other means (RFC 8555, 7.3.4)."""
+
+    key_id: str
+    hmac_key: str = field(repr=False)
+    """In base64url."""
+
+
 def new_key() -> bytes:
     """A private key in PEM: for an account, or for a certificate."""
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
@@ -57,10 +66,13 @@ class Client:
         self._directory, self._key, self._account, self._authority = directory, _jwk(key), account, authority
         self._connected: ClientV2 | None = None
 
-    def register(self, email: str) -> str:
+    def register(self, email: str, binding: Binding | None = None) -> str:
         """The address of the account with this key, which is made if there is none. Agrees to the server's terms."""
-        new = messages.NewRegistration.from_data(email=email or None, terms_of_service_agreed=True)
         with _spoken():
+            bound = self._bound(binding) if binding else None
+            new = messages.NewRegistration.from_data(
+                email=email or None, external_account_binding=bound, terms_of_service_agreed=True
+            )
             try:
                 self._account = str(self._client.new_account(new).uri)
             except errors.ConflictError as known:
@@ -100,6 +112,11 @@ class Client:
             return self._ask(str(self._order(url).certificate)).text.encode()
 
     # The parts
+
+    def _bound(self, binding: Binding) -> dict[str, Any]:
+        return messages.ExternalAccountBinding.from_data(
+            self._key.public_key(), binding.key_id, binding.hmac_key, self._client.directory
+        )
 
     @property
     def _client(self) -> ClientV2:

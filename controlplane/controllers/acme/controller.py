@@ -14,9 +14,11 @@ Reads Ingresses, their classes and Secrets. Writes: the condition CertificatesIs
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -41,6 +43,7 @@ SETTLE_SECONDS = 2.0
 """Until every proxy knows a new account."""
 POLL_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 24 * 3600.0
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -196,9 +199,31 @@ def _step(obj: Wire, case: Case) -> float | None:
         authority=settings.ACME_CA_FILE,
     )
     if not account.at(settings.ACME_DIRECTORY):
-        registered = Account(account.key, settings.ACME_DIRECTORY, server.register(settings.ACME_EMAIL))
+        registered = Account(account.key, settings.ACME_DIRECTORY, server.register(settings.ACME_EMAIL, _binding()))
         base.write([state.write(secret, state.ACCOUNT_NAMESPACE, state.ACCOUNT, registered)])
     return _converse(obj, case, server)
+
+
+def _binding() -> Any:
+    """A `client.Binding`; None where none is set. Raises `AcmeError`."""
+    from controlplane.controllers.acme import client
+
+    key_id, file = settings.ACME_EAB_KEY_ID, settings.ACME_EAB_KEY_FILE
+    if not key_id and not file:
+        return None
+    if not key_id or not file:
+        raise AcmeError("SLIPWAY_ACME_EAB_KEY_ID and SLIPWAY_ACME_EAB_KEY_FILE are to be set both, or neither")
+    try:
+        key = Path(file).read_text().strip().rstrip("=")
+    except (OSError, UnicodeDecodeError) as error:
+        raise AcmeError(f"SLIPWAY_ACME_EAB_KEY_FILE, {file}, cannot be read: {_reason(error)}") from error
+    if not _BASE64URL.fullmatch(key):
+        raise AcmeError(f"SLIPWAY_ACME_EAB_KEY_FILE, {file}, is not a key in base64url")
+    return client.Binding(key_id, key)
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or "it is not text"
 
 
 def _converse(obj: Wire, case: Case, server: Any) -> float | None:

@@ -20,12 +20,13 @@ from controlplane.controllers.plan import Condition, Plan, Step
 from controlplane.metrics import current as metrics
 from controlplane.metrics.current import Sample
 from controlplane.metrics.errors import Unavailable
-from controlplane.store import objects
+from controlplane.store import definitions, objects
 from controlplane.store.errors import NotFound, conflict
 from controlplane.store.objects import ChangeRecord, ChangeType, Patch
 from schema import kinds
 from schema.base import Wire
-from schema.selectors import LabelSelector
+from schema.custom import scales
+from schema.selectors import LabelSelector, SelectorError
 
 COMPONENT = "horizontal-pod-autoscaler"
 PERIOD_SECONDS = 15.0
@@ -42,7 +43,7 @@ class AutoscalerController(Controller[tuple[Wire | None, Scale, str]]):
     def gather(self, obj: Wire) -> tuple[Wire | None, Scale, str]:
         """The target, its scale, and why there is none."""
         namespace, reference = obj["metadata"]["namespace"], obj["spec"]["scaleTargetRef"]
-        kind = kinds.by_kind(reference.get("apiVersion") or "", reference["kind"])
+        kind = definitions.by_kind(reference.get("apiVersion") or "", reference["kind"])
         if kind is None or "scale" not in kind.subresources:
             where = f"{reference.get('apiVersion') or 'v1'} {reference['kind']}"
             return None, Scale(0, 0), f"no kind {where} that could be scaled is known"
@@ -50,15 +51,10 @@ class AutoscalerController(Controller[tuple[Wire | None, Scale, str]]):
             target = objects.get(kind, namespace, reference["name"])
         except NotFound as missing:
             return None, Scale(0, 0), missing.message
-        pods = _pods(namespace, target)
+        pods = _pods(namespace, scales.selector(kind, target))
         wanted = plan.targets(obj["spec"]["metrics"])
-        spec, status = target.get("spec") or {}, target.get("status") or {}
-        replicas = spec.get("replicas")
-        return (
-            target,
-            Scale(1 if replicas is None else replicas, status.get("replicas") or 0, pods, read(pods, wanted)),
-            "",
-        )
+        scale = Scale(scales.replicas(kind, target), scales.observed(kind, target), pods, read(pods, wanted))
+        return target, scale, ""
 
     def plan(self, obj: Wire, children: tuple[Wire | None, Scale, str], now: datetime) -> Plan:
         target, scale, fault = children
@@ -81,14 +77,12 @@ def _is_news(change: ChangeRecord) -> bool:
     return change.type is ChangeType.ADDED or observed != change.object["metadata"].get("generation")
 
 
-def _pods(namespace: str, target: Wire) -> list[Wire]:
-    selector = (target.get("spec") or {}).get("selector")
-    if selector and not {"matchLabels", "matchExpressions"} & set(selector):
-        selector = {"matchLabels": selector}  # a ReplicationController's
-    if not selector:
-        return []
-    labels = LabelSelector.from_object(selector)
-    return objects.list_objects(kinds.POD, namespace=namespace, labels=labels).items
+def _pods(namespace: str, selector: str) -> list[Wire]:
+    try:
+        labels = LabelSelector.parse(selector) if selector else None
+    except SelectorError:  # whoever writes a custom object's selector writes what they like
+        labels = None
+    return objects.list_objects(kinds.POD, namespace=namespace, labels=labels).items if labels else []
 
 
 def read(pods: Sequence[Wire], targets: Iterable[Target]) -> Readings:
@@ -112,7 +106,7 @@ def _of_target(samples: Mapping[str, Sample], target: Target) -> dict[str, Readi
 
 
 def _rescale(target: Wire, seen: int, replicas: int) -> Patch:
-    kind = kinds.by_kind(target["apiVersion"], target["kind"])
+    kind = definitions.by_kind(target["apiVersion"], target["kind"])
     assert kind is not None  # noqa: S101 - it was read as one
     metadata = target["metadata"]
     change = partial(_with_replicas, seen=seen, replicas=replicas, kind=kind)
@@ -121,7 +115,6 @@ def _rescale(target: Wire, seen: int, replicas: int) -> Patch:
 
 def _with_replicas(stored: Wire, *, seen: int, replicas: int, kind: kinds.Kind) -> Wire:
     """Somebody else's number is not overwritten: it is looked at first."""
-    given = stored["spec"].get("replicas")
-    if (1 if given is None else given) != seen:
+    if scales.replicas(kind, stored) != seen:
         raise conflict(kind, stored["metadata"]["name"])
-    return {**stored, "spec": {**stored["spec"], "replicas": replicas}}
+    return scales.with_replicas(kind, stored, replicas)

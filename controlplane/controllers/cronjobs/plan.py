@@ -63,9 +63,11 @@ class _Pass:
         self.running = [job for job in jobs if not outcome_of(job) and "deletionTimestamp" not in job["metadata"]]
         self.last_scheduled: str | None = self.before.get("lastScheduleTime")
         self.out = Decision()
+        self.is_another = self.before.get("observedGeneration", 0) not in (0, cronjob["metadata"].get("generation"))
+        self.since = self._since()
 
     def decide(self) -> Decision:
-        due = cron.latest(self.spec["schedule"], self._since(), self.now, self.spec.get("timeZone"))
+        due = cron.latest(self.spec["schedule"], self.since, self.now, self.spec.get("timeZone"))
         for moment in due:
             self._settle(moment, newest=moment == due[-1])
         self._tell_ended()
@@ -75,9 +77,9 @@ class _Pass:
 
     def _since(self) -> datetime:
         """Up to when all is decided."""
-        if self.before.get("observedGeneration", 0) not in (0, self.cronjob["metadata"].get("generation")):
-            return self.now  # another schedule: what it would have been due at before it was written is nothing
-        known = [self.cronjob["metadata"]["creationTimestamp"], self.last_scheduled]
+        if self.is_another:  # what it would have been due at before it was written is nothing
+            return self.now.replace(microsecond=0)
+        known = [self.cronjob["metadata"]["creationTimestamp"], self.last_scheduled, self.before.get("countsFrom")]
         known += [each["due"] for each in self.ledger[-1:]]
         return max(meta.parse_time(each) for each in known if each)
 
@@ -177,7 +179,7 @@ class _Pass:
     def _write_status(self) -> None:
         completions = [job["status"].get("completionTime") for job in self.jobs if outcome_of(job) == "Complete"]
         successes = [each for each in (*completions, self.before.get("lastSuccessfulTime")) if each]
-        self.out.again = cron.following(self.spec["schedule"], self.now, self.spec.get("timeZone"))
+        self.out.again = cron.following(self.spec["schedule"], self.since, self.now, self.spec.get("timeZone"))
         status: dict[str, Any] = {
             **self.before,
             "active": [_reference(job) for job in self.running],
@@ -186,6 +188,7 @@ class _Pass:
             "ledger": self.ledger[-LEDGER_ENTRIES:],
             "nextScheduleTime": _text(self.out.again) if self.out.again else None,
             "observedGeneration": self.cronjob["metadata"].get("generation"),
+            "countsFrom": _text(self.since) if self.is_another else self.before.get("countsFrom"),
         }
         self.out.status = {name: value for name, value in status.items() if value not in (None, [])}
 

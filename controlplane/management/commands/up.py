@@ -6,6 +6,7 @@ becomes the supervisor, which is a lean program without Django.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -13,7 +14,7 @@ import signal
 import socket
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,7 @@ class Command(BaseCommand):
             lab=lab.network,
             host=network.segments(but=(settings.INSTANCE, instance_id(layout.node_home))),
         )
+        close_to_others(connection.settings_dict)
         call_command("migrate", verbosity=0, interactive=False)
         # The lab's gateway is in the certificate from the start, so that nodes may be added at any time.
         registry = os.environ.get("SLIPWAY_REGISTRY_ADDRESS", "").rpartition(":")[0].strip("[]")
@@ -233,6 +235,18 @@ def write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)
+
+
+def close_to_others(database: Mapping[str, Any]) -> None:
+    """A home that was there before may be open to everybody, and SQLite goes by the umask; its journals, by the database's mode.
+    Before the first connection: who closes a file that SQLite has open takes its locks away."""
+    if not str(database["ENGINE"]).endswith("sqlite3"):
+        return
+    path = Path(database["NAME"])
+    path.touch(mode=0o600)
+    for each in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with contextlib.suppress(FileNotFoundError):
+            each.chmod(0o600)
 
 
 def node_is_ready(name: str, *, since: datetime) -> bool:

@@ -101,7 +101,7 @@ def count(tx: Transaction, row: Row) -> Amounts:
     """What there is, as the transaction sees it."""
     hard = row.spec.get("hard") or {}
     total: Amounts = dict.fromkeys(hard, 0)
-    for storage in kinds.ALL:
+    for storage in kinds.everything():
         if storage.kind not in usage.kinds_of(hard, [storage.kind]):
             continue
         for each in tx.rows_in(storage, row.namespace):

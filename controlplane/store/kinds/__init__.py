@@ -8,6 +8,8 @@ from controlplane.store.kinds import (
     configmap,
     controllerrevision,
     cronjob,
+    customresource,
+    customresourcedefinition,
     daemonset,
     deployment,
     endpoints,
@@ -77,13 +79,23 @@ ALL: tuple[Storage, ...] = (
     build.STORAGE,
     repository.STORAGE,
     trigger.STORAGE,
+    customresourcedefinition.STORAGE,
 )
+
+TABLES = (*(storage.table for storage in ALL), customresource.CustomResource._meta.db_table)
 
 _by_kind: dict[tuple[str, str], Storage] = {(storage.kind.api_version, storage.kind.kind): storage for storage in ALL}
 _by_id: dict[str, Storage] = {storage.id: storage for storage in ALL}
 
 
+def everything() -> tuple[Storage, ...]:
+    """Of all kinds there are at this moment, custom ones too. One query."""
+    return (*ALL, *(of(each.stored) for each in definitions.current().all))
+
+
 def of(kind: Kind) -> Storage:
+    if kind.custom is not None:
+        return customresource.storage(kind)
     try:
         return _by_kind[kind.api_version, kind.kind]
     except KeyError:
@@ -92,4 +104,11 @@ def of(kind: Kind) -> Storage:
 
 def by_id(identifier: str) -> Storage:
     """From the word that history, labels and owners use."""
-    return _by_id[identifier]
+    found = _by_id.get(identifier)
+    if found is not None:
+        return found
+    definition = definitions.known(identifier)
+    return customresource.storage(definition.stored) if definition else customresource.forgotten(identifier)
+
+
+from controlplane.store import definitions  # noqa: E402 - it reads a table of this package

@@ -1,7 +1,8 @@
-import { Center, Loader, Modal } from "@mantine/core";
+import { Center, Loader } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { createContext, Suspense, useCallback, useContext, useEffect, useMemo, useRef } from "react";
+import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState } from "react";
 import { Route, Switch } from "wouter";
+import { Dialog } from "./components/dialog";
 import { RegistryProvider, useDiscoveredRegistry, useRegistry } from "./components/hooks";
 import { Page } from "./components/page";
 import { Shell } from "./components/shell";
@@ -15,7 +16,7 @@ import * as sessions from "./lib/api/session";
 import { forgetDrafts } from "./lib/draft";
 import { messages } from "./lib/messages";
 import { LiveContext } from "./lib/watch/hooks";
-import { WatchSocket } from "./lib/watch/socket";
+import { early, WatchSocket } from "./lib/watch/socket";
 import { LiveStore } from "./lib/watch/store";
 
 const SESSION = ["session"];
@@ -70,17 +71,15 @@ function SignedIn({ user, isLost, onLeave }: { user: string; isLost: boolean; on
         </Shell>
       </WithRegistry>
       {isLost && (
-        <Modal
-          opened
+        <Dialog
           onClose={() => {}}
           withCloseButton={false}
           closeOnEscape={false}
           closeOnClickOutside={false}
-          centered
           aria-label={messages.login.title}
         >
           <LoginForm lead={messages.login.again} user={user} />
-        </Modal>
+        </Dialog>
       )}
     </LiveContext>
   );
@@ -97,7 +96,7 @@ function useLiveConnection(isLost: boolean) {
         .then((session) => session ?? lost())
         .catch(() => {});
     whenUnauthenticated(lost);
-    const socket = new WatchSocket(socketAddress("/ws/watch"), () => void ask());
+    const socket = new WatchSocket(socketAddress("/ws/watch"), () => void ask(), early());
     return { socket, store: new LiveStore(socket) };
   }, [queries]);
   useEffect(() => {
@@ -126,40 +125,49 @@ function WithRegistry({ children }: { children: React.ReactNode }) {
 
 function Pages() {
   return (
-    <Suspense fallback={<Loading />}>
-      <Switch>
-        {OWN_PAGES.map(({ path, page: View }) => (
-          <Route key={path} path={path}>
-            <View />
-          </Route>
-        ))}
-        <Route path="/:slug">{({ slug }) => <OfKind slug={slug} />}</Route>
-        <Route path="/:slug/:name">
-          {({ slug, name }) => <OfKind slug={slug} name={decodeURIComponent(name)} />}
+    <Switch>
+      {OWN_PAGES.map(({ path, page: View }) => (
+        <Route key={path} path={path}>
+          <View />
         </Route>
-        <Route path="/:slug/:namespace/:name">
-          {({ slug, namespace, name }) => (
-            <OfKind slug={slug} namespace={decodeURIComponent(namespace)} name={decodeURIComponent(name)} />
-          )}
-        </Route>
-        <Route>
-          <NoPage text={messages.list.unknownPage} />
-        </Route>
-      </Switch>
-    </Suspense>
+      ))}
+      <Route path="/:slug">{({ slug }) => <OfKind slug={slug} />}</Route>
+      <Route path="/:slug/:name">
+        {({ slug, name }) => <OfKind slug={slug} name={decodeURIComponent(name)} />}
+      </Route>
+      <Route path="/:slug/:namespace/:name">
+        {({ slug, namespace, name }) => (
+          <OfKind slug={slug} namespace={decodeURIComponent(namespace)} name={decodeURIComponent(name)} />
+        )}
+      </Route>
+      <Route>
+        <NoPage text={messages.list.unknownPage} />
+      </Route>
+    </Switch>
   );
 }
 
 function OfKind({ slug, namespace = "", name = "" }: { slug: string; namespace?: string; name?: string }) {
   const kind = useRegistry().at(slug);
   const isComplete = useContext(CompleteContext);
-  if (!kind) return isComplete ? <NoPage text={messages.list.unknownKind(slug)} /> : <Loading />;
+  const isAsked = useAskedAnew(kind || !isComplete ? "" : slug);
+  if (!kind) return isComplete && isAsked ? <NoPage text={messages.list.unknownKind(slug)} /> : <Loading />;
   if (!name) {
     const Own = LISTS[kind.info.kind];
     return Own ? <Own /> : <ListPage key={slug} kind={kind} />;
   }
   if (kind.info.namespaced !== Boolean(namespace)) return <NoPage text={messages.list.unknownPage} />;
   return <DetailPage key={`${slug}/${namespace}/${name}`} kind={kind} namespace={namespace} name={name} />;
+}
+
+/** A kind that is not known may have come since discovery was asked: true once it has been asked for this one. */
+function useAskedAnew(slug: string): boolean {
+  const queries = useQueryClient();
+  const [asked, setAsked] = useState("");
+  useEffect(() => {
+    if (slug) void queries.refetchQueries({ queryKey: ["discovery"] }).finally(() => setAsked(slug));
+  }, [queries, slug]);
+  return asked === slug;
 }
 
 function NoPage({ text }: { text: string }) {

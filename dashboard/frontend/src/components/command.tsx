@@ -2,7 +2,10 @@
 import { ActionIcon, Code, Drawer, Group, Stack, Text, Title, Tooltip } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { IconTerminal2 } from "@tabler/icons-react";
-import { type Command, CURL_SETUP, curlLine } from "../lib/commands";
+import { useQueryClient } from "@tanstack/react-query";
+import { apiPort, apiServer } from "../lib/api/server";
+import type { Session } from "../lib/api/session";
+import { type Command, curlLine, curlSetup } from "../lib/commands";
 import { messages } from "../lib/messages";
 import { CopyButton } from "./copyButton";
 
@@ -43,6 +46,7 @@ export function CommandText({ text }: { text: string }) {
 }
 
 export function CommandLines({ command }: { command: Command }) {
+  const user = useQueryClient().getQueryData<Session | null>(["session"])?.user ?? "";
   return (
     <Stack>
       <Text size="sm">{messages.command.lead}</Text>
@@ -51,7 +55,7 @@ export function CommandLines({ command }: { command: Command }) {
       <Text size="sm" c="dimmed">
         {messages.command.curlSetup}
       </Text>
-      <Line title="" text={CURL_SETUP} />
+      <Line title="" text={curlSetup(apiServer(window.location, apiPort()), user)} />
     </Stack>
   );
 }

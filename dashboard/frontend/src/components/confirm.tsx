@@ -1,5 +1,5 @@
 /** A question before something is done, with the command that does the same, and the server's answer if it refuses. */
-import { Alert, Button, Group, Modal, Stack, Text } from "@mantine/core";
+import { Alert, Button, Group, Stack, Text } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import type { Command } from "../lib/commands";
@@ -7,6 +7,7 @@ import { messages } from "../lib/messages";
 import { ErrorText } from "./errorText";
 import { CommandText } from "./command";
 import { CopyButton } from "./copyButton";
+import { Dialog } from "./dialog";
 
 interface Props {
   title: string;
@@ -19,7 +20,8 @@ interface Props {
   run: () => Promise<unknown>;
   onClose: () => void;
   onDone?: () => void;
-  children?: ReactNode;
+  /** Its controls: given the refusal, so that each shows what was said of its field. */
+  children?: ReactNode | ((refusal: Error | null) => ReactNode);
 }
 
 export function Confirm({
@@ -42,13 +44,7 @@ export function Confirm({
     },
   });
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={title}
-      closeButtonProps={{ "aria-label": messages.close }}
-      centered
-    >
+    <Dialog onClose={onClose} title={title}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -57,7 +53,7 @@ export function Confirm({
       >
         <Stack>
           {text && <Text size="sm">{text}</Text>}
-          {children}
+          {typeof children === "function" ? children(running.error) : children}
           {running.error && (
             <Alert color="red" title={messages.actions.failed} role="alert">
               <ErrorText error={running.error} />
@@ -85,6 +81,6 @@ export function Confirm({
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

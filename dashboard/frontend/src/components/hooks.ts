@@ -1,11 +1,14 @@
 /** State that stands in the page's address, and what belongs to the whole page. */
-import { useLocalStorage } from "@mantine/hooks";
+import { useHotkeys, useLocalStorage } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
-import { createContext, useCallback, useContext, useEffect, useMemo } from "react";
+import { createContext, useCallback, useContext, useEffect, useMemo, useSyncExternalStore } from "react";
 import { useLocation, useSearchParams } from "wouter";
 import * as discovery from "../lib/api/discovery";
 import { builtIn, type Registry } from "../lib/kinds/registry";
+import { schemas } from "../lib/schema/openapi";
 import { messages } from "../lib/messages";
+import * as preferences from "../lib/preferences";
+import type { Preferences } from "../lib/preferences";
 
 /**
  * A word in the query of the address: what is shared by sending the link. Empty takes it out. Several may be set one
@@ -57,8 +60,19 @@ export function useDiscoveredRegistry(): { registry: Registry; isComplete: boole
     queryFn: ({ signal }) => discovery.kinds(signal),
     refetchInterval: 60_000,
   });
+  useEffect(() => schemas.forget(), [data]);
   const registry = useMemo(() => (data ? builtIn.extended(data) : builtIn), [data]);
   return { registry, isComplete: data !== undefined || isError };
+}
+
+export function usePreferences(): Preferences {
+  return useSyncExternalStore(preferences.subscribe, preferences.preferences);
+}
+
+/** A key that acts by itself: not while something is typed, and not for who has turned them off. */
+export function useSingleKey(key: string, act: () => void): void {
+  const { singleKeys } = usePreferences();
+  useHotkeys(singleKeys ? [[key, act]] : []);
 }
 
 export function useTitle(title: string): void {

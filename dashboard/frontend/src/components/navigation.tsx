@@ -1,4 +1,3 @@
-import { NavLink, Text } from "@mantine/core";
 import { Link, useLocation } from "wouter";
 import { OWN_PAGES } from "../features/pages";
 import { titleOf } from "../features/resources/list";
@@ -18,22 +17,21 @@ const SECTIONS: readonly Section[] = [
   "custom",
 ];
 
-/** Every page there is: own pages first in each section, then the kinds. */
+/** Every page there is: own pages first in each section, then the kinds. Plain links: they are sixty, in front of every page. */
 export function Navigation() {
   const [address] = useLocation();
   const registry = useRegistry();
   const isAt = (path: string) =>
     path === "/" ? address === "/" : address === path || address.startsWith(`${path}/`);
   const entry = (path: string, title: string) => (
-    <NavLink
+    <Link
       key={path}
-      component={Link}
       href={path}
-      label={title}
-      active={isAt(path)}
-      {...(isAt(path) && { "aria-current": "page" as const })}
       className="nav-link"
-    />
+      {...(isAt(path) && { "aria-current": "page" as const })}
+    >
+      {title}
+    </Link>
   );
   return (
     <div className="nav-scroll">
@@ -50,7 +48,7 @@ export function Navigation() {
         if (all.length === 0) return null;
         return (
           <div key={section} role="group" aria-label={messages.sections[section]}>
-            <Text className="nav-section">{messages.sections[section]}</Text>
+            <div className="nav-section">{messages.sections[section]}</div>
             {all.map(({ path, title }) => entry(path, title))}
           </div>
         );

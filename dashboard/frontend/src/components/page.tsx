@@ -36,7 +36,7 @@ export function Page({ title, crumbs = [], status, subtitle, actions, children }
         )}
         <div className="page-head">
           <Group gap="sm" className="page-title">
-            <Title order={1} size="h3" className="breakable">
+            <Title order={1} size="h3" className="breakable" tabIndex={-1}>
               {title}
             </Title>
             {status}

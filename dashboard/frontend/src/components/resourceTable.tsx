@@ -12,12 +12,11 @@ import {
   type SortingState,
   useReactTable,
 } from "@tanstack/react-table";
-import { useWindowVirtualizer } from "@tanstack/react-virtual";
+import { type Range, useWindowVirtualizer } from "@tanstack/react-virtual";
 import {
   type KeyboardEvent,
   memo,
   type MouseEvent,
-  useCallback,
   useLayoutEffect,
   useMemo,
   useRef,
@@ -25,8 +24,8 @@ import {
   useSyncExternalStore,
 } from "react";
 import { navigate } from "wouter/use-browser-location";
-import { parseQuantity } from "../lib/format/quantity";
 import type { Column } from "../lib/kinds/column";
+import { beginsWithLargest, sortKey } from "../lib/kinds/sortKey";
 import type { Resource } from "../lib/kinds/resource";
 import * as links from "../lib/links";
 import { messages } from "../lib/messages";
@@ -34,6 +33,7 @@ import * as sortings from "../lib/sorting";
 import { usageStore } from "../lib/usage/store";
 import type { WireObject } from "../lib/wire";
 import { Cell } from "./cell";
+import { type Pick, PickAll, type Selection, usePick } from "./selection";
 
 type Any = Resource<WireObject>;
 
@@ -49,14 +49,12 @@ interface Props {
   selection?: Selection;
 }
 
-export interface Selection {
-  selected: ReadonlySet<string>;
-  /** Of some rows, by uid. */
-  select: (uids: readonly string[], isSelected: boolean) => void;
-}
-
 const NO_ROWS: Any[] = [];
 const ROW_HEIGHT = 41;
+/** So many rows more than are in sight are drawn, above and below. */
+const OVERSCAN = 12;
+/** They come and go so many at once: each time the browser lays out the whole table. */
+const STEP = 8;
 /** Fewer rows than this are all drawn: no need to measure them, and the browser's own search finds them. */
 const SMALL = 80;
 
@@ -132,11 +130,16 @@ export function ResourceTable({
 function useSorted(items: readonly Any[], columns: Props["columns"], sorting: SortingState): readonly Any[] {
   const byUse = sorting.some(({ id }) => /Use$/.test(columns.find((column) => column.id === id)?.as ?? ""));
   const version = useSyncExternalStore(usageStore.subscribeAll, () => (byUse ? usageStore.version : 0));
+  const byId = useMemo(() => new Map(columns.map((column) => [column.id, column])), [columns]);
+  const keyOf = useMemo(
+    () => sortings.remembering((id: string, item: Any) => sortKey(byId.get(id) as Column<any>, item)),
+    [byId, version],
+  );
+  const before = useRef(items);
   return useMemo(() => {
-    const byId = new Map(columns.map((column) => [column.id, column]));
     const known = sorting.filter(({ id }) => byId.has(id));
-    return sortings.sorted(items, known, (id, item) => sortable(byId.get(id) as Column<any>, item));
-  }, [items, columns, sorting, version]);
+    return (before.current = sortings.sorted(items, known, keyOf, before.current));
+  }, [items, byId, sorting, keyOf]);
 }
 
 /** What all rows have in common. */
@@ -161,7 +164,8 @@ function VirtualBody({ rows, body: shared }: { rows: readonly Any[]; body: Body 
   const virtual = useWindowVirtualizer({
     count: rows.length,
     estimateSize: () => ROW_HEIGHT,
-    overscan: 12,
+    overscan: OVERSCAN,
+    rangeExtractor: inSteps,
     scrollMargin: offset,
     // Sizes are kept by position: by uid they would be kept of every row that ever was.
   });
@@ -181,6 +185,12 @@ function VirtualBody({ rows, body: shared }: { rows: readonly Any[]; body: Body 
       {below > 0 && <Spacer height={below} columns={columnCount} />}
     </tbody>
   );
+}
+
+function inSteps({ startIndex, endIndex, overscan, count }: Range): number[] {
+  const from = Math.max(0, Math.floor((startIndex - overscan) / STEP) * STEP);
+  const to = Math.min(count, Math.ceil((endIndex + 1 + overscan) / STEP) * STEP);
+  return Array.from({ length: to - from }, (_, index) => from + index);
 }
 
 function Spacer({ height, columns }: { height: number; columns: number }) {
@@ -255,59 +265,6 @@ const ItemRow = memo(function ItemRow({
   );
 });
 
-type Pick = (uid: string, isRange: boolean) => void;
-
-/** Turns one row over; with shift all from the one before to this one. It stays the same function, so that rows are not drawn anew. */
-function usePick(rows: readonly Any[], selection: Selection | undefined): Pick | undefined {
-  const latest = useRef({ rows, selection });
-  latest.current = { rows, selection };
-  const last = useRef("");
-  const pick = useCallback((uid: string, isRange: boolean) => {
-    const { rows: shown, selection: current } = latest.current;
-    if (!current) return;
-    const isSelected = !current.selected.has(uid);
-    const ids = shown.map(({ uid: each }) => each);
-    const [from, to] = [ids.indexOf(last.current), ids.indexOf(uid)].sort((a, b) => a - b) as [
-      number,
-      number,
-    ];
-    current.select(isRange && from >= 0 ? ids.slice(from, to + 1) : [uid], isSelected);
-    last.current = uid;
-  }, []);
-  return selection && pick;
-}
-
-function PickAll({
-  items,
-  selection: { selected, select },
-}: {
-  items: readonly Any[];
-  selection: Selection;
-}) {
-  const count = items.filter(({ uid }) => selected.has(uid)).length;
-  const isAll = count > 0 && count === items.length;
-  return (
-    <Table.Th className="pick">
-      <label>
-        <input
-          type="checkbox"
-          aria-label={messages.list.selectAll}
-          checked={isAll}
-          ref={(box) => {
-            if (box) box.indeterminate = count > 0 && !isAll;
-          }}
-          onChange={() =>
-            select(
-              items.map(({ uid }) => uid),
-              !isAll,
-            )
-          }
-        />
-      </label>
-    </Table.Th>
-  );
-}
-
 interface Meta {
   priority: number;
   align: "end" | undefined;
@@ -320,56 +277,40 @@ function alignment({ as }: Column<any>): "end" | undefined {
   return AT_THE_END.has(as) ? "end" : undefined;
 }
 
-const NUMBERS: ReadonlySet<string> = new Set([
-  "age",
-  "bytes",
-  "cores",
-  "cpuUse",
-  "memoryUse",
-  "number",
-  "replicas",
-]);
-
 function definition(column: Column<any>): ColumnDef<Any> {
   return {
     id: column.id,
     header: column.header,
     // Never asked for a value, but only what has one can be sorted.
     accessorFn: () => undefined,
-    // As TanStack finds out by looking at values: texts begin with the first, numbers with the largest.
-    sortDescFirst: NUMBERS.has(column.as ?? "text"),
+    sortDescFirst: beginsWithLargest(column),
     meta: { priority: column.priority ?? 0, align: alignment(column) } satisfies Meta,
   };
-}
-
-/** Numbers by size, `3/5` by what is ready, ages newest first, texts as they are. */
-function sortable(column: Column<any>, item: Any): string | number | undefined {
-  const value = column.value(item);
-  if (column.as === "age") return value ? -Date.parse(String(value)) : undefined;
-  if (typeof value === "number" || value === undefined) return value;
-  if (column.as === "number" || column.as === "replicas") {
-    const number = Number.parseFloat(String(value));
-    return Number.isNaN(number)
-      ? String(value)
-      : /^[\d.]+[A-Za-z]/.test(String(value))
-        ? parseQuantity(String(value))
-        : number;
-  }
-  return typeof value === "object" ? JSON.stringify(value) : String(value).toLowerCase();
 }
 
 function defaultLink(item: Any): string {
   return links.object(item.info, item.namespace, item.name);
 }
 
-/** Up and down move between the links of the column that has the focus. */
+/** Up and down move within the column that has the focus; Escape goes to what can be done with the selected rows. */
 function moveFocus(event: KeyboardEvent<HTMLElement>): void {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  const row = (event.target as Element).closest("tr");
-  if (!step || !row) return;
-  const next = step > 0 ? row.nextElementSibling : row.previousElementSibling;
-  const link = next?.querySelector<HTMLElement>("a");
-  if (!link) return;
+  const target = event.target as Element;
+  const next =
+    event.key === "Escape" ? document.querySelector<HTMLElement>(".bulk button") : below(target, event.key);
+  if (!next) return;
   event.preventDefault();
-  link.focus();
+  next.focus();
+}
+
+const CONTROL = "a, input";
+
+/** The same control of the row above or below; its name, where that row has none there. */
+function below(target: Element, key: string): HTMLElement | null | undefined {
+  const row = target.closest("tr");
+  const next = { ArrowDown: row?.nextElementSibling, ArrowUp: row?.previousElementSibling }[key];
+  const column = target.closest("td")?.dataset.column ?? "";
+  return (
+    next?.querySelector<HTMLElement>(`td[data-column="${column}"] :is(${CONTROL})`) ??
+    next?.querySelector<HTMLElement>(target.matches("input") ? "input" : "a")
+  );
 }

@@ -14,6 +14,8 @@ import {
 } from "@mantine/core";
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import {
+  IconClock,
+  IconKeyboard,
   IconLogout,
   IconMoon,
   IconPlugConnectedX,
@@ -22,17 +24,20 @@ import {
   IconSun,
   IconUser,
 } from "@tabler/icons-react";
-import { type ReactNode, Suspense, useEffect, useMemo } from "react";
+import { type ReactNode, useEffect, useMemo } from "react";
 import { Link, useLocation } from "wouter";
 import { messages } from "../lib/messages";
+import { prefer, preferences } from "../lib/preferences";
 import { useConnection } from "../lib/watch/hooks";
+import { usePageFocus } from "./focus";
+import { usePreferences, useSingleKey } from "./hooks";
 import { KeyboardHelp } from "./keyboardHelp";
 import { lazy } from "./lazy";
 import { Boundary } from "./states";
 import { Navigation } from "./navigation";
 import { NamespaceSelect } from "./namespaceSelect";
 
-const Palette = lazy(() => import("../features/palette/palette").then((m) => ({ default: m.Palette })));
+const Palette = lazy(() => import("../features/palette/palette").then((m) => ({ default: m.Palette })), null);
 
 interface Props {
   user: string;
@@ -47,16 +52,18 @@ export function Shell({ user, onLeave, children }: Props) {
   const { dark, toggleTheme } = useTheme();
   const [help, { open: openHelp, close: closeHelp }] = useDisclosure(false);
   useHotkeys([["mod+K", openPalette]], []);
-  // Not while something is typed.
-  useHotkeys([["shift+?", openHelp]]);
+  useSingleKey("shift+?", openHelp);
+  const { clockTimes } = usePreferences();
   useEffect(closeMenu, [address]);
+  usePageFocus(address);
   const actions = useMemo(
     () => [
       { title: messages.theme, run: toggleTheme },
+      { title: clockTimes ? messages.ages : messages.clockTimes, run: turnTimes },
       { title: messages.keyboard.title, run: openHelp },
       { title: messages.login.logout, run: onLeave },
     ],
-    [toggleTheme, onLeave, openHelp],
+    [toggleTheme, clockTimes, onLeave, openHelp],
   );
   return (
     <AppShell
@@ -84,7 +91,7 @@ export function Shell({ user, onLeave, children }: Props) {
             <ActionIcon variant="default" size={34} aria-label={messages.theme} onClick={toggleTheme}>
               {dark ? <IconSun size={16} /> : <IconMoon size={16} />}
             </ActionIcon>
-            <Account user={user} onLeave={onLeave} />
+            <Account user={user} onHelp={openHelp} onLeave={onLeave} />
           </Group>
         </Group>
       </AppShell.Header>
@@ -96,11 +103,7 @@ export function Shell({ user, onLeave, children }: Props) {
         <Boundary resetKey={address}>{children}</Boundary>
       </AppShell.Main>
       {help && <KeyboardHelp onClose={closeHelp} />}
-      {palette && (
-        <Suspense fallback={null}>
-          <Palette actions={actions} onClose={closePalette} />
-        </Suspense>
-      )}
+      {palette && <Palette actions={actions} onClose={closePalette} />}
     </AppShell>
   );
 }
@@ -124,9 +127,20 @@ function SearchButton({ onClick }: { onClick: () => void }) {
   );
 }
 
-function Account({ user, onLeave }: { user: string; onLeave: () => void }) {
+function turnTimes(): void {
+  prefer({ clockTimes: !preferences().clockTimes });
+}
+
+interface AccountProps {
+  user: string;
+  onHelp: () => void;
+  onLeave: () => void;
+}
+
+function Account({ user, onHelp, onLeave }: AccountProps) {
+  const { clockTimes } = usePreferences();
   return (
-    <Menu position="bottom-end">
+    <Menu position="bottom-end" returnFocus>
       <Menu.Target>
         <Button
           variant="default"
@@ -141,6 +155,13 @@ function Account({ user, onLeave }: { user: string; onLeave: () => void }) {
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
+        <Menu.Item leftSection={<IconClock size={14} aria-hidden />} onClick={turnTimes}>
+          {clockTimes ? messages.ages : messages.clockTimes}
+        </Menu.Item>
+        <Menu.Item leftSection={<IconKeyboard size={14} aria-hidden />} onClick={onHelp}>
+          {messages.keyboard.title}
+        </Menu.Item>
+        <Menu.Divider />
         <Menu.Item leftSection={<IconLogout size={14} aria-hidden />} onClick={onLeave}>
           {messages.login.logout}
         </Menu.Item>

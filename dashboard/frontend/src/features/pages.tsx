@@ -2,21 +2,21 @@
  * What each address shows. A kind needs no entry here: it has a generic list and page. An entry adds what it has beyond
  * that. Everything is loaded when it is first shown. See docs/dashboard.md, "Adding a page".
  */
-import type { ComponentType, LazyExoticComponent } from "react";
+import type { ComponentType } from "react";
 import { lazy } from "../components/lazy";
+import { Loading } from "../components/states";
 import type { Section } from "../lib/kinds/info";
 import { Pod } from "../lib/kinds/pod";
 import type { Resource } from "../lib/kinds/resource";
 import { messages } from "../lib/messages";
-
-type Lazy<P> = LazyExoticComponent<ComponentType<P>>;
+import { OverviewPage } from "./overview/page";
 
 /** Pages that belong to no kind: their address, their place in the navigation. */
 export interface OwnPage {
   path: string;
   title: string;
   section: Section | null;
-  page: Lazy<object>;
+  page: ComponentType;
 }
 
 export const OWN_PAGES: readonly OwnPage[] = [
@@ -24,7 +24,7 @@ export const OWN_PAGES: readonly OwnPage[] = [
     path: "/",
     title: messages.sections.overview,
     section: null,
-    page: lazy(() => import("./overview/page").then((m) => ({ default: m.OverviewPage }))),
+    page: OverviewPage,
   },
   {
     path: "/node-map",
@@ -65,7 +65,8 @@ export const OWN_PAGES: readonly OwnPage[] = [
 ];
 
 /** List pages that are more than a table, by kind. */
-export const LISTS: Readonly<Record<string, Lazy<object>>> = {
+export const LISTS: Readonly<Record<string, ComponentType>> = {
+  CustomResourceDefinition: lazy(() => import("./custom/page").then((m) => ({ default: m.DefinitionsPage }))),
   Event: lazy(() => import("./events/page").then((m) => ({ default: m.EventsPage }))),
   Node: lazy(() => import("./nodes/list").then((m) => ({ default: m.NodesPage }))),
   Repository: lazy(() => import("./images/page").then((m) => ({ default: m.RepositoriesPage }))),
@@ -77,7 +78,7 @@ export type ItemProps = { item: any };
 export interface Tab {
   id: string;
   title: string;
-  view: Lazy<ItemProps>;
+  view: ComponentType<ItemProps>;
   when?: (item: Resource<any>) => boolean;
 }
 
@@ -139,30 +140,39 @@ export const TABS: Readonly<Record<string, readonly Tab[]>> = {
   Node: [podsTab, metricsTab],
 };
 
+const panel = (load: () => Promise<{ default: ComponentType<ItemProps> }>) =>
+  lazy(load, <Loading rows={2} />);
+
 /** Panels on a kind's summary, above its conditions, by kind. */
-const rollout = lazy(() => import("./workloads/rollout").then((m) => ({ default: m.RolloutPanel })));
-const containers = lazy(() => import("./pods/containers").then((m) => ({ default: m.ContainersPanel })));
-const configMapValues = lazy(() => import("./config/values").then((m) => ({ default: m.ConfigMapValues })));
-const secretValues = lazy(() => import("./config/values").then((m) => ({ default: m.SecretValues })));
-const usedBy = lazy(() => import("./config/usedBy").then((m) => ({ default: m.UsedByPanel })));
+const rollout = panel(() => import("./workloads/rollout").then((m) => ({ default: m.RolloutPanel })));
+const containers = panel(() => import("./pods/containers").then((m) => ({ default: m.ContainersPanel })));
+const configMapValues = panel(() => import("./config/values").then((m) => ({ default: m.ConfigMapValues })));
+const secretValues = panel(() => import("./config/values").then((m) => ({ default: m.SecretValues })));
+const usedBy = panel(() => import("./config/usedBy").then((m) => ({ default: m.UsedByPanel })));
 
-const drain = lazy(() => import("./nodes/drain").then((m) => ({ default: m.DrainPanel })));
-const nodeImages = lazy(() => import("./nodes/images").then((m) => ({ default: m.ImagesPanel })));
-const service = lazy(() => import("./network/service").then((m) => ({ default: m.ServicePanels })));
-const endpoints = lazy(() => import("./network/service").then((m) => ({ default: m.EndpointsPanel })));
-const ingress = lazy(() => import("./network/ingress").then((m) => ({ default: m.IngressPanels })));
-const policy = lazy(() => import("./network/policy").then((m) => ({ default: m.PolicyPanels })));
-const repository = lazy(() => import("./images/repository").then((m) => ({ default: m.RepositoryPanels })));
-const image = lazy(() => import("./images/image").then((m) => ({ default: m.ImagePanels })));
-const build = lazy(() => import("./builds/panels").then((m) => ({ default: m.BuildPanels })));
+const drain = panel(() => import("./nodes/drain").then((m) => ({ default: m.DrainPanel })));
+const nodeResources = panel(() => import("./nodes/resources").then((m) => ({ default: m.ResourcesPanel })));
+const nodeImages = panel(() => import("./nodes/images").then((m) => ({ default: m.ImagesPanel })));
+const service = panel(() => import("./network/service").then((m) => ({ default: m.ServicePanels })));
+const endpoints = panel(() => import("./network/service").then((m) => ({ default: m.EndpointsPanel })));
+const ingress = panel(() => import("./network/ingress").then((m) => ({ default: m.IngressPanels })));
+const policy = panel(() => import("./network/policy").then((m) => ({ default: m.PolicyPanels })));
+const repository = panel(() => import("./images/repository").then((m) => ({ default: m.RepositoryPanels })));
+const image = panel(() => import("./images/image").then((m) => ({ default: m.ImagePanels })));
+const build = panel(() => import("./builds/panels").then((m) => ({ default: m.BuildPanels })));
 
-const related = lazy(() => import("./workloads/relatedPanel").then((m) => ({ default: m.RelatedPanel })));
-const ledger = lazy(() => import("./workloads/ledger").then((m) => ({ default: m.LedgerPanel })));
-const autoscaler = lazy(() => import("./workloads/autoscaler").then((m) => ({ default: m.AutoscalerPanel })));
-const quota = lazy(() => import("./policy/panels").then((m) => ({ default: m.QuotaPanel })));
-const range = lazy(() => import("./policy/panels").then((m) => ({ default: m.RangePanel })));
+const related = panel(() => import("./workloads/relatedPanel").then((m) => ({ default: m.RelatedPanel })));
+const ledger = panel(() => import("./workloads/ledger").then((m) => ({ default: m.LedgerPanel })));
+const autoscaler = panel(() =>
+  import("./workloads/autoscaler").then((m) => ({ default: m.AutoscalerPanel })),
+);
+const namespacePanels = panel(() =>
+  import("./namespaces/panels").then((m) => ({ default: m.NamespacePanels })),
+);
+const quota = panel(() => import("./policy/panels").then((m) => ({ default: m.QuotaPanel })));
+const range = panel(() => import("./policy/panels").then((m) => ({ default: m.RangePanel })));
 
-export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
+export const PANELS: Readonly<Record<string, readonly ComponentType<ItemProps>[]>> = {
   Pod: [containers, related],
   Deployment: [rollout, related],
   StatefulSet: [rollout, related],
@@ -172,9 +182,10 @@ export const PANELS: Readonly<Record<string, readonly Lazy<ItemProps>[]>> = {
   Job: [related],
   CronJob: [ledger, related],
   HorizontalPodAutoscaler: [autoscaler],
+  Namespace: [namespacePanels],
   ResourceQuota: [quota],
   LimitRange: [range],
-  Node: [drain, nodeImages],
+  Node: [drain, nodeResources, nodeImages],
   Service: [service],
   EndpointSlice: [endpoints],
   Ingress: [ingress],

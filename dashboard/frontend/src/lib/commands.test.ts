@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { apiServer } from "./api/server";
 import * as commands from "./commands";
 import { Deployment } from "./kinds/deployment";
 import { Node } from "./kinds/node";
@@ -62,4 +63,13 @@ describe("the command for a view", () => {
     }
     expect(commands.curlLine(commands.rollback(web, 3, undo))).toContain("application/json-patch+json");
   });
+});
+
+it("the address of the API is the page's own over TLS, else the port that came with the page", () => {
+  const setup = (protocol: string, origin: string, port: string) =>
+    commands.curlSetup(apiServer({ protocol, origin }, port), "eve");
+  expect(setup("http:", "http://127.0.0.1:8080", "7443")).toContain("HOST=https://127.0.0.1:7443 ");
+  expect(setup("https:", "https://harbour:6443", "6443")).toContain("HOST=https://harbour:6443 ");
+  expect(setup("http:", "http://127.0.0.1:8080", "")).toContain("HOST=http://127.0.0.1:8080 ");
+  expect(setup("http:", "http://127.0.0.1:8080", "1")).toContain("create_token eve curl");
 });

@@ -24,8 +24,11 @@ export interface Target {
   name: string;
 }
 
-export const CURL_SETUP = `export HOST=https://127.0.0.1:6443 CA=$SLIPWAY_HOME/pki/ca.crt
-export TOKEN=$(manage.py create_token admin curl)`;
+/** What a shell needs before a curl works there. `server`: the API's address. */
+export function curlSetup(server: string, user: string): string {
+  return `export HOST=${quote(server)} CA=$SLIPWAY_HOME/pki/ca.crt
+export TOKEN=$(manage.py create_token ${quote(user)} curl)`;
+}
 
 /** Safe to paste into a POSIX shell. */
 export function quote(word: string): string {

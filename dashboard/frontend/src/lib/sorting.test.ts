@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { format, parse, sorted } from "./sorting";
+import { format, parse, remembering, sorted } from "./sorting";
 
 it.each([
   ["", []],
@@ -37,4 +37,29 @@ it.each([
   const keyOf = (id: string, item: (typeof items)[number]) =>
     id === "half" ? item.size && item.size / 2 : item[id as "name" | "size"];
   expect(sorted(items, parse(text), keyOf).map(({ name }) => name)).toEqual(names);
+});
+
+it("sorts a changed list as it would without the answer from before", () => {
+  let number = 3;
+  const chance = (most: number) => (number = (number * 48_271) % 2_147_483_647) % most;
+  const make = () => ({ size: chance(7) || undefined });
+  const keyOf = (_: string, item: { size: number | undefined }) => item.size;
+  let items = Array.from({ length: 40 }, make);
+  for (const by of ["size", "-size"]) {
+    let before: readonly (typeof items)[number][] = items;
+    for (let round = 0; round < 100; round++) {
+      items = items.filter(() => chance(20) > 0).map((item) => (chance(9) ? item : make()));
+      items.splice(chance(items.length), 0, make(), make());
+      before = sorted(items, parse(by), keyOf, before);
+      expect(before).toEqual(sorted(items, parse(by), keyOf));
+    }
+  }
+});
+
+it("asks for what an item is compared by once", () => {
+  const asked: string[] = [];
+  const keyOf = remembering((id: string, item: { name: string }) => void asked.push(`${id} ${item.name}`));
+  const [one, other] = [{ name: "one" }, { name: "other" }];
+  for (const item of [one, other, one]) for (const id of ["size", "age"]) keyOf(id, item);
+  expect(asked).toEqual(["size one", "age one", "size other", "age other"]);
 });

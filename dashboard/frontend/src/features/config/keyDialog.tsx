@@ -1,7 +1,8 @@
 /** One key of a ConfigMap or Secret: its name and its value. */
-import { Alert, Button, Group, Modal, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { Alert, Button, Group, Stack, Text, Textarea, TextInput } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
+import { Dialog } from "../../components/dialog";
 import { ErrorText } from "../../components/errorText";
 import { ApiError } from "../../lib/api/errors";
 import * as objects from "../../lib/api/objects";
@@ -44,13 +45,12 @@ export function KeyDialog({ item, entryKey, before, onClose }: Props) {
   const { error } = saving;
   const atKey = error instanceof ApiError ? causeOf(error, key) : undefined;
   return (
-    <Modal
-      opened
+    <Dialog
       onClose={onClose}
       title={entryKey === null ? text.addKey : text.edit(entryKey)}
       size="lg"
+      centered={false}
       closeOnClickOutside={false}
-      closeButtonProps={{ "aria-label": messages.close }}
     >
       <form
         onSubmit={(event) => {
@@ -103,7 +103,7 @@ export function KeyDialog({ item, entryKey, before, onClose }: Props) {
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 

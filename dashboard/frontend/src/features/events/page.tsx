@@ -1,11 +1,10 @@
 /** What was decided in the cluster, by time: filters stand in the address, so that what is seen is a link. */
 import { Badge, Button, Group, SegmentedControl, Select, Stack, Text, TextInput, Title } from "@mantine/core";
-import { useHotkeys } from "@mantine/hooks";
 import { IconSearch } from "@tabler/icons-react";
 import { useMemo, useRef, useState } from "react";
 import { Age } from "../../components/age";
 import { ShowCommand } from "../../components/command";
-import { useNamespace, useParameter } from "../../components/hooks";
+import { useNamespace, useParameter, useSingleKey } from "../../components/hooks";
 import { Page } from "../../components/page";
 import { ResourceLink } from "../../components/resourceLink";
 import { Empty, Failed, Loading } from "../../components/states";
@@ -72,7 +71,7 @@ type FiltersProps = ReturnType<typeof useEventFilter> & { items: readonly Event[
 
 function Filters({ items, value, setText, setKind, setReason, setType }: FiltersProps) {
   const field = useRef<HTMLInputElement>(null);
-  useHotkeys([["/", () => field.current?.focus()]]);
+  useSingleKey("/", () => field.current?.focus());
   const kinds = useMemo(() => choices(items, ({ wire }) => wire.involvedObject.kind), [items]);
   const reasons = useMemo(() => choices(items, ({ reason }) => reason), [items]);
   return (

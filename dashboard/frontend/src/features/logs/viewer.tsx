@@ -1,5 +1,5 @@
 /** The log viewer: lines of one or many containers, followed, searched, filtered, downloaded. */
-import { ActionIcon, Button, Checkbox, Group, Menu, Text, TextInput, Tooltip } from "@mantine/core";
+import { ActionIcon, Button, Checkbox, Group, Popover, Text, TextInput, Tooltip } from "@mantine/core";
 import { useLocalStorage } from "@mantine/hooks";
 import {
   IconArrowDown,
@@ -103,13 +103,13 @@ export function LogViewer({ sources, options, fileName, controls }: Props) {
             disabled={view.length === 0}
           />
           <Press label={text.clear} Icon={IconEraser} onClick={() => session.clear()} />
-          <Menu closeOnItemClick={false} position="bottom-end">
-            <Menu.Target>
-              <ActionIcon variant="default" size={30} aria-label={messages.actions.more}>
+          <Popover position="bottom-end" trapFocus returnFocus>
+            <Popover.Target>
+              <ActionIcon variant="default" size={30} aria-label={text.look}>
                 <IconSettings size={16} />
               </ActionIcon>
-            </Menu.Target>
-            <Menu.Dropdown p="xs">
+            </Popover.Target>
+            <Popover.Dropdown p="xs">
               <Checkbox
                 label={text.wrap}
                 checked={look.wrap}
@@ -121,8 +121,8 @@ export function LogViewer({ sources, options, fileName, controls }: Props) {
                 checked={look.timestamps}
                 onChange={(event) => setLook({ ...look, timestamps: event.currentTarget.checked })}
               />
-            </Menu.Dropdown>
-          </Menu>
+            </Popover.Dropdown>
+          </Popover>
         </ActionIcon.Group>
       </Group>
       <div className="log-box">

@@ -27,6 +27,8 @@ interface Props {
 }
 
 const HEIGHT = 150;
+/** A cursor here is none. */
+const OUTSIDE = -10;
 const COLOURS = 8;
 /** A limit more than this above the highest value is told in words only. */
 const FAR = 3;
@@ -35,6 +37,9 @@ const BINARY = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 export function Chart({ title, hint, x, range, lines, format, isBinary = false, limit, note }: Props) {
   const [at, setAt] = useState<number | null>(null);
+  // The moment that the keyboard has gone to; the pointer's is the canvas's own affair.
+  const [shown, setShown] = useState<number | null>(null);
+  const moment = at === null ? "" : clock(x[at] ?? 0, true);
   const most = Math.max(0, ...lines.map(({ values }) => highest(values)));
   const isNear = limit !== undefined && most * FAR >= limit.value;
   const first = lines[0];
@@ -48,12 +53,29 @@ export function Chart({ title, hint, x, range, lines, format, isBinary = false, 
           {title}
         </Text>
         <Text size="xs" c="dimmed" className="number">
-          {limit && `${limit.label} ${format(limit.value)}`}
+          {[moment, limit && `${limit.label} ${format(limit.value)}`].filter(Boolean).join(" · ")}
         </Text>
       </Group>
-      <div role="img" aria-label={spoken}>
+      <div
+        className="chart-moment"
+        role="slider"
+        tabIndex={0}
+        aria-label={spoken}
+        aria-valuemin={0}
+        aria-valuemax={Math.max(0, x.length - 1)}
+        aria-valuenow={at ?? Math.max(0, x.length - 1)}
+        aria-valuetext={valuesAt(lines, at, format, moment)}
+        onKeyDown={(event) => {
+          const next = stepped(event.key, at, x.length);
+          if (next === null) return;
+          event.preventDefault();
+          setShown(next);
+        }}
+        onBlur={() => setShown(null)}
+      >
         <Canvas
           x={x}
+          shown={shown}
           range={range}
           lines={isNear ? [...lines, { label: limit.label, values: x.map(() => limit.value) }] : lines}
           limited={isNear}
@@ -65,6 +87,29 @@ export function Chart({ title, hint, x, range, lines, format, isBinary = false, 
       <Legend lines={lines} at={at} format={format} note={note} />
     </figure>
   );
+}
+
+/** Where a key leads among the moments of the chart; null where it means nothing. */
+function stepped(key: string, at: number | null, count: number): number | null {
+  const last = count - 1;
+  const from = at ?? last + 1;
+  const to = { ArrowLeft: from - 1, ArrowRight: from + 1, Home: 0, End: last }[key];
+  return to === undefined || last < 0 ? null : Math.max(0, Math.min(last, to));
+}
+
+function valuesAt(
+  lines: readonly Line[],
+  at: number | null,
+  format: Props["format"],
+  moment: string,
+): string | undefined {
+  if (at === null) return undefined;
+  const each = lines.map(({ label, values }) => `${label} ${told(values[at] ?? null, format)}`);
+  return `${moment}: ${each.join(", ")}`;
+}
+
+function told(value: number | null, format: Props["format"]): string {
+  return value === null ? "–" : format(value);
 }
 
 interface LegendProps {
@@ -86,7 +131,7 @@ function Legend({ lines, at, format, note }: LegendProps) {
             <span className="legend-label" title={label}>
               {label}
             </span>
-            <span className="number">{value === null ? "–" : format(value)}</span>
+            <span className="number">{told(value, format)}</span>
           </li>
         );
       })}
@@ -96,13 +141,15 @@ function Legend({ lines, at, format, note }: LegendProps) {
 }
 
 interface CanvasProps extends Pick<Props, "x" | "range" | "lines" | "format"> {
+  /** Where the cursor stands, whatever the pointer does. */
+  shown: number | null;
   isBinary: boolean;
   /** The last line is a limit. */
   limited: boolean;
   onCursor: (at: number | null) => void;
 }
 
-function Canvas({ x, range, lines, format, isBinary, limited, onCursor }: CanvasProps) {
+function Canvas({ x, shown, range, lines, format, isBinary, limited, onCursor }: CanvasProps) {
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(null);
   const scheme = useComputedColorScheme("light", { getInitialValueInEffect: false });
@@ -133,6 +180,12 @@ function Canvas({ x, range, lines, format, isBinary, limited, onCursor }: Canvas
     // New numbers are set below without making it anew.
   }, [labels, limited, scheme]);
   useEffect(() => plot.current?.setData(data), [x, lines, range]);
+  useEffect(() => {
+    const made = plot.current;
+    if (!made) return;
+    const left = shown === null ? OUTSIDE : made.valToPos(x[shown] ?? 0, "x");
+    made.setCursor({ left, top: shown === null ? OUTSIDE : 0 });
+  }, [shown]);
   return <div ref={frame} className="chart-canvas" />;
 }
 
@@ -163,7 +216,13 @@ function options(
       y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] },
     },
     axes: [
-      { ...axis, grid: { show: false }, space: 70, values: (_, ticks) => ticks.map(clock), size: 26 },
+      {
+        ...axis,
+        grid: { show: false },
+        space: 70,
+        values: (_, ticks) => ticks.map((tick) => clock(tick)),
+        size: 26,
+      },
       {
         ...axis,
         grid,
@@ -191,6 +250,11 @@ function options(
   };
 }
 
-function clock(seconds: number): string {
-  return new Date(seconds * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+function clock(seconds: number, isExact = false): string {
+  const second = isExact ? { second: "2-digit" as const } : {};
+  return new Date(seconds * 1000).toLocaleTimeString("en-GB", {
+    hour: "2-digit",
+    minute: "2-digit",
+    ...second,
+  });
 }

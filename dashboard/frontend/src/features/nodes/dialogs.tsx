@@ -3,6 +3,7 @@ import { Textarea } from "@mantine/core";
 import { useState } from "react";
 import { Confirm } from "../../components/confirm";
 import * as actions from "../../lib/api/actions";
+import { refusedAt } from "../../lib/api/errors";
 import * as objects from "../../lib/api/objects";
 import * as commands from "../../lib/commands";
 import type { Node } from "../../lib/kinds/node";
@@ -59,28 +60,32 @@ export function LabelsDialog({ item, onClose }: Props) {
       run={() => objects.patch(target, "merge", guarded)}
       onClose={onClose}
     >
-      <Textarea
-        label={text.editLabels}
-        description={text.editLabelsHint}
-        value={labelText}
-        onChange={(event) => setLabelText(event.currentTarget.value)}
-        error={badLabel}
-        autosize
-        minRows={3}
-        maxRows={10}
-        classNames={{ input: "mono" }}
-      />
-      <Textarea
-        label={text.editTaints}
-        description={text.editTaintsHint}
-        value={taintText}
-        onChange={(event) => setTaintText(event.currentTarget.value)}
-        error={badTaint}
-        autosize
-        minRows={2}
-        maxRows={8}
-        classNames={{ input: "mono" }}
-      />
+      {(refusal) => (
+        <>
+          <Textarea
+            label={text.editLabels}
+            description={text.editLabelsHint}
+            value={labelText}
+            onChange={(event) => setLabelText(event.currentTarget.value)}
+            error={badLabel || refusedAt(refusal, "metadata.labels")}
+            autosize
+            minRows={3}
+            maxRows={10}
+            classNames={{ input: "mono" }}
+          />
+          <Textarea
+            label={text.editTaints}
+            description={text.editTaintsHint}
+            value={taintText}
+            onChange={(event) => setTaintText(event.currentTarget.value)}
+            error={badTaint || refusedAt(refusal, "spec.taints")}
+            autosize
+            minRows={2}
+            maxRows={8}
+            classNames={{ input: "mono" }}
+          />
+        </>
+      )}
     </Confirm>
   );
 }

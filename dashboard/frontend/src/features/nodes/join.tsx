@@ -5,7 +5,6 @@ import {
   Button,
   Code,
   Group,
-  Modal,
   NumberInput,
   Select,
   Stack,
@@ -19,6 +18,7 @@ import { useRef, useState } from "react";
 import { Age } from "../../components/age";
 import { ShowCommand } from "../../components/command";
 import { CopyButton } from "../../components/copyButton";
+import { Dialog } from "../../components/dialog";
 import { ErrorText } from "../../components/errorText";
 import { ResourceLink } from "../../components/resourceLink";
 import * as joinTokens from "../../lib/api/joinTokens";
@@ -58,14 +58,7 @@ function JoinDialog({ onClose }: { onClose: () => void }) {
   });
   const command = making.data?.status.command;
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={text.join}
-      size="lg"
-      centered
-      closeButtonProps={{ "aria-label": messages.close }}
-    >
+    <Dialog onClose={onClose} title={text.join} size="lg">
       <Stack>
         <Text size="sm">{text.joinLead}</Text>
         {command ? (
@@ -118,7 +111,7 @@ function JoinDialog({ onClose }: { onClose: () => void }) {
         )}
         <Tokens />
       </Stack>
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -1,9 +1,10 @@
 /** Ctrl-K: go anywhere by name. Fed from the kinds there are, the pages, and the objects that live now. */
-import { Modal, Text, TextInput } from "@mantine/core";
+import { Text, TextInput } from "@mantine/core";
 import { IconSearch } from "@tabler/icons-react";
 import fuzzysort from "fuzzysort";
 import { type KeyboardEvent, useMemo, useState } from "react";
 import { useLocation } from "wouter";
+import { Dialog } from "../../components/dialog";
 import { useRegistry } from "../../components/hooks";
 import type { ResourceClass } from "../../lib/kinds/resource";
 import * as links from "../../lib/links";
@@ -64,10 +65,10 @@ export function Palette({ actions, onClose }: Props) {
     }
   };
   return (
-    <Modal
-      opened
+    <Dialog
       onClose={onClose}
       withCloseButton={false}
+      centered={false}
       padding={0}
       yOffset="10vh"
       size="lg"
@@ -117,7 +118,7 @@ export function Palette({ actions, onClose }: Props) {
           {text.empty}
         </Text>
       )}
-    </Modal>
+    </Dialog>
   );
 }
 

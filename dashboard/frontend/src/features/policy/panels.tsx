@@ -7,7 +7,7 @@ import { type ResourceQuota, shareHealth } from "../../lib/kinds/resourcequota";
 import { messages } from "../../lib/messages";
 
 const text = messages.policies;
-const COLOURS = { good: "teal", busy: "yellow", bad: "red", idle: "gray" };
+export const COLOURS = { good: "teal", busy: "yellow", bad: "red", idle: "gray" };
 
 export function QuotaPanel({ item }: { item: ResourceQuota }) {
   return (

@@ -146,7 +146,7 @@ export function Actions({ item }: { item: Resource<WireObject> }) {
             {action.title(item)}
           </Button>
         ))}
-      <Menu position="bottom-end">
+      <Menu position="bottom-end" returnFocus>
         <Menu.Target>
           <ActionIcon variant="default" size="md" aria-label={text.more}>
             <IconDots size={16} />

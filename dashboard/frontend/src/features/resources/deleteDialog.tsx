@@ -7,7 +7,7 @@ import { Confirm } from "../../components/confirm";
 import { ResourceLink } from "../../components/resourceLink";
 import { Loading } from "../../components/states";
 import { each } from "../../lib/api/each";
-import { ApiError } from "../../lib/api/errors";
+import { ApiError, refusedAt } from "../../lib/api/errors";
 import * as dependents from "../../lib/api/dependents";
 import * as objects from "../../lib/api/objects";
 import * as commands from "../../lib/commands";
@@ -57,32 +57,35 @@ export function DeleteDialog({ items, onClose, isBulk = false }: DialogProps) {
       onClose={onClose}
       {...(!isBulk && { onDone: () => navigate(links.list(first.info)) })}
     >
-      <Stack gap="sm">
-        {items.length > 1 && <Which items={items} />}
-        {kind === "Namespace" && <Alert color="orange">{text.namespace}</Alert>}
-        {owned.isPending && <Loading rows={2} />}
-        {owned.data && owns && (
-          <Owned list={owned.data} roots={new Set(asked)} stays={propagation === "Orphan"} />
-        )}
-        {owns && (
-          <Select
-            label={text.cascade}
-            data={CASCADES}
-            value={propagation}
-            onChange={(value) => setPropagation((value ?? "Background") as objects.Propagation)}
-            allowDeselect={false}
-          />
-        )}
-        {kind === "Pod" && (
-          <TextInput
-            label={text.grace}
-            placeholder={text.graceHint}
-            inputMode="numeric"
-            value={grace}
-            onChange={(event) => setGrace(event.currentTarget.value)}
-          />
-        )}
-      </Stack>
+      {(refusal) => (
+        <Stack gap="sm">
+          {items.length > 1 && <Which items={items} />}
+          {kind === "Namespace" && <Alert color="orange">{text.namespace}</Alert>}
+          {owned.isPending && <Loading rows={2} />}
+          {owned.data && owns && (
+            <Owned list={owned.data} roots={new Set(asked)} stays={propagation === "Orphan"} />
+          )}
+          {owns && (
+            <Select
+              label={text.cascade}
+              data={CASCADES}
+              value={propagation}
+              onChange={(value) => setPropagation((value ?? "Background") as objects.Propagation)}
+              allowDeselect={false}
+            />
+          )}
+          {kind === "Pod" && (
+            <TextInput
+              label={text.grace}
+              placeholder={text.graceHint}
+              inputMode="numeric"
+              value={grace}
+              onChange={(event) => setGrace(event.currentTarget.value)}
+              error={refusedAt(refusal, "gracePeriodSeconds")}
+            />
+          )}
+        </Stack>
+      )}
     </Confirm>
   );
 }

@@ -1,6 +1,6 @@
 /** The page of any object: a summary, the kind's own tabs, events, YAML. */
 import { Alert, Tabs } from "@mantine/core";
-import { Suspense, useRef } from "react";
+import { useRef } from "react";
 import { ShowCommand } from "../../components/command";
 import { EventsOf } from "../../components/events";
 import { useParameter } from "../../components/hooks";
@@ -106,9 +106,7 @@ function DetailTabs({ item }: { item: Resource<any> }) {
       {all.map((tab) => (
         <Tabs.Panel key={tab.id} value={tab.id}>
           <Boundary resetKey={`${item.uid}/${tab.id}`}>
-            <Suspense fallback={<Loading />}>
-              <View item={item} />
-            </Suspense>
+            <View item={item} />
           </Boundary>
         </Tabs.Panel>
       ))}

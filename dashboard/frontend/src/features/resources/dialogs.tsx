@@ -6,6 +6,7 @@ import { ResourceLink } from "../../components/resourceLink";
 import * as actions from "../../lib/api/actions";
 import { each } from "../../lib/api/each";
 import type * as objects from "../../lib/api/objects";
+import { refusedAt } from "../../lib/api/errors";
 import * as commands from "../../lib/commands";
 import { CronJob } from "../../lib/kinds/cronjob";
 import { Deployment } from "../../lib/kinds/deployment";
@@ -51,7 +52,7 @@ interface Asked {
   command: (target: objects.Key) => commands.Command;
   run: (target: objects.Key, item: Resource<any>) => Promise<unknown>;
   onClose: () => void;
-  children?: ReactNode;
+  children?: (refusal: Error | null) => ReactNode;
 }
 
 /** Does the same to all of them. */
@@ -78,8 +79,12 @@ function ConfirmEach({
       run={() => each(items, nameOf, (item) => run(targetOf(item), item), text.someFailed)}
       onClose={onClose}
     >
-      {items.length > 1 && <Which items={items} />}
-      {children}
+      {(refusal) => (
+        <>
+          {items.length > 1 && <Which items={items} />}
+          {children?.(refusal)}
+        </>
+      )}
     </Confirm>
   );
 }
@@ -126,24 +131,26 @@ export function ScaleDialog({ items, onClose }: DialogProps) {
       run={(target) => actions.scale(target, replicas)}
       onClose={onClose}
     >
-      <Stack>
-        <NumberInput
-          label={text.scaleTo}
-          value={replicas}
-          onChange={(value) => setReplicas(Number(value) || 0)}
-          min={0}
-          allowDecimal={false}
-          data-autofocus
-        />
-        <Slider
-          aria-hidden
-          thumbProps={{ "aria-label": text.scaleTo }}
-          value={replicas}
-          onChange={setReplicas}
-          min={0}
-          max={Math.max(10, before * 3)}
-        />
-      </Stack>
+      {(refusal) => (
+        <Stack>
+          <NumberInput
+            label={text.scaleTo}
+            value={replicas}
+            onChange={(value) => setReplicas(Number(value) || 0)}
+            min={0}
+            allowDecimal={false}
+            error={refusedAt(refusal, "spec.replicas")}
+            data-autofocus
+          />
+          <Slider
+            thumbLabel={text.scaleTo}
+            value={replicas}
+            onChange={setReplicas}
+            min={0}
+            max={Math.max(10, before * 3)}
+          />
+        </Stack>
+      )}
     </ConfirmEach>
   );
 }

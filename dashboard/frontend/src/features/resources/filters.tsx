@@ -1,8 +1,7 @@
 import { Button, Group, Select, TextInput } from "@mantine/core";
-import { useHotkeys } from "@mantine/hooks";
 import { IconSearch, IconTag } from "@tabler/icons-react";
 import { type ReactNode, useRef } from "react";
-import { useParameter } from "../../components/hooks";
+import { useParameter, useSingleKey } from "../../components/hooks";
 import * as filters from "../../lib/filter";
 import type { Resource } from "../../lib/kinds/resource";
 import { messages } from "../../lib/messages";
@@ -29,7 +28,7 @@ interface Props {
 export function Filters({ controls, items, children }: Props) {
   const { filter, setText, setLabels, setState } = controls;
   const field = useRef<HTMLInputElement>(null);
-  useHotkeys([["/", () => field.current?.focus()]]);
+  useSingleKey("/", () => field.current?.focus());
   const states = filters.states(items);
   const chosen = filter.state && !states.includes(filter.state) ? [filter.state, ...states] : states;
   const isBad = selectors.parse(filter.labels) === null;

@@ -157,11 +157,13 @@ const OURS = new Set(["name", "namespace", "age"]);
 /** Asked anew when the list has changed: cells are worked out by the server. */
 function usePrinterColumns(kind: ResourceClass, namespace: string, items: readonly Resource<any>[]) {
   const { info } = kind;
-  const newest = items.reduce((most, { resourceVersion }) => Math.max(most, Number(resourceVersion)), 0);
+  const isPrinted = info.section === "custom";
   const { data } = useQuery({
-    queryKey: ["table", paths.collection(info, namespace), newest, items.length],
+    queryKey: ["table", paths.collection(info, namespace), isPrinted ? versionOf(items) : ""],
     queryFn: ({ signal }) => tables.get(paths.collection(info, namespace), signal),
-    enabled: info.section === "custom",
+    enabled: isPrinted,
+    // Each change of the list makes another question; the answers to earlier ones are of no use.
+    gcTime: 0,
     placeholderData: (before) => before,
   });
   return useMemo(() => {
@@ -188,4 +190,10 @@ function usePrinterColumns(kind: ResourceClass, namespace: string, items: readon
     const age = rest.filter(({ id }) => id === "age");
     return [...(name ? [name] : []), ...namespaceColumn, ...own, ...age];
   }, [data, kind]);
+}
+
+/** Of a list as a whole: another one when any of it has changed. */
+function versionOf(items: readonly Resource<any>[]): string {
+  const newest = items.reduce((most, { resourceVersion }) => Math.max(most, Number(resourceVersion)), 0);
+  return `${newest}/${items.length}`;
 }

@@ -65,7 +65,7 @@ export function ColumnChooser({ settings: { all, columns, choose } }: { settings
   const turn = (id: string) =>
     choose(all.filter((column) => (column.id === id) !== shown.has(column.id)).map((column) => column.id));
   return (
-    <Popover position="bottom-end" withinPortal trapFocus>
+    <Popover position="bottom-end" withinPortal trapFocus returnFocus>
       <Popover.Target>
         <Button size="sm" variant="default" leftSection={<IconColumns3 size={14} aria-hidden />}>
           {messages.list.columns}

@@ -1,13 +1,11 @@
 /** The first tab of an object's page: what it is, how it does, what it belongs to. */
 import { Stack, Text } from "@mantine/core";
-import { Suspense } from "react";
 import { Age } from "../../components/age";
 import { Cell, Labels } from "../../components/cell";
 import { Conditions } from "../../components/conditions";
 import { useRegistry } from "../../components/hooks";
 import { Panel } from "../../components/panel";
 import { ResourceLink } from "../../components/resourceLink";
-import { Loading } from "../../components/states";
 import type { Resource } from "../../lib/kinds/resource";
 import { messages } from "../../lib/messages";
 import { useResource } from "../../lib/watch/hooks";
@@ -22,9 +20,7 @@ export function Summary({ item }: { item: Resource<WireObject> }) {
     <Stack>
       {isUnwell && EXPLAINED.has(item.info.kind) && <WhyPanel item={item} />}
       {panels.map((View, index) => (
-        <Suspense key={index} fallback={<Loading rows={2} />}>
-          <View item={item} />
-        </Suspense>
+        <View key={index} item={item} />
       ))}
       <Facts item={item} />
       <Conditions conditions={item.conditions} />
@@ -56,12 +52,12 @@ function Facts({ item }: { item: Resource<WireObject> }) {
           <Age since={item.created} />
         </Fact>
         {Object.keys(item.labels).length > 0 && (
-          <Fact title={fields.labels}>
+          <Fact title={fields.labels} isWide={Object.keys(item.labels).length > 2}>
             <Labels of={item.labels} />
           </Fact>
         )}
         {annotations.length > 0 && (
-          <Fact title={fields.annotations}>
+          <Fact title={fields.annotations} isWide>
             <Annotations of={annotations} />
           </Fact>
         )}
@@ -75,9 +71,17 @@ function Facts({ item }: { item: Resource<WireObject> }) {
   );
 }
 
-function Fact({ title, children }: { title: string; children: React.ReactNode }) {
+function Fact({
+  title,
+  isWide = false,
+  children,
+}: {
+  title: string;
+  isWide?: boolean;
+  children: React.ReactNode;
+}) {
   return (
-    <div>
+    <div className={isWide ? "wide" : undefined}>
       <dt>{title}</dt>
       <dd>{children}</dd>
     </div>

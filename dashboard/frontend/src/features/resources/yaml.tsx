@@ -2,7 +2,7 @@
 import { Button, Group, Stack, Text } from "@mantine/core";
 import { IconPencil } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
-import { Suspense, useMemo } from "react";
+import { useMemo } from "react";
 import { useParameter } from "../../components/hooks";
 import { lazy } from "../../components/lazy";
 import { Failed, Loading } from "../../components/states";
@@ -72,9 +72,5 @@ function Editing({ item, onClose }: { item: Resource<WireObject>; onClose: () =>
   });
   if (error && !data) return <Failed error={error} onRetry={() => void refetch()} />;
   if (!data) return <Loading />;
-  return (
-    <Suspense fallback={<Loading />}>
-      <ObjectEditor target={target} object={data} onClose={onClose} />
-    </Suspense>
-  );
+  return <ObjectEditor target={target} object={data} onClose={onClose} />;
 }

@@ -1,7 +1,7 @@
 /** Terminals in a pod's containers, in tabs. They live as long as the tab of the page is open. */
 import { Button, CloseButton, Group, Select, Stack, Tabs, TextInput } from "@mantine/core";
 import { IconPlugConnected, IconTerminal2 } from "@tabler/icons-react";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { ShowCommand } from "../../components/command";
 import { Empty } from "../../components/states";
 import * as commands from "../../lib/commands";
@@ -27,6 +27,7 @@ export function TerminalOf({ item }: { item: Pod }) {
   const [command, setCommand] = useState(SHELL);
   const [sessions, setSessions] = useState<Session[]>([]);
   const [shown, setShown] = useState(0);
+  const tabs = useRef<HTMLDivElement>(null);
   const open = (argv: string[]) => {
     const id = Math.max(0, ...sessions.map((session) => session.id)) + 1;
     const target = { namespace: item.namespace, pod: item.name, container, command: argv };
@@ -94,7 +95,7 @@ export function TerminalOf({ item }: { item: Pod }) {
           keepMountedMode="display-none"
         >
           <Group gap="xs" wrap="nowrap">
-            <Tabs.List className="tabs grow">
+            <Tabs.List ref={tabs} className="tabs grow">
               {sessions.map(({ id, title }) => (
                 <Tabs.Tab key={id} value={String(id)}>
                   {title}
@@ -105,7 +106,11 @@ export function TerminalOf({ item }: { item: Pod }) {
           </Group>
           {sessions.map(({ id, target }) => (
             <Tabs.Panel key={id} value={String(id)} pt="xs">
-              <Terminal target={target} isShown={shown === id} />
+              <Terminal
+                target={target}
+                isShown={shown === id}
+                onLeave={() => tabs.current?.querySelector<HTMLElement>("[aria-selected=true]")?.focus()}
+              />
             </Tabs.Panel>
           ))}
         </Tabs>

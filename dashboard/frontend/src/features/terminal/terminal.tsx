@@ -3,7 +3,7 @@ import "@xterm/xterm/css/xterm.css";
 import { Button, Group, Text } from "@mantine/core";
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal as Xterm } from "@xterm/xterm";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useId, useRef, useState } from "react";
 import { ExecChannel, type ExecTarget } from "../../lib/exec/channel";
 import { messages } from "../../lib/messages";
 
@@ -18,7 +18,21 @@ const THEME = {
   selectionBackground: "#2d4a52",
 };
 
-export function Terminal({ target, isShown }: { target: ExecTarget; isShown: boolean }) {
+/** Every other key belongs to what runs in the terminal. */
+const isWayOut = ({ key, shiftKey }: KeyboardEvent) => key === "F6" && shiftKey;
+
+interface Props {
+  target: ExecTarget;
+  isShown: boolean;
+  /** The keyboard leaves the terminal for what stands before it. */
+  onLeave: () => void;
+}
+
+export function Terminal({ target, isShown, onLeave }: Props) {
+  const leave = useRef(onLeave);
+  leave.current = onLeave;
+  const again = useRef<HTMLButtonElement>(null);
+  const hint = useId();
   const frame = useRef<HTMLDivElement>(null);
   const fitting = useRef<FitAddon>(undefined);
   const screen = useRef<Xterm>(undefined);
@@ -38,6 +52,13 @@ export function Terminal({ target, isShown }: { target: ExecTarget; isShown: boo
     const fit = new FitAddon();
     terminal.loadAddon(fit);
     terminal.open(frame.current);
+    terminal.textarea?.setAttribute("aria-describedby", hint);
+    terminal.attachCustomKeyEventHandler((event) => {
+      if (!isWayOut(event)) return true;
+      event.preventDefault();
+      if (event.type === "keydown") again.current ? again.current.focus() : leave.current();
+      return false;
+    });
     screen.current = terminal;
     fitting.current = fit;
     const observer = new ResizeObserver(() => frame.current?.offsetHeight && fit.fit());
@@ -46,7 +67,7 @@ export function Terminal({ target, isShown }: { target: ExecTarget; isShown: boo
       observer.disconnect();
       terminal.dispose();
     };
-  }, []);
+  }, [hint]);
 
   useEffect(() => {
     const terminal = screen.current;
@@ -97,10 +118,13 @@ export function Terminal({ target, isShown }: { target: ExecTarget; isShown: boo
         role="group"
         aria-label={text.label}
       />
+      <Text id={hint} size="xs" c="dimmed" mt={4}>
+        {text.wayOut}
+      </Text>
       {over && (
         <Group mt="xs" role="status">
           <Text size="sm">{over}</Text>
-          <Button size="xs" variant="default" onClick={() => setRound(round + 1)}>
+          <Button ref={again} size="xs" variant="default" onClick={() => setRound(round + 1)}>
             {text.reconnect}
           </Button>
         </Group>

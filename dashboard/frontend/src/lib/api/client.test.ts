@@ -1,6 +1,6 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { queryString, request, setCsrfToken, whenUnauthenticated } from "./client";
-import { ApiError, Unreachable } from "./errors";
+import { ApiError, refusedAt, Unreachable } from "./errors";
 
 const answer = (status: number, body: unknown) =>
   vi.spyOn(globalThis, "fetch").mockResolvedValue(new Response(JSON.stringify(body), { status }));
@@ -38,4 +38,22 @@ it("says when nobody answers, and when the login is over", async () => {
 it("leaves empty parameters out", () => {
   expect(queryString({ a: "1", b: "", c: undefined })).toBe("?a=1");
   expect(queryString()).toBe("");
+});
+
+describe("what a refusal says of a field", () => {
+  const causes = [
+    { field: "spec.replicas", message: "must not be negative" },
+    { field: "spec.taints[0].effect", message: "Unsupported value" },
+  ];
+  const refusal = new ApiError(422, "invalid", { kind: "Status", details: { causes } });
+
+  it.each([
+    ["spec.replicas", "must not be negative"],
+    ["spec.taints", "Unsupported value"],
+    ["spec.rep", undefined],
+    ["metadata.labels", undefined],
+  ])("%s", (field, expected) => {
+    expect(refusedAt(refusal, field)).toBe(expected);
+    expect(refusedAt(new Error("the control plane does not answer"), field)).toBeUndefined();
+  });
 });

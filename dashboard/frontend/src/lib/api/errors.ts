@@ -40,6 +40,14 @@ export class ApiError extends Error {
   }
 }
 
+/** What a refusal says of a field or of what is in it (`spec.taints[0].key`). */
+export function refusedAt(refusal: Error | null, field: string): string | undefined {
+  if (!(refusal instanceof ApiError)) return undefined;
+  const inside = ({ field: named = "" }: StatusCause) =>
+    named === field || (named.startsWith(field) && /[.[]/.test(named.charAt(field.length)));
+  return refusal.causes.find(inside)?.message;
+}
+
 export class Unreachable extends Error {
   constructor(cause: unknown) {
     super("The control plane does not answer. It may be restarting; try again.", { cause });

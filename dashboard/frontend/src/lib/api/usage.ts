@@ -6,6 +6,8 @@ import { request } from "./client";
 export interface Use {
   cpu: number;
   memory: number;
+  /** Of a node's file system; its agent may not tell. */
+  disk?: number;
 }
 
 export const MEASURES = [
@@ -48,6 +50,7 @@ export const WINDOWS: readonly Window[] = ["1h", "6h", "24h"];
 interface WireUse {
   cpu?: string;
   memory?: string;
+  "ephemeral-storage"?: string;
 }
 
 interface Listed {
@@ -78,9 +81,11 @@ export function key({ namespace, name }: { namespace?: string; name: string }): 
 
 function sum({ usage, containers = [] }: Listed["items"][number]): Use {
   const all = usage ? [usage] : containers.map((container) => container.usage);
+  const disk = usage?.["ephemeral-storage"];
   return {
     cpu: all.reduce((total, each) => total + parseQuantity(each.cpu), 0),
     memory: all.reduce((total, each) => total + parseQuantity(each.memory), 0),
+    ...(disk !== undefined && { disk: parseQuantity(disk) }),
   };
 }
 

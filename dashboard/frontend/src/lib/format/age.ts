@@ -18,3 +18,20 @@ export function formatTime(time: string): string {
   if (Number.isNaN(date.getTime())) return time;
   return date.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "long" });
 }
+
+const DAY_MS = 24 * 3600 * 1000;
+
+/** `13:20:51` of the last day, `24 Nov, 13:20` before: as short as an age, for lists. */
+export function formatMoment(time: string | undefined, now: number): string {
+  const date = new Date(time ?? "");
+  if (Number.isNaN(date.getTime())) return "";
+  if (Math.abs(now - date.getTime()) < DAY_MS) return date.toLocaleTimeString("en-GB");
+  const year = date.getFullYear() === new Date(now).getFullYear() ? {} : { year: "numeric" as const };
+  return date.toLocaleString("en-GB", {
+    day: "numeric",
+    month: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    ...year,
+  });
+}

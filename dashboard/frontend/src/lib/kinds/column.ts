@@ -26,6 +26,7 @@ export interface Reference {
   kind: string;
   group?: string;
   namespace?: string;
+  /** Empty: the list of all of the kind. */
   name: string;
 }
 

@@ -112,8 +112,12 @@ export class Node extends Resource<NodeWire> {
     return parseQuantity(this.wire.status?.allocatable?.[resource]);
   }
 
-  /** What the pods on this node request of its allocatable cpu (cores) or memory (bytes). */
-  share(resource: "cpu" | "memory", pods: Pod[]): Share {
+  capacity(resource: string): number {
+    return parseQuantity(this.wire.status?.capacity?.[resource]);
+  }
+
+  /** What the pods on this node request of its allocatable cpu (cores), memory (bytes) or anything else. */
+  share(resource: string, pods: readonly Pod[]): Share {
     const mine = pods.filter((pod) => pod.nodeName === this.name && !pod.isFinished);
     return {
       used: mine.reduce((sum, pod) => sum + pod.requested(resource), 0),
@@ -146,9 +150,6 @@ export class Node extends Resource<NodeWire> {
     const info = this.wire.status?.nodeInfo ?? {};
     return [
       { id: "address", header: fields.address, value: () => this.address, as: "mono" },
-      { id: "cpu", header: fields.cpu, value: () => this.allocatable("cpu"), as: "cores" },
-      { id: "memory", header: fields.memory, value: () => this.allocatable("memory"), as: "bytes" },
-      { id: "pods", header: fields.podLimit, value: () => this.allocatable("pods"), as: "number" },
       { id: "system", header: fields.system, value: () => info.osImage },
       { id: "kernel", header: fields.kernel, value: () => info.kernelVersion, as: "mono" },
       { id: "architecture", header: fields.architecture, value: () => info.architecture },
@@ -157,12 +158,6 @@ export class Node extends Resource<NodeWire> {
         header: fields.podRange,
         value: () => this.wire.spec?.podCIDRs?.join(", "),
         as: "mono",
-      },
-      {
-        id: "disk",
-        header: messages.nodes.disk,
-        value: () => parseQuantity(this.wire.status?.capacity?.["ephemeral-storage"]) || undefined,
-        as: "bytes",
       },
       { id: "runtime", header: messages.nodes.runtime, value: () => info.kubeletVersion, as: "mono" },
       { id: "boot", header: messages.nodes.boot, value: () => info.bootID, as: "mono" },

@@ -67,3 +67,22 @@ describe("a pod", () => {
     expect(pod({ phase: "Running" }, "2026-01-01T00:00:01Z").state).toBe("Terminating");
   });
 });
+
+describe("what a pod requests", () => {
+  const asks = (cpu: string, more = {}) => ({ name: "c", resources: { requests: { cpu } }, ...more });
+  const beside = { restartPolicy: "Always" };
+
+  it.each([
+    ["its containers together", { containers: [asks("1"), asks("500m")] }, 1.5],
+    ["an init container that needs more", { containers: [asks("1")], initContainers: [asks("2")] }, 2],
+    [
+      "containers beside it from the start",
+      { containers: [asks("1")], initContainers: [asks("250m", beside), asks("1")] },
+      1.25,
+    ],
+    ["what its sandbox costs", { containers: [asks("1")], overhead: { cpu: "100m" } }, 1.1],
+    ["nothing", { containers: [{ name: "c" }] }, 0],
+  ])("is %s", (_, spec, cores) => {
+    expect(new Pod({ ...pod(undefined).wire, spec }).requested("cpu")).toBe(cores);
+  });
+});

@@ -55,7 +55,9 @@ export interface PodSpec {
   restartPolicy?: string;
   containers: ContainerSpec[];
   initContainers?: ContainerSpec[];
+  hostNetwork?: boolean;
   volumes?: Volume[];
+  overhead?: Record<string, string>;
 }
 
 export interface PodWire extends WireObject {
@@ -159,16 +161,24 @@ export class Pod extends Resource<PodWire> {
     return this.wire.spec.containers.map((container) => container.image ?? "");
   }
 
-  /** Sum over the containers of what they request of `cpu` (cores) or `memory` (bytes). */
-  requested(resource: "cpu" | "memory"): number {
-    return this.wire.spec.containers.reduce(
-      (sum, container) => sum + parseQuantity(container.resources?.requests?.[resource]),
-      0,
-    );
+  /**
+   * What it requests of `cpu` (cores), `memory` (bytes) or another resource, as the scheduler counts: its containers and
+   * those beside them from the start, or what one of its init containers needs, whichever is more.
+   */
+  requested(resource: string): number {
+    const of = ({ resources }: ContainerSpec) => parseQuantity(resources?.requests?.[resource]);
+    let beside = 0;
+    let most = 0;
+    for (const container of this.wire.spec.initContainers ?? []) {
+      if (container.restartPolicy === "Always") beside += of(container);
+      most = Math.max(most, beside + (container.restartPolicy === "Always" ? 0 : of(container)));
+    }
+    const together = this.wire.spec.containers.reduce((sum, container) => sum + of(container), beside);
+    return Math.max(most, together) + parseQuantity(this.wire.spec.overhead?.[resource]);
   }
 
   /** Sum of the containers' limits; 0 where one has none, and so the pod. */
-  limited(resource: "cpu" | "memory"): number {
+  limited(resource: string): number {
     const limits = this.wire.spec.containers.map((container) =>
       parseQuantity(container.resources?.limits?.[resource]),
     );

@@ -2,6 +2,7 @@
 import { Build } from "./build";
 import { ConfigMap } from "./configmap";
 import { CronJob } from "./cronjob";
+import { CustomResourceDefinition } from "./customresourcedefinition";
 import { DaemonSet } from "./daemonset";
 import { Deployment } from "./deployment";
 import { EndpointSlice } from "./endpointslice";
@@ -58,6 +59,7 @@ export const BUILT_IN: readonly ResourceClass[] = [
   LimitRange,
   ResourceQuota,
   PodDisruptionBudget,
+  CustomResourceDefinition,
   ...SMALL,
 ];
 

@@ -23,6 +23,9 @@ export interface Span {
 const ESCAPES =
   /\x1b\[([0-9:;<=>?]*)[ -/]*([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?|[\x00-\x08\x0b-\x1f\x7f]/g;
 
+// eslint-disable-next-line no-control-regex
+const CONTROLS = /[\x00-\x08\x0a-\x1f\x7f]/;
+
 const PLAIN: Style = {};
 
 export function parseAnsi(text: string): Span[] {
@@ -43,12 +46,9 @@ export function stripAnsi(text: string): string {
   return hasEscapes(text) ? text.replace(ESCAPES, "") : text;
 }
 
+/** Asked of a million lines in a search: a pattern is quicker than a look at each letter. */
 function hasEscapes(text: string): boolean {
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if ((code < 32 && code !== 9) || code === 127) return true;
-  }
-  return false;
+  return CONTROLS.test(text);
 }
 
 function applied(before: Style, parameters: string): Style {

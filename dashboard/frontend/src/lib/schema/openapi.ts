@@ -120,6 +120,12 @@ export class SchemaSource {
     return schema;
   }
 
+  /** What is served may have changed; documents keep their addresses as long as they are the same. */
+  forget(): void {
+    this.index = null;
+    this.found.clear();
+  }
+
   private async document(apiVersion: string): Promise<OpenApiDocument | null> {
     this.index ??= this.read<Index>("/openapi/v3");
     const index = await this.index.catch((error: unknown) => {

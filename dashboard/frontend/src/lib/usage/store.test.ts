@@ -50,6 +50,19 @@ describe("the usage of rows", () => {
     expect(asked.slice(2)).toEqual(["now pods default", "histories pods default api"]);
   });
 
+  it("asks only for the histories of rows that come on screen meanwhile", async () => {
+    const asked: string[] = [];
+    const { store, wait } = made(asked);
+    store.subscribe(ref(Pod, "api"), () => {});
+    await store.ask();
+    wait(1_000);
+    store.subscribe(ref(Pod, "web"), () => {});
+    await store.ask();
+    expect(asked.slice(2)).toEqual(["histories pods default api,web"]);
+    expect(store.get(ref(Pod, "web"))?.cpu).toBe(0.5);
+    expect(store.nowOf(ref(Pod, "web"))).toEqual({ cpu: 0.5, memory: 10 });
+  });
+
   it("takes a workload's last step for now, and forgets rows that are gone", async () => {
     const asked: string[] = [];
     const { store } = made(asked);

@@ -28,6 +28,8 @@ interface Entry {
 }
 
 const GATHER_MS = 60;
+/** Between two questions while rows come and go: as when somebody scrolls. */
+const AGAIN_MS = 500;
 const NOW_MS = 15_000;
 const HISTORY_MS = 60_000;
 const MOST_NAMES = 200;
@@ -41,7 +43,8 @@ export type Calls = Pick<typeof api, "now" | "histories">;
 
 export class UsageStore {
   private readonly entries = new Map<string, Entry>();
-  private readonly known = new Map<string, Use>();
+  /** What was answered last, of whole namespaces, and when it was asked for. */
+  private readonly known = new Map<string, { uses: Map<string, Use>; askedAt: number }>();
   private readonly onVersion = new Set<() => void>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private isAsking = false;
@@ -62,7 +65,9 @@ export class UsageStore {
   nowOf(ref: Ref): Use | undefined {
     const usage = this.get(ref);
     if (usage?.cpu != null && usage.memory !== null) return { cpu: usage.cpu, memory: usage.memory };
-    return this.known.get(keyOf(ref));
+    const { plural } = ref.kind;
+    const found = this.known.get(`${plural}/${ref.namespace}`) ?? this.known.get(`${plural}/`);
+    return found?.uses.get(api.key(ref));
   }
 
   subscribe(ref: Ref, listener: () => void): () => void {
@@ -96,12 +101,11 @@ export class UsageStore {
     this.asksAgain = false;
     for (const [key, entry] of [...this.entries]) if (entry.listeners.size === 0) this.entries.delete(key);
     const groups = this.groups();
-    this.known.clear();
     await Promise.allSettled([this.askNow(groups), ...groups.map((group) => this.askHistory(group))]);
     this.isAsking = false;
     this.version += 1;
     for (const listener of this.onVersion) listener();
-    if (this.entries.size > 0) this.plan(this.asksAgain ? GATHER_MS : NOW_MS);
+    if (this.entries.size > 0) this.plan(this.asksAgain ? AGAIN_MS : NOW_MS);
   }
 
   private groups(): Entry[][] {
@@ -120,17 +124,28 @@ export class UsageStore {
     if (nodes) asked.push([nodes, "nodes", ""]);
     if (pods.length > MANY_NAMESPACES) asked.push([pods.flat(), "pods", ""]);
     else for (const group of pods) asked.push([group, "pods", group[0]?.ref.namespace ?? ""]);
+    const keys = new Set(asked.map(([, plural, namespace]) => `${plural}/${namespace}`));
+    for (const key of this.known.keys()) if (!keys.has(key)) this.known.delete(key);
     await Promise.allSettled(
       asked.map(async ([entries, plural, namespace]) => {
-        const found = await this.calls.now(plural, namespace);
-        for (const [key, use] of found)
-          this.known.set(`${plural}/${plural === "nodes" ? "/" : ""}${key}`, use);
+        const uses = await this.usesIn(plural, namespace);
         for (const entry of entries) {
-          const use = found.get(api.key(entry.ref));
+          const use = uses.get(api.key(entry.ref));
           this.change(entry, { cpu: use?.cpu ?? null, memory: use?.memory ?? null });
         }
       }),
     );
+  }
+
+  /** Asked for now and then only: further rows on screen find theirs in what was answered for all. */
+  private async usesIn(plural: "nodes" | "pods", namespace: string): Promise<Map<string, Use>> {
+    const key = `${plural}/${namespace}`;
+    const found = this.known.get(key);
+    const askedAt = this.clock();
+    if (found && askedAt - found.askedAt < NOW_MS) return found.uses;
+    const uses = await this.calls.now(plural, namespace);
+    this.known.set(key, { uses, askedAt });
+    return uses;
   }
 
   private async askHistory(group: Entry[]): Promise<void> {

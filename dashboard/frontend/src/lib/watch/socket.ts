@@ -1,11 +1,9 @@
 /**
  * One WebSocket that carries every watch of the page (`/ws/watch`). It reconnects by itself and resumes each watch
  * where it was, so a restart of the control plane, a lost network or a sleeping laptop needs no reload.
- *
- * A connection that has said nothing for a while is asked (`ping`), because one that was cut while the laptop slept is
- * never told so; without an answer it is given up and made anew.
  */
 import type { Status, WatchEvent, WireObject } from "../wire";
+import { Pulse } from "./pulse";
 
 export interface Subscriber {
   path: string;
@@ -17,15 +15,27 @@ export interface Subscriber {
   onEvent: (event: WatchEvent<WireObject>) => void;
 }
 
+declare global {
+  interface Window {
+    slipwaySocket?: WebSocket;
+  }
+}
+
+/** The connection that the page has asked for before its scripts were here (`boot.js`). Good for once. */
+export function early(): WebSocket | null {
+  const socket = window.slipwaySocket ?? null;
+  delete window.slipwaySocket;
+  return socket;
+}
+
 export type Connection = "connecting" | "open" | "lost";
 
 const FIRST_DELAY_MS = 250;
-const LONGEST_DELAY_MS = 10_000;
-const QUIET_MS = 15_000;
+const LONGEST_DELAY_MS = 5_000;
+/** How long a connection may take to come about; one that nobody answers would take minutes to fail. */
+const CONNECT_MS = 20_000;
 const ANSWER_MS = 5_000;
-const TICK_MS = 2_500;
-/** A timer that comes so much late has slept. */
-const SLEPT_MS = 10_000;
+const DOUBTED_ANSWER_MS = 2_000;
 const GONE = 410;
 const PING = "ping";
 
@@ -33,20 +43,25 @@ export class WatchSocket {
   private socket: WebSocket | null = null;
   private delay = FIRST_DELAY_MS;
   private timer: ReturnType<typeof setTimeout> | undefined;
-  private ticker: ReturnType<typeof setInterval> | undefined;
-  private lastTick = Date.now();
-  private lastHeard = Date.now();
-  private pingedAt = 0;
+  private readonly pulse = new Pulse({
+    onQuiet: () => this.ping(ANSWER_MS),
+    onDoubt: () => this.doubt(),
+    onSilence: () => this.giveUp(),
+  });
   private nextId = 1;
   private running = false;
   private readonly subscribers = new Map<string, Subscriber>();
   private readonly listeners = new Set<() => void>();
   state: Connection = "connecting";
 
-  /** `onRefused` is called when a connection was never made: the login may be over, or the server away. */
+  /**
+   * `onRefused` is called when a connection was never made: the login may be over, or the server away. `given`: a
+   * connection that is under way already.
+   */
   constructor(
     private readonly url: string,
     private readonly onRefused: () => void = () => {},
+    private given: WebSocket | null = null,
   ) {}
 
   subscribe(subscriber: Subscriber): () => void {
@@ -64,11 +79,9 @@ export class WatchSocket {
   /** Until the next subscription: the user has signed out, or the page is left. */
   close(): void {
     this.running = false;
-    window.removeEventListener("online", this.retryNow);
-    document.removeEventListener("visibilitychange", this.retryNow);
+    this.pulse.stop();
     clearTimeout(this.timer);
-    clearInterval(this.ticker);
-    this.socket?.close();
+    this.abandon();
   }
 
   onStateChange = (listener: () => void): (() => void) => {
@@ -77,46 +90,59 @@ export class WatchSocket {
   };
 
   /** Tries at once instead of when the delay is over: after signing in again, for example. */
-  retryNow = (): void => {
-    if (!this.running || document.visibilityState === "hidden" || this.subscribers.size === 0) return;
-    if (this.socket?.readyState === WebSocket.OPEN) this.ping();
+  retryNow(): void {
+    if (this.subscribers.size === 0) return;
     clearTimeout(this.timer);
     this.connect();
-  };
+  }
+
+  private doubt(): void {
+    if (this.socket?.readyState === WebSocket.OPEN) return this.ping(DOUBTED_ANSWER_MS);
+    // An attempt from before may wait for an answer to what was lost on the way.
+    this.abandon();
+    this.retryNow();
+  }
 
   private run(): void {
     if (this.running) return;
     this.running = true;
-    this.lastTick = Date.now();
-    window.addEventListener("online", this.retryNow);
-    document.addEventListener("visibilitychange", this.retryNow);
-    this.ticker = setInterval(() => this.tick(), TICK_MS);
+    this.pulse.start();
   }
 
   private connect(): void {
     if (this.socket || !this.running) return;
-    const socket = new WebSocket(this.url);
+    const socket = this.taken() ?? new WebSocket(this.url);
     this.socket = socket;
+    this.pulse.expect(CONNECT_MS);
     let opened = false;
-    socket.onopen = () => {
+    const begin = () => {
+      if (this.socket !== socket) return;
       opened = true;
       this.delay = FIRST_DELAY_MS;
-      this.heard();
+      this.pulse.heard();
       this.setState("open");
       for (const [id, subscriber] of this.subscribers) this.start(id, subscriber);
     };
+    socket.onopen = begin;
     socket.onmessage = (message) => {
       if (this.socket === socket) this.take(message.data as string);
     };
     socket.onclose = () => {
       if (this.socket === socket) this.lost(opened);
     };
+    if (socket.readyState === WebSocket.OPEN) begin();
+  }
+
+  /** The connection that was given, unless it has ended. */
+  private taken(): WebSocket | null {
+    const socket = this.given;
+    this.given = null;
+    return socket && socket.readyState <= WebSocket.OPEN ? socket : null;
   }
 
   private lost(opened: boolean): void {
     this.socket = null;
     this.setState("lost");
-    if (!this.running) return;
     if (!opened) this.onRefused();
     this.retryLater();
   }
@@ -128,26 +154,22 @@ export class WatchSocket {
     this.delay = Math.min(this.delay * 2, LONGEST_DELAY_MS);
   }
 
-  private heard(): void {
-    this.lastHeard = Date.now();
-    this.pingedAt = 0;
+  private giveUp(): void {
+    if (!this.socket) return;
+    this.abandon();
+    this.lost(true);
   }
 
-  private tick(): void {
-    const now = Date.now();
-    const slept = now - this.lastTick > TICK_MS + SLEPT_MS;
-    this.lastTick = now;
+  /** close() alone would wait for an answer from a peer that is gone. */
+  private abandon(): void {
     const socket = this.socket;
-    if (!socket || socket.readyState !== WebSocket.OPEN) return;
-    if (this.pingedAt > 0 && !slept && now - this.pingedAt > ANSWER_MS) {
-      // close() alone would wait for an answer from a peer that is gone.
-      socket.close();
-      this.lost(true);
-    } else if (slept || (this.pingedAt === 0 && now - this.lastHeard > QUIET_MS)) this.ping();
+    this.socket = null;
+    socket?.close();
   }
 
-  private ping(): void {
-    this.pingedAt = Date.now();
+  private ping(patienceMs: number): void {
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    this.pulse.expect(patienceMs);
     this.send({ op: "ping", id: PING });
   }
 
@@ -160,7 +182,7 @@ export class WatchSocket {
 
   /** A frame holds a message on each of its lines. */
   private take(frame: string): void {
-    this.heard();
+    this.pulse.heard();
     for (const line of frame.split("\n")) this.receive(JSON.parse(line));
   }
 

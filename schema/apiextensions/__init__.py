@@ -1,0 +1,1 @@
+"""Types of the group apiextensions.k8s.io."""
