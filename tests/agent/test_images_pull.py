@@ -140,15 +140,17 @@ class TestRefusals:
         proxy.tamper = None
         assert (await pull(store, pinned)).image_id == built.image_id
 
-    @pytest.mark.parametrize("change", [-10, +10])
-    async def test_a_layer_longer_or_shorter_than_told(self, store, home, hub, change):
-        layer = random_layer(10_000)
+    @pytest.mark.parametrize(("length", "change"), [(10_000, -10), (10_000, +10), (5_000_000, +10)])
+    async def test_a_layer_longer_or_shorter_than_told(self, store, home, hub, length, change):
+        """The larger one comes in ranges, of which each has a length of its own."""
+        layer = random_layer(length)
         built = images.image([layer])
         manifest = json.loads(built.manifest)
         manifest["layers"][0]["size"] += change
         lying = replace(built, manifest=json.dumps(manifest).encode())
-        reference = lying.push(hub, f"lying:{change % 1000}")
-        await self.refused(store, home, reference, ImagePullError, "bytes long")
+        reference = lying.push(hub, f"lying:{length}-{change % 1000}")
+        told = f"is {len(layer.blob)} bytes long, not {len(layer.blob) + change}"
+        await self.refused(store, home, reference, ImagePullError, told)
 
     async def test_a_layer_that_unpacks_to_something_else(self, store, home, hub):
         layer = random_layer(10_000)

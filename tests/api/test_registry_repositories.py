@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,6 +47,27 @@ def test_an_object_comes_follows_and_goes(api: Api, storage: Storage, listed: st
     look("app")
     assert api.get(f"{REPOSITORIES}/app")[0] == 404
     assert not storage.tags("default/app")
+
+
+def test_sizes_are_those_of_what_is_there(api: Api, storage: Storage) -> None:
+    """Whatever the manifest says of them; for a layer that is elsewhere it is all there is."""
+    built = small("one")
+    said = json.loads(built.manifest)
+    said["layers"][0]["size"] = 10**12
+    lying = replace(built, manifest=json.dumps(said).encode())
+    put(storage, "default/lying", lying, "1")
+    look("lying")
+    here = [lying.manifest, built.config, built.layers[0].blob]
+    assert api.get(f"{REPOSITORIES}/lying")[1]["status"]["sizeBytes"] == sum(map(len, here))
+    said["layers"].append({**said["layers"][0], "digest": "sha256:" + "1" * 64, "size": 5})
+    foreign = replace(built, manifest=json.dumps(said).encode())
+    put(storage, "default/lying", foreign, "2")
+    look("lying")
+    status = api.get(f"{REPOSITORIES}/lying")[1]["status"]
+    assert status["sizeBytes"] == sum(map(len, [*here, foreign.manifest])) + 5
+    assert [tag["sizeBytes"] for tag in status["tags"] if tag["name"] == "2"] == [
+        sum(map(len, [foreign.manifest, *here[1:]])) + 5
+    ]
 
 
 def test_one_may_be_written_down_before_the_first_push(api: Api, storage: Storage) -> None:
