@@ -11,7 +11,7 @@ import pytest
 
 from tests import images
 from tests.cluster import clients
-from tests.cluster.instance import container_status
+from tests.cluster.instance import container_status, wait_for
 from tests.cluster.lab import Lab
 from tests.cluster.pods import container, pod
 
@@ -43,7 +43,7 @@ def test_a_pod_starts_from_another_nodes_layers_when_the_registry_is_away(cluste
         with without(cluster, two, cluster.registry_port):
             cluster.create(pod("gets-it", container("main", pinned, script), nodeName=two))
             cluster.wait_running("gets-it")
-            assert cluster.logs("gets-it") == "from the registry\n"
+            wait_for("its word in the log", lambda: cluster.logs("gets-it") == "from the registry\n")
             found = cluster.pod("gets-it")
             assert found is not None
             assert container_status(found, "main")["imageID"].endswith(built.digest)

@@ -48,7 +48,7 @@ def test_control_logs_exec_and_port_forward_need_no_inbound_port(
         assert not reaches(cluster, cluster.node, cluster.address(unreachable), 8097)
     script = "mkdir /www; echo hello from inside > /www/index.html; echo started; exec httpd -f -p 8000 -h /www"
     run_on(cluster, unreachable, "hidden", cluster_busybox, script)
-    assert cluster.logs("hidden") == "started\n"
+    wait_for("its word in the log", lambda: cluster.logs("hidden") == "started\n")
     done = cluster.kubectl("exec", "hidden", "--", "cat", "/www/index.html")
     assert (done.returncode, done.stdout) == (0, "hello from inside\n")
     cluster.restart_agent(unreachable)  # a session that begins now, too
