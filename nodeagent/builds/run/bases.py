@@ -81,7 +81,7 @@ def _pull(image: Image, reference: Reference, status: Status, *, name: str, on_n
     where = f"{name}:{image.line}: {image.name}"
     words = ["--quiet", "--policy", "always", *_tls(reference)]
     words += ["--platform", image.platform] if image.platform else []
-    attempts = 2 if on_node.is_here() else buildah.ATTEMPTS
+    attempts = 1 if on_node.is_here() else buildah.ATTEMPTS  # buildah itself tries three times
     try:
         pulled = buildah.patiently(
             f"pulling {reference}",
