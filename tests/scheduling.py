@@ -18,7 +18,18 @@ BROWSER = "tests/browser/"
 SHARING = {
     "cluster": ("agent_away", "images_lab", "lab", "lab_in_and_out", "names", "pod_network", "services"),
     "instance": (
-        *("batch", "examples", "main_job", "postgres", "registry", "rollouts", "statefulset", "survival", "usage"),
+        *(
+            "batch",
+            "debug",
+            "examples",
+            "main_job",
+            "postgres",
+            "registry",
+            "rollouts",
+            "statefulset",
+            "survival",
+            "usage",
+        ),
         *("volumes", "zero_drop"),
     ),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from tests.agent import host
 from tests.agent.host import pod
 from tests.agent.patience import patience
 
-POD_UID = "pod-1"
+POD_UID = f"pod-{os.getpid()}"
+"""Another in each process that runs tests: conmons are found, and killed, by their containers' names."""
 
 
 @dataclass

@@ -90,6 +90,7 @@ async def test_a_killed_conmon_is_noticed_at_once(machine):
 
 async def test_conmon_is_in_a_session_and_cgroup_of_its_own(machine):
     plan = await machine.start("sleep", "1000")
+    await until(lambda: len(conmons(plan.container_id)) == 1)  # the one that forked it goes by itself
     (pid,) = conmons(plan.container_id)
     assert os.getsid(pid) != os.getsid(0)
     inside = cgroups.of_process(int((plan.bundle / "pidfile").read_text()))

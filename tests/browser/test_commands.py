@@ -106,6 +106,8 @@ def test_the_command_of_each_view_works(signed_in: Page, instance: Instance, fer
     for address in VIEWS:
         signed_in.goto(address.format(pod=ferry))
         expect(signed_in.get_by_role("heading", level=1)).to_be_visible()
+        if "logs" in address:
+            expect(signed_in.get_by_test_id("log")).to_be_visible()  # and with it the command of the log
         if "terminal" in address:
             signed_in.get_by_role("textbox", name="Command").fill("echo 'all aboard'")
         signed_in.get_by_role("button", name="Show me the command").last.click()

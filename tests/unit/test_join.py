@@ -118,7 +118,7 @@ def test_a_configuration_survives_being_written_and_forgotten(tmp_path: Path) ->
     assert not config.read(tmp_path).joined
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"unknown": 1}'])
+@pytest.mark.parametrize("text", ["{", "[]"])
 def test_a_broken_configuration_says_which_file(tmp_path: Path, text: str) -> None:
     (tmp_path / config.CONFIG).write_text(text)
     with pytest.raises(AgentError, match=r"agent\.json cannot be read"):

@@ -50,6 +50,12 @@ describe("the command for a view", () => {
     expect(commands.curlLine(command)).toContain("/pods?labelSelector=app%3Dweb");
   });
 
+  it("gives the lines of a log as they come", () => {
+    const pod = { ...web, kind: { ...web.kind, kind: "Pod", plural: "pods", group: "", version: "v1" } };
+    expect(commands.curlLine(commands.logs(pod, "main")).split(" ")).toContain("-N");
+    expect(commands.curlLine(commands.logs(pod, "main", true)).split(" ")).not.toContain("-N");
+  });
+
   it("has a real request for every action", () => {
     const undo = { type: "json" as const, body: [{ op: "replace", path: "/spec/template", value: {} }] };
     for (const command of [

@@ -43,6 +43,7 @@ export function curlLine({
   const parts = [CURL];
   if (method !== "GET") parts.push(`-X ${method}`);
   if (contentType) parts.push(`-H ${quote(`Content-Type: ${contentType}`)}`);
+  if (path.includes("follow=true")) parts.push("-N"); // otherwise a pipe behind it waits for the first 4 KiB
   if (body !== undefined) parts.push(`-d ${quote(JSON.stringify(body))}`);
   if (socket)
     parts.push(
