@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import stat
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from nodeagent.builds import durability
-from nodeagent.builds.run import buildah, cache, unpacked, unsynced
+from nodeagent.builds.run import buildah, cache, nodeimages, unpacked, unsynced
 from nodeagent.images.layers import copying
+from nodeagent.images.reference import parse
 from nodeagent.images.settings import Limits
 from nodeagent.images.store import ImageStore
 from tests import images
@@ -32,6 +34,7 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "auth.json").write_text("{}")
     monkeypatch.setattr(buildah, "AUTH_FILE", tmp_path / "auth.json")
     monkeypatch.setattr(cache, "CACHE", tmp_path)
+    monkeypatch.setattr(nodeimages, "_ARCHIVE", tmp_path / "base-archive.tar")
     monkeypatch.setattr(cache, "_USED", tmp_path / "used.json")
     yield tmp_path
     for mount in ("graph/overlay", "graph"):
@@ -147,6 +150,30 @@ async def test_layers_come_home_as_they_would_by_way_of_a_registry(place: Path) 
             assert tree(copied, layers) == tree(unpacked_, layers)
         await copied.close()
         await unpacked_.close()
+
+
+async def test_what_the_node_has_is_built_upon_by_who_may_have_it(place: Path) -> None:
+    """Of a registry that is away: taken as the builder itself has it, or else from the node's images."""
+    home, name = place / "images", "registry.test:5000/default/base:1"
+    images.busybox().save_oci_archive(place / "base.tar", name)
+    store = ImageStore(home)
+    store.keep_blobs()
+    (made,) = await store.load(place / "base.tar")
+    record = store.state().images[made.image_id]
+    reference = parse(name)
+    store._shelf.put_image(made.image_id, record, [reference], made.digest, "cluster")
+    await store.close()
+
+    def take(*, may_pull: bool) -> str:
+        return nodeimages.take(reference, home, name="10.0.0.1:5000/default/base:1", may_pull=may_pull)
+
+    with cache.held(100 * MEGABYTE):
+        with pytest.raises(nodeimages.NotHere):
+            take(may_pull=False)
+        first = await asyncio.to_thread(take, may_pull=True)
+        assert cache.named("10.0.0.1:5000/default/base:1") == first
+        (home / "blobs").rename(place / "not needed again")
+        assert await asyncio.to_thread(take, may_pull=True) == first
 
 
 def tree(store: ImageStore, layers: Iterable[str]) -> dict[str, object]:

@@ -35,10 +35,11 @@ def fetch(
     wanted = [(image, registries.parse(image.name, line=image.line)) for image in images]
     registry.log_in(pull=[reference for _, reference in wanted])
     found = Bases()
-    for image, reference in wanted:
-        reference = registry.at(reference)
+    for image, meant in wanted:
+        reference = registry.at(meant)
         found.names[image.name] = str(reference)
-        at_hand, image_id = _pull(image, reference, status, name=name, home=home)
+        on_node = _OnNode(meant, str(reference), home, may_pull=registry.is_cluster(meant))
+        at_hand, image_id = _pull(image, reference, status, name=name, on_node=on_node)
         found.ids.add(image_id)
         digest = "" if at_hand else cache.pulled_digest(image_id)
         status.sources.append({"name": str(registries.parse(image.name)), "digest": digest})
@@ -47,12 +48,40 @@ def fetch(
     return found
 
 
-def _pull(image: Image, reference: Reference, status: Status, *, name: str, home: Path) -> tuple[bool, str]:
+@dataclass(frozen=True)
+class _OnNode:
+    """Where among the node's images one is to be looked for."""
+
+    reference: Reference
+    """As pods call it."""
+    name: str
+    """What the build calls it."""
+    home: Path
+    may_pull: bool
+    """The control plane has given a login for it."""
+
+    def is_here(self) -> bool:
+        return nodeimages.is_here(self.reference, self.home, may_pull=self.may_pull)
+
+    def take(self, status: Status, *, is_away: bool) -> str:
+        """The id of the node's image; empty where it does not help. Its registry is ``is_away``, or does not give it."""
+        try:
+            found = nodeimages.take(self.reference, self.home, name=self.name, may_pull=self.may_pull and is_away)
+        except NotHere as error:
+            if str(error):
+                status.warn(f"this node has an image {self.reference}, which cannot be built upon: {error}")
+            return ""
+        why = "cannot be reached" if is_away else "does not give it"
+        status.warn(f"{self.reference}: its registry {why}; this node's own is used")
+        return found
+
+
+def _pull(image: Image, reference: Reference, status: Status, *, name: str, on_node: _OnNode) -> tuple[bool, str]:
     """Whether it was here and could not be asked for, and its id."""
     where = f"{name}:{image.line}: {image.name}"
     words = ["--quiet", "--policy", "always", *_tls(reference)]
     words += ["--platform", image.platform] if image.platform else []
-    attempts = 2 if nodeimages.is_here(reference, home) else buildah.ATTEMPTS
+    attempts = 1 if on_node.is_here() else buildah.ATTEMPTS  # buildah itself tries three times
     try:
         pulled = buildah.patiently(
             f"pulling {reference}",
@@ -61,29 +90,17 @@ def _pull(image: Image, reference: Reference, status: Status, *, name: str, home
         )
         return False, pulled.strip()
     except Passing as error:
-        return True, _of_node(reference, home, status) or _at_hand(image, reference, status, str(error))
+        return True, on_node.take(status, is_away=True) or _at_hand(image, reference, status, str(error))
     except Failure as error:
         if error.reason == "DiskFull":
             raise
-        if error.reason in ("NotFound", "Denied") and (found := _of_node(reference, home, status)):
+        if error.reason in ("NotFound", "Denied") and (found := on_node.take(status, is_away=False)):
             return True, found
         reason = {"NotFound": "UnknownImage", "Denied": "PullDenied"}.get(error.reason, "PullFailed")
         why = {"UnknownImage": "there is no such image", "PullDenied": "its registry refuses it"}.get(
             reason, "it cannot be had"
         )
         raise Failure(reason, f"{where}: {why}: {error.message}", line=image.line) from None
-
-
-def _of_node(reference: Reference, home: Path, status: Status) -> str:
-    """The id of an image that only this node has; empty where it does not help."""
-    try:
-        found = nodeimages.take(reference, home)
-    except NotHere as error:
-        if str(error):
-            status.warn(f"this node has an image {reference}, which cannot be built upon: {error}")
-        return ""
-    status.warn(f"{reference}: its registry does not give it; this node's own is used")
-    return found
 
 
 def _at_hand(image: Image, reference: Reference, status: Status, why: str) -> str:

@@ -142,6 +142,12 @@ def named(name: str) -> str:
     return next((str(each["id"]) for each in _images() if name in (each.get("names") or ())), "")
 
 
+def held_as(image_id: str) -> str:
+    """The id of an image that another store calls ``sha256:…``; empty where it is not here."""
+    wanted = image_id.removeprefix("sha256:")
+    return wanted if any(each["id"] == wanted for each in _images()) else ""
+
+
 def pulled_digest(image_id: str) -> str:
     """What its name meant at the registry: the digest of the list, where it is one of several platforms."""
     image = next((each for each in _images() if each["id"] == image_id), {})

@@ -1,7 +1,7 @@
-"""Base images that only this node has: loaded from an archive, or built without being pushed.
+"""Base images that this node has, for when no registry gives them: loaded from an archive, built here, or pulled.
 
-One that was pulled with a login, or from the cluster's registry, is not given: whoever builds must show to the registry that
-they may have it.
+One that was pulled with a login is not given: whoever builds must show to its registry that they may have it. For one of the
+cluster's registry the control plane's word that the build may pull it is enough, also while that registry is away.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ class NotHere(Exception):
     """The text says why the node's image does not help; it is empty where there is none."""
 
 
-def take(reference: Reference, home: Path) -> str:
-    """The id of the builder's copy of it. Raises `NotHere`."""
+def take(reference: Reference, home: Path, *, name: str = "", may_pull: bool = False) -> str:
+    """The id of the builder's copy of it, which has that name (its own) from now on. ``may_pull``: who builds has shown that they
+    may. Raises `NotHere`."""
     from nodeagent.images.store import ImageStore  # late: with all that pulling takes
 
     async def save(image_id: str) -> None:
@@ -42,16 +43,15 @@ def take(reference: Reference, home: Path) -> str:
         finally:
             await store.close()
 
-    if not is_here(reference, home):
+    if not is_here(reference, home, may_pull=may_pull):
         raise NotHere("")
     here = StateFile(home).read().references[str(reference)].image_id
     try:
-        if kept := cache.named(kept_name(here)):
-            buildah.run("tag", kept, str(reference))
-            return kept
-        asyncio.run(save(here))
-        image = buildah.run("pull", "--quiet", f"oci-archive:{_ARCHIVE}:{reference}").strip()
-        buildah.run("tag", image, str(reference))
+        image = cache.named(kept_name(here)) or cache.held_as(here)
+        if not image:
+            asyncio.run(save(here))
+            image = buildah.run("pull", "--quiet", f"oci-archive:{_ARCHIVE}:{reference}").strip()
+        buildah.run("tag", image, name or str(reference))
     except (ImageError, Failure, Passing) as error:
         raise NotHere(str(getattr(error, "message", "") or error)) from None
     finally:
@@ -59,7 +59,7 @@ def take(reference: Reference, home: Path) -> str:
     return image
 
 
-def is_here(reference: Reference, home: Path) -> bool:
-    """Whether there is one that anybody may have."""
+def is_here(reference: Reference, home: Path, *, may_pull: bool = False) -> bool:
+    """Whether there is one that anybody may have, or any."""
     found = StateFile(home).read().references.get(str(reference))
-    return found is not None and found.access in _OPEN
+    return found is not None and (may_pull or found.access in _OPEN)
