@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import logging
 import os
 import socket
 import threading
@@ -28,6 +29,8 @@ import redis
 from django.conf import settings
 
 from controlplane.controllers.errors import BrokerAway
+
+log = logging.getLogger(__name__)
 
 QUEUE = "tasks"
 QUEUED_SECONDS = 10
@@ -258,6 +261,9 @@ class _Keeper:
                 renew(held)
             except BrokerAway:
                 continue  # the keys are lost with Redis, and so are the messages that could contend for them
+            except Exception:
+                # redis-py lets other errors pass where its connection is closed under it. Nobody else renews these keys.
+                log.exception("%d keys were not renewed", len(held))
 
 
 _keeper = _Keeper()
