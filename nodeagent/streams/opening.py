@@ -192,7 +192,10 @@ class Streams:
         if request.kind is StreamKind.ATTACH:
             attached = await runtime.attach(state.container_id, tty=options.tty, stdin=options.stdin)
             if options.stdin and record.container(request.container).stdin_once:
-                attached = self._from_the_beginning(attached, request, record, state)
+                # Not before it is served: a client that is gone by then would leave the watching behind.
+                return lambda: execution.pump(
+                    self._from_the_beginning(attached, request, record, state), socket, options
+                )
             return lambda: execution.pump(attached, socket, options)
         container_id = state.container_id
         return lambda: execution.run(runtime, container_id, socket, options)
